@@ -1,0 +1,121 @@
+"""The chapter's augmentations as pure functions on batches.
+
+Each takes ``x`` of shape (B, C, T) and an optional ``torch.Generator`` (CPU), draws independently for every series and
+treats all channels of a series alike in time. No Python loop runs over the batch. Source: results chapter, stage 1;
+the operations are those of Wen and Sun, "Time Series Data Augmentation for Neural Networks by Time Warping with a
+Discriminative Teacher", and of common practice.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange, repeat
+from torch import Generator, Tensor
+
+
+def window_warp(
+    x: Tensor,
+    window_ratio: float = 0.4,
+    scales: tuple[float, float] = (0.9, 2.0),
+    generator: Generator | None = None,
+) -> Tensor:
+    """Stretch a random window in time by a factor U(``scales``), then resample the whole to its own length.
+
+    Args:
+        x: series, (B, C, T).
+        window_ratio: length of the window, as a share of T.
+        scales: range of the stretch factor.
+
+    Returns:
+        Warped series, (B, C, T).
+    """
+    batch, _, length = x.shape
+    window = max(2, round(window_ratio * length))
+    start = torch.floor(torch.rand(batch, generator=generator) * (length - window + 1))
+    factor = torch.empty(batch).uniform_(*scales, generator=generator)
+    return warp_at(x, start.to(x.device), factor.to(x.device), window)
+
+
+def warp_at(x: Tensor, start: Tensor, factor: Tensor, window: int) -> Tensor:
+    """:func:`window_warp` with given draws: window ``[start, start + window)`` stretched to round(factor * window).
+
+    Both resamplings are linear interpolations with fixed ends; they compose to one piecewise linear map of time, so a
+    single gather with linear interpolation on the stretched grid gives the result.
+    """
+    length = x.shape[-1]
+    stretched = torch.round(factor * window).clamp(min=2)
+    total = length - window + stretched
+    position = rearrange(torch.linspace(0, 1, length, device=x.device), "t -> 1 t") * rearrange(total - 1, "b -> b 1")
+    # two stages: nodes of the stretched grid left and right of each output position, then the series at those nodes
+    left = position.floor()
+    weight = position - left
+    right = torch.minimum(left + 1, rearrange(total - 1, "b -> b 1"))
+    at = [_interpolate(x, _source_time(node, start, stretched, window)) for node in (left, right)]
+    return torch.lerp(at[0], at[1], rearrange(weight, "b t -> b 1 t"))
+
+
+def _source_time(node: Tensor, start: Tensor, stretched: Tensor, window: int) -> Tensor:
+    """Time in the original series of integer nodes (B, T) of the stretched grid."""
+    start, stretched = rearrange(start, "b -> b 1"), rearrange(stretched, "b -> b 1")
+    inside = start + (node - start) * (window - 1) / (stretched - 1)
+    after = node - stretched + window
+    return torch.where(node < start, node, torch.where(node < start + stretched, inside, after))
+
+
+def _interpolate(x: Tensor, time: Tensor) -> Tensor:
+    """``x`` (B, C, T) at real times (B, S), linearly: (B, C, S)."""
+    channels, length = x.shape[1:]
+    left = time.floor().clamp(0, length - 1)
+    weight = (time - left).clamp(0, 1)
+    index = left.long()
+    values = [
+        x.gather(2, repeat(i, "b s -> b c s", c=channels)) for i in (index, (index + 1).clamp(max=length - 1))
+    ]
+    return torch.lerp(values[0], values[1], rearrange(weight, "b s -> b 1 s").to(x.dtype))
+
+
+def amplitude_resize(x: Tensor, sigma: float = 0.2, generator: Generator | None = None) -> Tensor:
+    """Multiply each series by one factor 1 + N(0, ``sigma``^2); x and result (B, C, T)."""
+    factor = 1 + sigma * torch.randn(x.shape[0], 1, 1, generator=generator)
+    return x * factor.to(x)
+
+
+def slice_and_shuffle(x: Tensor, n_cuts: int = 3, generator: Generator | None = None) -> Tensor:
+    """Cut each series at ``n_cuts`` distinct random points and permute the segments; the values stay the same multiset.
+
+    Args:
+        x: series, (B, C, T) with T > ``n_cuts``.
+    """
+    batch, _, length = x.shape
+    n_cuts = min(n_cuts, length - 1)
+    cuts = 1 + torch.rand(batch, length - 1, generator=generator).topk(n_cuts, dim=1).indices
+    order = torch.rand(batch, n_cuts + 1, generator=generator).argsort(dim=1)
+    return shuffle_at(x, cuts.sort(dim=1).values.to(x.device), order.to(x.device))
+
+
+def shuffle_at(x: Tensor, cuts: Tensor, order: Tensor) -> Tensor:
+    """:func:`slice_and_shuffle` with given draws: segment ``order[:, k]`` comes k-th; ``cuts`` (B, n) ascending."""
+    batch, channels, length = x.shape
+    time = repeat(torch.arange(length, device=x.device), "t -> b t", b=batch).contiguous()
+    segment = torch.searchsorted(cuts.contiguous(), time, right=True)
+    place = order.argsort(dim=1).gather(1, segment)
+    source = (place * length + time).argsort(dim=1)
+    return x.gather(2, repeat(source, "b t -> b c t", c=channels))
+
+
+def gaussian_noise(x: Tensor, sigma: float = 0.05, generator: Generator | None = None) -> Tensor:
+    """Add N(0, ``sigma``^2) to every value; x and result (B, C, T), sigma in the units of x."""
+    return x + sigma * torch.randn(x.shape, generator=generator).to(x)
+
+
+def augment(x: Tensor, kind: str, generator: Generator | None = None) -> Tensor:
+    """The augmented view of the chapter's sets: ``warp``, ``slice``, ``gauss``, or ``none`` (the series itself)."""
+    if kind == "warp":
+        return amplitude_resize(window_warp(x, generator=generator), generator=generator)
+    if kind == "slice":
+        return slice_and_shuffle(x, generator=generator)
+    if kind == "gauss":
+        return gaussian_noise(x, generator=generator)
+    if kind == "none":
+        return x
+    raise ValueError(f"unknown augmentation {kind!r}")

@@ -1,0 +1,324 @@
+"""Every setting of the system: small dataclasses, filled from recipes (YAML), keywords or the command line.
+
+A recipe may hold a block ``naive``: settings that replace its own when ``ssl`` is ``none``. The published study trained
+its two kinds of model differently, and this keeps the pair in one file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ncvqvae.errors import InputError
+
+SSL = Literal["none", "barlowtwins", "vibcreg"]
+Augmentation = Literal["none", "warp", "slice", "gauss"]
+Schedule = Literal["cosine", "linear", "square", "cubic"]
+
+
+@dataclass
+class TokenizerConfig:
+    """The architecture of stage 1: series to tokens and back."""
+
+    n_fft: int = 8
+    """Window of the short-time Fourier transform, in time steps."""
+    hop_length: int = 2
+    """Hop of the short-time Fourier transform, in time steps."""
+    latent_width: int = 8
+    """Aimed width of the token grid; time is halved int(log2(n_frames / latent_width)) times."""
+    hidden_channels: int = 64
+    """Channels of the convolutions, and the width of a code."""
+    n_residual_blocks: int = 4
+    """Residual blocks after the encoder's and before the decoder's resampling."""
+    codebook_size: int = 32
+    """Number of codes."""
+    codebook_decay: float = 0.9
+    """Decay of the codebook's exponential moving average."""
+    commitment_weight: float = 1.0
+    """Weight of the commitment loss."""
+    kmeans_init: bool = False
+    """Start the codebook from k-means of the first batch's latents."""
+    dead_code_threshold: float = 0.0
+    """Codes whose moving count falls below this are drawn anew from the batch; 0 never revives one."""
+    rotation_trick: bool = False
+    """Rotate and rescale the gradient through the quantizer instead of the straight-through estimate."""
+
+
+@dataclass
+class TrainingConfig:
+    """What both stages' training loops share."""
+
+    epochs: int = 1000
+    """Passes over the training split (see ``max_steps``)."""
+    min_steps: int = 0
+    """Train for at least this many optimizer steps, however few series there are."""
+    max_steps: int = 0
+    """Train for at most this many optimizer steps; 0 for no such limit."""
+    batch_size: int = 128
+    """Series per optimizer step."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW; a cosine takes it to 0 over the training."""
+    weight_decay: float = 1e-3
+    """Decoupled weight decay of AdamW."""
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic of the matrix products; auto takes bf16 where this machine multiplies faster in it (measured)."""
+
+
+@dataclass
+class Stage1Config(TrainingConfig):
+    """Objective and training of the tokenizer."""
+
+    ssl_weight: float = 1.0
+    """Weight of the self-supervised loss (VIbCReg's own factor 0.01 comes on top)."""
+    augmented_weight: float = 0.1
+    """Weight of the augmented view's reconstruction (the chapter's augmentation reconstruction weight)."""
+    projector_width: int = 4096
+    """Width of the projector's three layers."""
+
+
+@dataclass
+class PriorConfig:
+    """The architecture of stage 2: a bidirectional transformer over tokens."""
+
+    width: int = 256
+    """Width of the transformer."""
+    n_layers: int = 4
+    """Transformer blocks."""
+    n_heads: int = 2
+    """Attention heads."""
+    head_width: int = 64
+    """Width of one attention head."""
+    feedforward_factor: float = 1.0
+    """Hidden width of the feed-forward layers, in widths of the transformer."""
+    dropout: float = 0.0
+    """Dropout in attention and feed-forward layers."""
+    input_mode: Literal["token", "codebook", "codebook-finetuned"] = "token"
+    """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them."""
+
+
+@dataclass
+class Stage2Config(TrainingConfig):
+    """Objective and training of the prior."""
+
+    batch_size: int = 256
+    """Series per optimizer step."""
+    schedule: Schedule = "cosine"
+    """Mask schedule in training."""
+    schedule_gives: Literal["masked", "kept"] = "masked"
+    """What the schedule's value is: the share masked (mean 0.64 for cosine), or the share kept (0.36 masked)."""
+    loss_on: Literal["masked", "all"] = "masked"
+    """Tokens on which the cross-entropy is taken."""
+    label_smoothing: float = 0.0
+    """Label smoothing of the cross-entropy."""
+    class_drop: float = 0.2
+    """Probability that a series is shown without its class (classifier-free guidance)."""
+    stochastic_tokens: bool = True
+    """Draw training tokens from softmax(-distance^2 / temperature) instead of taking the nearest code."""
+    token_temperature: float = 1.0
+    """Temperature of that draw."""
+
+
+@dataclass
+class SamplingConfig:
+    """How new token grids are drawn."""
+
+    n_steps: int = 10
+    """Steps T of the parallel decoding."""
+    schedule: Schedule = "cosine"
+    """Share still masked after each step."""
+    temperature: float = 1.0
+    """Temperature of the token distribution."""
+    choice_temperature: float = 4.0
+    """Gumbel noise on the confidence at the first step; falls linearly to 0 at the last."""
+    guidance_scale: float = 1.0
+    """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
+    chunk_size: int = 256
+    """Series generated at a time."""
+
+
+@dataclass
+class Config:
+    """A complete model: what ``config.yaml`` of a run holds."""
+
+    ssl: SSL = "vibcreg"
+    """Self-supervised loss of stage 1; none is the naive VQVAE."""
+    augmentation: Augmentation = "gauss"
+    """Augmentation set of the second view."""
+    seed: int = 0
+    """Seed of everything drawn at random."""
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    stage1: Stage1Config = field(default_factory=Stage1Config)
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    stage2: Stage2Config = field(default_factory=Stage2Config)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+
+
+C = TypeVar("C")
+
+
+def preset_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("ncvqvae") / "recipes"
+    return sorted(Path(p.name).stem for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_config(
+    preset: str = "default",
+    *,
+    file: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Config:
+    """Return the configuration of a preset, then of a file, then of single settings; the later wins.
+
+    Args:
+        preset: name of a recipe, see :func:`preset_names`.
+        file: a YAML file of the same form as a recipe; may set just a few values.
+        settings: nested or dotted, for example ``{"ssl": "none", "prior.dropout": 0.1}``; ``None`` values are passed over.
+
+    Raises:
+        InputError: for an unknown preset or key (naming the nearest), a value of the wrong type, or an unreadable file.
+    """
+    if preset not in preset_names():
+        raise InputError(f"unknown preset {preset!r}; {suggestion(preset, preset_names())}")
+    text = (resources.files("ncvqvae") / "recipes" / f"{preset}.yaml").read_text()
+    layers = [parse_yaml(text, f"preset {preset}")]
+    if file is not None:
+        layers.append(parse_yaml(_read(Path(file)), str(file)))
+    layers.append(_nested(settings or {}))
+    merged: dict[str, Any] = {}
+    naive: dict[str, Any] = {}
+    for layer in layers:
+        naive = _merge(naive, layer.pop("naive", {}))
+        merged = _merge(merged, layer)
+    if merged.get("ssl") == "none":
+        # single settings given by the user still win over the recipe's block for naive models
+        merged = _merge(_merge(merged, naive), layers[-1])
+        merged["augmentation"] = "none"
+    return from_dict(Config, merged)
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Parse a mapping from YAML text (safe loader); ``where`` names it in errors."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{where} holds a {type(values).__name__}; a configuration is a mapping of names to values")
+    return values
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The dataclass as plain nested dictionaries."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type[C], values: Mapping[str, Any], where: str = "") -> C:
+    """Build dataclass ``cls`` from nested values.
+
+    Raises:
+        InputError: for an unknown key (with the nearest name) or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(cls)
+    kwargs: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{where}{key}"
+        if key not in hints:
+            raise InputError(f"unknown setting {name!r}; {suggestion(str(key), list(hints))}")
+        kwargs[key] = _checked(hints[key], value, name)
+    return cls(**kwargs)
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """``did you mean 'x'?`` for the nearest known name, else the list of all."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def partial(cls: type) -> type:
+    """A copy of dataclass ``cls`` in which every value may be missing (None), for options that override a preset."""
+    hints = typing.get_type_hints(cls)
+    fields: list[Any] = []
+    for f in dataclasses.fields(cls):
+        inner = partial(hints[f.name]) if dataclasses.is_dataclass(hints[f.name]) else hints[f.name]
+        fields.append((f.name, inner | None, None))
+    made = dataclasses.make_dataclass(f"{cls.__name__}Options", fields, kw_only=True)
+    made.__doc__ = field_help(cls)
+    return made
+
+
+def field_help(cls: type) -> str:
+    """The help texts under the fields of ``cls`` (and its bases) as a docstring's ``Attributes`` section."""
+    import ast
+    import inspect
+    import textwrap
+
+    texts: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        body = typing.cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]).body
+        for statement, after in zip(body, body[1:], strict=False):
+            if isinstance(statement, ast.AnnAssign) and isinstance(after, ast.Expr):
+                texts[statement.target.id] = after.value.value  # type: ignore[union-attr,attr-defined]
+    lines = [f"    {name}: {text}" for name, text in texts.items()]
+    return "\n".join([inspect.getdoc(cls) or "", "", "Attributes:", *lines])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read configuration {path}: {error}") from None
+
+
+def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for dotted, value in settings.items():
+        if value is None:
+            continue
+        inner: Any = _nested(value) if isinstance(value, Mapping) else value
+        for key in reversed(str(dotted).split(".")):
+            inner = {key: inner}
+        nested = _merge(nested, inner)
+    return nested
+
+
+def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _checked(hint: Any, value: Any, name: str) -> Any:
+    """``value`` as the type ``hint`` says, or an InputError."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value
+        if not isinstance(value, Mapping):
+            raise InputError(f"setting {name!r} is a group of settings, not {value!r}")
+        return from_dict(hint, value, f"{name}.")
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if value not in choices:
+            raise InputError(f"setting {name!r} is {value!r}; choose from {', '.join(map(str, choices))}")
+        return value
+    if isinstance(hint, types.UnionType):
+        return None if value is None else _checked(typing.get_args(hint)[0], value, name)
+    if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:  # YAML reads 1e-3 as text
+            return float(value)
+        except ValueError:
+            pass
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise InputError(f"setting {name!r} is {value!r}, not a valid {hint.__name__}")

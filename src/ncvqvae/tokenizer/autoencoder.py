@@ -1,0 +1,92 @@
+"""Convolutional encoder and decoder on the spectrogram; only time is compressed, frequency rows stay."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def n_halvings(n_frames: int, latent_width: int) -> int:
+    """Halvings of time so that the token grid is about ``latent_width`` wide: int(log2(round(n_frames / width)))."""
+    rate = round((n_frames - 1) / latent_width)
+    return max(rate, 1).bit_length() - 1
+
+
+def grid_width(n_frames: int, latent_width: int) -> int:
+    """Width of the token grid that the encoder makes of ``n_frames`` frames."""
+    width = n_frames
+    for _ in range(n_halvings(n_frames, latent_width)):
+        width = (width - 2) // 2 + 1
+    return width
+
+
+class ResidualBlock(nn.Module):
+    """x + conv1x1(LeakyReLU(BN(conv3x3(LeakyReLU(x))))); shape (B, channels, H, W) kept."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LeakyReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.LeakyReLU(),
+            nn.Conv2d(channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the block's correction to ``x``."""
+        return x + self.layers(x)
+
+
+class Encoder(nn.Sequential):
+    """Spectrogram (B, in_channels, H, W) to latents (B, hidden_channels, H, W / 2^k)."""
+
+    def __init__(self, in_channels: int, hidden_channels: int, n_halvings: int, n_residual_blocks: int) -> None:
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for _ in range(n_halvings):
+            layers += [
+                nn.Conv2d(channels, hidden_channels, (3, 4), stride=(1, 2), padding=1, padding_mode="replicate"),
+                nn.BatchNorm2d(hidden_channels),
+                nn.LeakyReLU(),
+            ]
+            channels = hidden_channels
+        if n_halvings == 0:
+            layers.append(nn.Conv2d(channels, hidden_channels, 3, padding=1, padding_mode="replicate"))
+        layers += [ResidualBlock(hidden_channels) for _ in range(n_residual_blocks)]
+        super().__init__(*layers)
+
+
+class Decoder(nn.Module):
+    """The encoder's mirror image: latents (B, hidden_channels, H, w) to a spectrogram (B, out_channels, H, W).
+
+    Args:
+        size: (H, W) of the spectrogram; the last layer resizes to it (bilinear).
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        hidden_channels: int,
+        n_halvings: int,
+        n_residual_blocks: int,
+        size: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ResidualBlock(hidden_channels) for _ in range(n_residual_blocks)]
+        for _ in range(n_halvings - 1):
+            layers += [
+                nn.ConvTranspose2d(hidden_channels, hidden_channels, (3, 4), stride=(1, 2), padding=1),
+                nn.BatchNorm2d(hidden_channels),
+                nn.LeakyReLU(),
+            ]
+        if n_halvings == 0:
+            layers.append(nn.Conv2d(hidden_channels, out_channels, 3, padding=1))
+        else:
+            layers.append(nn.ConvTranspose2d(hidden_channels, out_channels, (3, 4), stride=(1, 2), padding=1))
+        self.layers = nn.Sequential(*layers)
+        self.size = size
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Decode latents to the spectrogram."""
+        return F.interpolate(self.layers(z).float(), size=self.size, mode="bilinear", align_corners=False)

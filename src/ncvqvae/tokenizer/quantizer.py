@@ -1,0 +1,74 @@
+"""Vector quantizer with an EMA codebook; the algorithm is vector-quantize-pytorch's, behind the shapes of this package."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from vector_quantize_pytorch import VectorQuantize
+
+
+class Quantized(NamedTuple):
+    """Result of quantization; latents (B, d, H, W), tokens (B, H, W), scalar loss."""
+
+    latents: Tensor
+    tokens: Tensor
+    commitment: Tensor
+
+
+class Quantizer(nn.Module):
+    """Nearest code in Euclidean distance, argmin_k ||z - e_k||^2 (van den Oord et al. 2017, EMA variant).
+
+    Args:
+        dim: width d of a code.
+        codebook_size: number K of codes.
+        decay: decay of the codebook's exponential moving average.
+        commitment_weight: factor of the commitment loss mean((z - sg(e))^2), already applied in the result.
+        kmeans_init: start from k-means of the first batch.
+        dead_code_threshold: revive codes whose moving count is below this; 0 never does.
+        rotation_trick: gradient by rotation (Fifty et al. 2024) instead of straight-through.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        codebook_size: int,
+        decay: float,
+        commitment_weight: float,
+        kmeans_init: bool = False,
+        dead_code_threshold: float = 0.0,
+        rotation_trick: bool = False,
+    ) -> None:
+        super().__init__()
+        self.vq = VectorQuantize(
+            dim,
+            codebook_size,
+            decay=decay,
+            commitment_weight=commitment_weight,
+            kmeans_init=kmeans_init,
+            threshold_ema_dead_code=dead_code_threshold,
+            rotation_trick=rotation_trick,
+        )
+
+    @property
+    def codebook(self) -> Tensor:
+        """Code vectors, (K, d)."""
+        return self.vq.codebook
+
+    def forward(self, z: Tensor) -> Quantized:
+        """Quantize latents (B, d, H, W); in training mode this also moves the codebook. Always in fp32."""
+        height = z.shape[2]
+        with torch.autocast(z.device.type, enabled=False):
+            latents, tokens, loss = self.vq(rearrange(z.float(), "b d h w -> b (h w) d"))
+        return Quantized(
+            rearrange(latents, "b (h w) d -> b d h w", h=height),
+            rearrange(tokens, "b (h w) -> b h w", h=height),
+            loss.sum(),
+        )
+
+    def squared_distances(self, z: Tensor) -> Tensor:
+        """||z - e_k||^2 of latents (..., d) to every code: (..., K)."""
+        squares = z.square().sum(-1, keepdim=True) + self.codebook.square().sum(-1)
+        return (squares - 2 * z @ self.codebook.T).clamp(min=0)

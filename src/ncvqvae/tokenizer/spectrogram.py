@@ -1,0 +1,51 @@
+"""Short-time Fourier transform with real and imaginary parts as channels, and its exact inverse."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+
+class Spectrogram(nn.Module):
+    """STFT with a centred periodic Hann window, X[f, m] = sum_t x[t + m hop] w[t] exp(-2 pi i f t / n_fft).
+
+    Args:
+        n_fft: window length in time steps.
+        hop_length: hop in time steps.
+        n_timepoints: length T of every series; the inverse restores it exactly, odd or even.
+    """
+
+    def __init__(self, n_fft: int, hop_length: int, n_timepoints: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop_length, self.n_timepoints = n_fft, hop_length, n_timepoints
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    @property
+    def n_rows(self) -> int:
+        """Frequency rows, n_fft / 2 + 1."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def n_frames(self) -> int:
+        """Time frames, T // hop + 1."""
+        return self.n_timepoints // self.hop_length + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Series (B, C, T) to spectrogram (B, 2 C, rows, frames); channels are all real parts, then all imaginary."""
+        flat = rearrange(x, "b c t -> (b c) t")
+        u = torch.stft(flat, self.n_fft, self.hop_length, window=self.window, center=True, return_complex=True)
+        return rearrange(torch.view_as_real(u), "(b c) f m part -> b (part c) f m", c=x.shape[1])
+
+    def inverse(self, u: Tensor) -> Tensor:
+        """Spectrogram (B, 2 C, rows, frames) to series (B, C, T)."""
+        parts = rearrange(u.float(), "b (part c) f m -> (b c) f m part", part=2)
+        x = torch.istft(
+            torch.view_as_complex(parts.contiguous()),
+            self.n_fft,
+            self.hop_length,
+            window=self.window,
+            center=True,
+            length=self.n_timepoints,
+        )
+        return rearrange(x, "(b c) t -> b c t", b=len(u))
