@@ -1,0 +1,92 @@
+"""The import rule: which part of the package may know which, read from the source itself."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ncvqvae.errors
+
+ROOT = Path(ncvqvae.errors.__file__).parent
+SOURCES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+# Who sees everything. Every other part, also one that is added later, imports only itself, SHARED and its MAY_SEE.
+SEE_ALL = {"__init__", "__main__", "bench", "cli", "model", "report"}
+SHARED = {"ncvqvae.errors", "ncvqvae.config"}
+MAY_SEE = {"prior": {"ncvqvae.tokenizer.tokenizer"}}
+
+HEAVY = {"aeon", "lightning", "matplotlib", "numba", "pandas", "plotly", "scipy", "sklearn", "torch"}
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split(".")[1:])
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imported_modules(source: str, package: str) -> Iterator[str]:
+    """Yield the ncvqvae modules that a source imports anywhere; `package` is what its relative imports start from."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "ncvqvae")
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            if base.split(".")[0] == "ncvqvae":
+                # "from package import submodule" is an import of the submodule
+                names = (f"{base}.{alias.name}" for alias in node.names)
+                yield from (name if is_module(name) else base for name in names)
+
+
+def forbidden_imports(source: str, path: Path) -> list[str]:
+    """Return the imports of a source at `path` (relative to the package) that the rule forbids."""
+    part = path.parts[0].removesuffix(".py")
+    if part in SEE_ALL:
+        return []
+    allowed = MAY_SEE.get(part, set()) | (SHARED if f"ncvqvae.{part}" not in SHARED else {"ncvqvae.errors"})
+    package = ".".join(["ncvqvae", *path.parts[:-1]])
+    found = sorted(set(imported_modules(source, package)))
+    return [name for name in found if name not in allowed and name.split(".")[:2] != ["ncvqvae", part]]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imports_keep_to_the_rule(path: Path) -> None:
+    assert forbidden_imports((ROOT / path).read_text(encoding="utf-8"), path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "forbidden"),
+    [
+        ("data/ucr.py", "from ncvqvae.data.checks import x\nfrom ncvqvae.errors import InputError", []),
+        ("data/ucr.py", "import numpy, ncvqvae.tokenizer", ["ncvqvae.tokenizer"]),
+        ("data/ucr.py", "from .. import augmentations", ["ncvqvae.augmentations"]),
+        ("data/ucr.py", "def f():\n    from ..evaluation.features import FCN", ["ncvqvae.evaluation.features"]),
+        ("data/ucr.py", "from ncvqvae import NCVQVAE", ["ncvqvae"]),
+        ("tokenizer/ssl/vibcreg.py", "from . import projector\nfrom ..quantizer import Quantizer", []),
+        ("tokenizer/ssl/vibcreg.py", "from ...prior import masking", ["ncvqvae.prior.masking"]),
+        ("augmentations.py", "if TYPE_CHECKING:\n    from .data import checks", ["ncvqvae.data.checks"]),
+        ("prior/prior.py", "from ncvqvae.tokenizer.tokenizer import Tokenizer", []),
+        ("prior/prior.py", "from ncvqvae.tokenizer.quantizer import Quantizer", ["ncvqvae.tokenizer.quantizer"]),
+        ("prior/prior.py", "from ncvqvae.tokenizer import Tokenizer", ["ncvqvae.tokenizer"]),
+        ("config.py", "import ncvqvae.config\nimport ncvqvae.data", ["ncvqvae.data"]),
+        ("new_part.py", "from ncvqvae.model import NCVQVAE", ["ncvqvae.model"]),
+        ("cli.py", "from ncvqvae.model import NCVQVAE", []),
+    ],
+)
+def test_the_rule_sees_every_form_of_import(path: str, source: str, forbidden: list[str]) -> None:
+    assert forbidden_imports(source, Path(path)) == forbidden
+
+
+def test_every_folder_with_sources_is_a_package() -> None:
+    # a folder without __init__.py is left out of the wheel
+    folders = {path.parent for path in SOURCES}
+    assert {folder for folder in folders if not (ROOT / folder / "__init__.py").is_file()} == set()
+
+
+@pytest.mark.parametrize("module", ["ncvqvae", "ncvqvae.config", "ncvqvae.cli"])
+def test_import_is_light(module: str) -> None:
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stdout.split()) & HEAVY == set()
