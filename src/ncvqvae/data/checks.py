@@ -1,0 +1,230 @@
+"""What counts as series and labels, and the one line a user reads when something does not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ncvqvae.errors import InputError
+
+# Values looked at in one go: keeps temporaries small beside a memory-mapped array.
+CHUNK_VALUES = 1 << 22
+
+
+def bad_input(where: object, what: str, mend: str) -> InputError:
+    """Build the error line ``where: what; mend``, whatever line breaks its parts contain."""
+    return InputError(" ".join(f"{where}: {what}; {mend}".split()))
+
+
+def nearest_name(name: object, known: Iterable[object]) -> str | None:
+    """Return the known name most like ``name``, ignoring case, or None if nothing is close."""
+    by_folded = {str(k).casefold(): str(k) for k in known}
+    close = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def shorten(names: Sequence[object], limit: int = 6) -> str:
+    """List names for an error line, cut after ``limit`` of them."""
+    listed = ", ".join(repr(str(n)) for n in names[:limit])
+    return listed + (f" … ({len(names)} in all)" if len(names) > limit else "")
+
+
+def case_chunks(X: np.ndarray) -> Iterable[np.ndarray]:
+    """Yield consecutive runs of cases of X, each small enough to make temporaries of."""
+    values_per_case = max(1, X.size // max(1, len(X)))
+    step = max(1, CHUNK_VALUES // values_per_case)
+    for start in range(0, len(X), step):
+        yield X[start : start + step]
+
+
+def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoints: int = 2) -> np.ndarray:
+    """Return X as float32 series of one length, or say in one line why that cannot be.
+
+    Args:
+        X: array, list of arrays or pandas.DataFrame, (n_cases, n_timepoints) or (n_cases, n_channels, n_timepoints)
+            A 2-D input has one channel. A float32 3-D array (memory-mapped ones too) is returned without a copy.
+        where: what the error line names as the place, e.g. a file.
+        min_cases, min_timepoints: fewest series and time steps that make sense to the caller.
+
+    Returns:
+        float32 array (n_cases, n_channels, n_timepoints), every value finite, in the units of X.
+
+    Raises:
+        InputError: other shapes or dtypes, unequal lengths, missing or infinite values, too few cases or time steps.
+    """
+    array = _as_numeric(X, where)
+    if array.ndim not in (2, 3):
+        raise bad_input(
+            where, f"{array.ndim}-dimensional array", "give (cases, time steps) or (cases, channels, time steps)"
+        )
+    series = array[:, None, :] if array.ndim == 2 else array
+    _check_size(series.shape, where, min_cases, min_timepoints)
+    with np.errstate(over="ignore"):
+        as_float32 = series.astype(np.float32, copy=False)
+    _check_values(series, as_float32, where)
+    return as_float32
+
+
+def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | None:
+    """Return labels as a 1-d array, one hashable label a case; None (unlabelled data) stays None.
+
+    Strings, integers and booleans keep their kind; labels of mixed kinds come back with dtype object.
+
+    Raises:
+        InputError: another number of labels than cases, more than one column, missing or unhashable labels.
+    """
+    if y is None:
+        return None
+    labels = _as_label_list(y, where)
+    if len(labels) != n_cases:
+        raise bad_input(where, f"{len(labels)} labels for {n_cases} series", "give one label per series")
+    for position, label in enumerate(labels):
+        if not isinstance(label, Hashable):
+            raise bad_input(where, f"label {position} is a {type(label).__name__}", "use strings, integers or booleans")
+        if is_missing(label):
+            raise bad_input(where, f"the label of series {position} is missing", "fill it in or drop that series")
+    return _labels_to_array(labels)
+
+
+def check_pair(X_train: np.ndarray, X_test: np.ndarray, *, where: object = "test") -> None:
+    """Refuse a test split whose series differ from the train split's in channels or length."""
+    for axis, noun in ((1, "channels"), (2, "time steps")):
+        if X_train.shape[axis] != X_test.shape[axis]:
+            raise bad_input(
+                where,
+                f"test series have {X_test.shape[axis]} {noun}, train series {X_train.shape[axis]}",
+                "give both splits the same shape",
+            )
+
+
+def check_label_pair(y_train: np.ndarray | None, y_test: np.ndarray | None, *, where: object = "test") -> None:
+    """Refuse test labels that the train split never shows, and splits of which one alone is labelled."""
+    if (y_train is None) != (y_test is None):
+        bare = "train" if y_train is None else "test"
+        raise bad_input(where, f"the {bare} split alone has no labels", "label both splits or neither")
+    if y_train is None or y_test is None:
+        return
+    unseen = sorted(set(y_test.tolist()) - set(y_train.tolist()), key=str)
+    if unseen:
+        raise bad_input(
+            where,
+            f"test labels {shorten(unseen)} never occur in train",
+            "add such series to train or drop them from test",
+        )
+
+
+def is_missing(label: object) -> bool:
+    """Tell whether a label is None, NaN, NaT or pandas' NA."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
+
+
+def _as_numeric(X: Any, where: object) -> np.ndarray:
+    """Turn X into an array with a real numeric dtype."""
+    if hasattr(X, "dtypes") and hasattr(X, "columns"):  # a DataFrame, without importing pandas
+        X = _frame_values(X, where)
+    if isinstance(X, (list, tuple)):
+        shapes = {np.shape(case) for case in X} if len(X) else set()
+        if len(shapes) > 1:
+            lengths = sorted({shape[-1] if shape else 0 for shape in shapes})
+            raise bad_input(
+                where, f"series of unequal lengths ({lengths[0]} to {lengths[-1]})", "cut or pad them to one length"
+            )
+    try:
+        array = np.asanyarray(X)
+    except ValueError as error:
+        raise bad_input(where, f"not an array of series ({error})", "give series of one shape") from None
+    if array.dtype.kind not in "iufb":
+        raise bad_input(where, f"values of dtype {array.dtype}", "give real numbers (float or integer dtype)")
+    return array
+
+
+def _frame_values(frame: Any, where: object) -> np.ndarray:
+    """Take the values of a wide DataFrame; every column has to be numeric."""
+    bad = [c for c in frame.columns if getattr(frame[c].dtype, "kind", "O") not in "iufb"]
+    if bad:
+        raise bad_input(where, f"columns that are not numeric: {shorten(bad)}", "drop them or pass labels as y")
+    return frame.to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def _check_size(shape: tuple[int, ...], where: object, min_cases: int, min_timepoints: int) -> None:
+    n_cases, n_channels, n_timepoints = shape
+    if n_cases == 0 or n_channels == 0 or n_timepoints == 0:
+        raise bad_input(where, f"no values (shape {shape})", "give at least two series")
+    if n_cases < min_cases:
+        raise bad_input(where, f"{n_cases} series only", f"give at least {min_cases}")
+    if n_timepoints < min_timepoints:
+        raise bad_input(where, f"{n_timepoints} time step only", f"give series of at least {min_timepoints} steps")
+
+
+def _check_values(series: np.ndarray, as_float32: np.ndarray, where: object) -> None:
+    """Refuse missing and infinite values, naming the first series that has one."""
+    first = 0
+    for chunk in case_chunks(as_float32):
+        finite = np.isfinite(chunk)
+        if not finite.all():
+            case = int(np.argmin(finite.all(axis=(1, 2))))
+            raise _explain_not_finite(series, first + case, where)
+        first += len(chunk)
+
+
+def _explain_not_finite(series: np.ndarray, case: int, where: object) -> InputError:
+    """Word the error for values that are not finite; the cause decides the mend."""
+    values = np.asarray(series[case], dtype=np.float64)
+    missing = np.isnan(values)
+    if np.isinf(values).any():
+        return bad_input(where, f"infinite values, first in series {case}", "replace or drop them")
+    if not missing.any():
+        return bad_input(where, f"values beyond float32, first in series {case}", "rescale the series")
+    if all(np.isnan(chunk).all() for chunk in case_chunks(series)):
+        return bad_input(where, "all values are missing", "check the columns, the separator and the decimal sign")
+    if _only_padding(series):
+        return bad_input(
+            where,
+            f"series of unequal lengths (series {case} ends early)",
+            "cut or resample all series to one length",
+        )
+    share = sum(int(np.isnan(chunk).sum()) for chunk in case_chunks(series)) / series.size
+    what = f"missing values ({share:.2%} of all), first in series {case}"
+    return bad_input(where, what, "fill them in or drop those series")
+
+
+def _only_padding(series: np.ndarray) -> bool:
+    """Tell whether missing values stand at the ends of series only, as where short series were padded."""
+    for chunk in case_chunks(series):
+        missing = np.isnan(chunk)
+        starts_again = missing[..., :-1] & ~missing[..., 1:]
+        if starts_again.any() or missing.all(axis=-1).any():
+            return False
+    return True
+
+
+def _as_label_list(y: Any, where: object) -> list[Any]:
+    """List labels one by one, as Python values."""
+    if isinstance(y, (str, bytes)) or not hasattr(y, "__len__"):
+        raise bad_input(where, "not a sequence of labels", "give one label per series")
+    if isinstance(y, (list, tuple)):
+        return [label.item() if isinstance(label, np.generic) else label for label in y]
+    array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise bad_input(where, f"labels of shape {array.shape}", "give one label per series")
+    return array.tolist()
+
+
+def _labels_to_array(labels: list[Any]) -> np.ndarray:
+    """Choose the dtype that keeps every label what it is."""
+    for kind, dtype in ((bool, np.bool_), (int, np.int64), (float, np.float64), (str, np.str_)):
+        if all(type(label) is kind for label in labels):
+            try:
+                return np.array(labels, dtype=dtype)
+            except OverflowError:  # an integer beyond 64 bits stays a Python object
+                break
+    mixed = np.empty(len(labels), dtype=object)
+    mixed[:] = labels
+    return mixed
