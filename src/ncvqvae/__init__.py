@@ -1,0 +1,34 @@
+"""Learn from and generate labelled time series with NC-VQVAE.
+
+``NCVQVAE`` is both stages behind one scikit-learn estimator, ``load_dataset`` reads UCR names and files.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ncvqvae.data import load_dataset, load_splits
+    from ncvqvae.errors import InputError
+    from ncvqvae.model import NCVQVAE, Samples
+
+__all__ = ["NCVQVAE", "InputError", "Samples", "load_dataset", "load_splits"]
+__version__ = metadata.version("ncvqvae")
+
+_HOME = {
+    "NCVQVAE": "ncvqvae.model",
+    "Samples": "ncvqvae.model",
+    "InputError": "ncvqvae.errors",
+    "load_dataset": "ncvqvae.data",
+    "load_splits": "ncvqvae.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that ``import ncvqvae`` alone is quick."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'ncvqvae' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

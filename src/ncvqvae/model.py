@@ -1,0 +1,475 @@
+"""NCVQVAE: both stages behind one scikit-learn estimator."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Generator, Tensor, nn
+
+from ncvqvae.augmentations import augment
+from ncvqvae.config import Config, from_dict, load_config, parse_yaml, to_dict
+from ncvqvae.data import GlobalScaler, check_labels, check_series
+from ncvqvae.errors import InputError
+from ncvqvae.files import replaced
+from ncvqvae.prior.prior import Prior
+from ncvqvae.prior.training import PriorObjective, masked_token_loss
+from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
+from ncvqvae.tokenizer.training import TokenizerObjective
+from ncvqvae.training import Plan, Trained, train
+
+FORMAT = 1
+"""Version of the files that :meth:`NCVQVAE.save_pretrained` writes."""
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+
+
+class Samples(NamedTuple):
+    """Generated series in the units and shape of the training data, and their labels (None where unconditional)."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+
+
+class NCVQVAE(TransformerMixin, BaseEstimator):
+    """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
+
+    Args:
+        preset: recipe to start from: ``default``, ``paper`` or ``quick``.
+        ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``; the preset's if not given.
+        augmentation: ``none``, ``warp``, ``slice`` or ``gauss``; the preset's if not given.
+        seed: seed of everything drawn at random; the preset's if not given.
+        settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
+            :class:`ncvqvae.config.Config`.
+
+    Attributes:
+        classes_: distinct labels in sorted order; empty for unlabelled data.
+        tokenizer_, prior_: the two networks.
+        history_: loss terms during training, one dictionary a row.
+        seconds_: training time of ``stage1`` and ``stage2``.
+
+    Example:
+        >>> from ncvqvae import NCVQVAE, load_dataset
+        >>> X, y = load_dataset("GunPoint", split="train")
+        >>> model = NCVQVAE(preset="quick").fit(X, y)  # doctest: +SKIP
+        >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        ssl: str | None = None,
+        augmentation: str | None = None,
+        seed: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.preset = preset
+        self.ssl = ssl
+        self.augmentation = augmentation
+        self.seed = seed
+        self.settings = settings
+
+    # ------------------------------------------------------------------ training
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoints: str | Path | None = None,
+        logger: Any = None,
+        report: Report | None = None,
+    ) -> NCVQVAE:
+        """Train both stages.
+
+        Args:
+            X: series, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints).
+            y: labels (n_cases,), any hashable kind; None for unlabelled series.
+            checkpoints: folder for resumable checkpoints; one left by an interrupted training is continued.
+            logger: a Lightning logger.
+            report: called with stage, step, number of steps and loss terms while training.
+
+        Raises:
+            InputError: if the series cannot be used.
+        """
+        self._prepare(X, y)
+        folder = None if checkpoints is None else Path(checkpoints)
+        common = {"checkpoints": folder, "logger": logger}
+        self.history_: list[dict[str, float | str]] = []
+        self.seconds_: dict[str, float] = {}
+        scaled = torch.from_numpy(self.scaler_.transform(check_series(X)))
+
+        for stage, build in (("stage1", self._stage1), ("stage2", self._stage2)):
+            plan, objective, network, get_batch = build(scaled, y)
+            done = None if folder is None else folder / f"{stage}.safetensors"
+            if done is not None and done.exists():
+                trained = _load_stage(done, network)
+            else:
+                relay = None if report is None else _relay(report, stage)
+                trained = train(stage, objective, get_batch, plan, report=relay, **common)  # type: ignore[arg-type]
+                if done is not None:
+                    _save_stage(done, network, trained)
+            network.eval().requires_grad_(False)
+            self.history_ += trained.history
+            self.seconds_[stage] = trained.seconds
+        return self
+
+    def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
+        """Expected seconds of ``stage1`` and ``stage2``, from two steps of each on copies that are thrown away."""
+        self._prepare(X, y)
+        scaled = torch.from_numpy(self.scaler_.transform(check_series(X)))
+        seconds = {}
+        with torch.random.fork_rng():
+            for stage, build in (("stage1", self._stage1), ("stage2", self._stage2)):
+                plan, objective, _, get_batch = build(scaled, y)
+                throwaway = copy.deepcopy(objective).train()
+                batch = get_batch(plan.batch(0))
+                times = []
+                for _ in range(2):
+                    start = time.perf_counter()
+                    torch.stack(list(throwaway(*batch).values())).sum().backward()
+                    times.append(time.perf_counter() - start)
+                seconds[stage] = min(times) * plan.n_steps
+        return seconds
+
+    def _prepare(self, X: Any, y: Any) -> None:
+        """Everything that is known before training: settings, classes, scaling."""
+        series = check_series(X)
+        self.config_ = self._config()
+        if series.shape[2] < self.config_.tokenizer.n_fft:
+            raise InputError(
+                f"series have {series.shape[2]} time steps, fewer than the STFT window of {self.config_.tokenizer.n_fft}; "
+                "set a smaller tokenizer.n_fft"
+            )
+        self.flat_ = np.ndim(X) == 2
+        self.n_cases_, self.n_channels_, self.n_timepoints_ = series.shape
+        labels = check_labels(y, len(series))
+        self.classes_, self.class_counts_ = _classes(labels)
+        self.n_features_in_ = self.n_timepoints_ * self.n_channels_
+        self.scaler_ = GlobalScaler().fit(series)
+
+    def _config(self) -> Config:
+        given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
+        return load_config(self.preset, settings={**given, **(self.settings or {})})
+
+    def _build_tokenizer(self) -> None:
+        self.tokenizer_ = Tokenizer(self.config_.tokenizer, self.n_channels_, self.n_timepoints_)
+
+    def _build_prior(self) -> None:
+        tokenizer = self.tokenizer_
+        self.prior_ = Prior(self.config_.prior, tokenizer.codebook, tokenizer.n_tokens, len(self.classes_))
+
+    def _stage1(self, scaled: Tensor, y: Any) -> _StageParts:
+        config = self.config_
+        with _seeded(config.seed, 1):
+            self._build_tokenizer()
+            objective = TokenizerObjective(self.tokenizer_, config.stage1, config.ssl)
+
+        def get_batch(rows: Tensor) -> Sequence[Tensor]:
+            x = scaled[rows]
+            return (x,) if config.ssl == "none" else (x, augment(x, config.augmentation))
+
+        return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)
+
+    def _stage2(self, scaled: Tensor, y: Any) -> _StageParts:
+        config = self.config_
+        with _seeded(config.seed, 2):
+            self._build_prior()
+            objective = PriorObjective(self.prior_, config.stage2)
+        self.tokenizer_.eval()
+        logits = self._in_chunks(self.tokenizer_.token_logits, scaled) / config.stage2.token_temperature
+        classes = self._class_indices(y, len(scaled))
+
+        def get_batch(rows: Tensor) -> Sequence[Tensor]:
+            chosen = logits[rows]
+            if config.stage2.stochastic_tokens:
+                # argmax of logits + Gumbel noise draws from their softmax
+                chosen = chosen - torch.empty_like(chosen).exponential_().log()
+            return chosen.argmax(-1), classes[rows]
+
+        return _StageParts(Plan(len(scaled), config.stage2, config.seed), objective, self.prior_, get_batch)
+
+    # ------------------------------------------------------------------ use
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Embeddings (n_cases, d): quantized latents averaged over the token grid, as the chapter's probes use them."""
+        tokens = torch.from_numpy(self.encode(X))
+        return self.tokenizer_.codebook[tokens].mean(1).numpy()
+
+    def encode(self, X: Any) -> np.ndarray:
+        """Tokens (n_cases, N), int64, of series in their own units."""
+        return self._in_chunks(self.tokenizer_.encode, self._scaled(X)).numpy()
+
+    def decode(self, tokens: Any) -> np.ndarray:
+        """Series in their own units from tokens (n_cases, N).
+
+        Raises:
+            InputError: if the tokens do not fit the model.
+        """
+        check_is_fitted(self)
+        given = torch.as_tensor(np.asarray(tokens))
+        n_tokens, n_codes = self.tokenizer_.n_tokens, len(self.tokenizer_.codebook)
+        if given.ndim != 2 or given.shape[1] != n_tokens or given.dtype.is_floating_point:
+            raise InputError(f"tokens have shape {tuple(given.shape)}; this model takes integers of shape (n, {n_tokens})")
+        if given.numel() and not 0 <= int(given.min()) <= int(given.max()) < n_codes:
+            raise InputError(f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}")
+        return self._in_own_units(self._in_chunks(self.tokenizer_.decode, given.long()))
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """``decode(encode(X))``."""
+        return self.decode(self.encode(X))
+
+    def sample(
+        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None
+    ) -> Samples:
+        """Generate ``n`` new series; see :meth:`iter_samples` for the arguments."""
+        parts = list(self.iter_samples(n, labels, unconditional=unconditional, seed=seed))
+        y = None if parts[0].y is None else np.concatenate([p.y for p in parts if p.y is not None])
+        return Samples(np.concatenate([p.X for p in parts]), y)
+
+    def iter_samples(
+        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None
+    ) -> Iterator[Samples]:
+        """Generate ``n`` new series in chunks, so that memory does not limit their number.
+
+        Args:
+            n: number of series.
+            labels: one label for all, or one per series; by default each is drawn from the train split's class
+                distribution first (label-first sampling).
+            unconditional: sample without any label.
+            seed: seed of the draw; the model's own if not given.
+
+        Raises:
+            InputError: if ``n`` is not positive or a label is unknown.
+        """
+        check_is_fitted(self)
+        if n <= 0:
+            raise InputError(f"cannot generate {n} series; give a number of at least 1")
+        if unconditional and labels is not None:
+            raise InputError("labels were given for unconditional sampling; leave out one of the two")
+        size = self.config_.sampling.chunk_size
+        seed = self.config_.seed if seed is None else seed
+        wanted = None if labels is None else self._wanted_classes(labels, n)
+        for chunk, first in enumerate(range(0, n, size)):
+            count = min(size, n - first)
+            generator = Generator().manual_seed(int(np.random.SeedSequence([seed, 3, chunk]).generate_state(1)[0]))
+            if unconditional or not len(self.classes_):
+                indices = torch.full((count,), self.prior_.no_class)
+            elif wanted is not None:
+                indices = wanted[first : first + count]
+            else:
+                weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
+                indices = torch.multinomial(weights, count, replacement=True, generator=generator)
+            tokens = self.prior_.sample(indices, self.config_.sampling, generator).tokens
+            with torch.no_grad():
+                X = self._in_own_units(self.tokenizer_.decode(tokens).cpu())
+            known = not (unconditional or not len(self.classes_))
+            yield Samples(X, self.classes_[indices.numpy()] if known else None)
+
+    def reconstruction_loss(self, X: Any) -> float:
+        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units."""
+        scaled = self._scaled(X)
+        tokenizer, total = self.tokenizer_, 0.0
+        with torch.no_grad():
+            for x in scaled.split(256):
+                decoded = tokenizer.reconstruct(tokenizer.code_latents(tokenizer.encode(x)))
+                total += len(x) * float(reconstruction_error(tokenizer.spectrogram(x), x, decoded))
+        return total / len(scaled)
+
+    def prior_loss(self, X: Any, y: Any = None) -> float:
+        """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given."""
+        tokens = torch.from_numpy(self.encode(X))
+        return masked_token_loss(self.prior_, tokens, self._class_indices(y, len(tokens)))
+
+    # ------------------------------------------------------------------ files
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``, each whole or not at all."""
+        import yaml
+
+        check_is_fitted(self)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, network in (("tokenizer", self.tokenizer_), ("prior", self.prior_)):
+            with replaced(folder / f"{name}.safetensors") as path:
+                save_file(_weights(network), path)
+        data = {
+            "n_cases": self.n_cases_,
+            "n_channels": self.n_channels_,
+            "n_timepoints": self.n_timepoints_,
+            "flat": self.flat_,
+            "classes": self.classes_.tolist(),
+            "class_counts": self.class_counts_.tolist(),
+            "scaler": self.scaler_.get_state(),
+        }
+        values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
+        with replaced(folder / "config.yaml") as path:
+            path.write_text(yaml.safe_dump({**values, "seconds": self.seconds_}, sort_keys=False), encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> NCVQVAE:
+        """Load a model that :meth:`save_pretrained` wrote.
+
+        Raises:
+            InputError: if a file is missing, damaged, or of a newer format.
+        """
+        folder = Path(folder)
+        path = folder / "config.yaml"
+        if not path.is_file():
+            raise InputError(f"{folder} holds no trained model (no config.yaml); give the folder that fit wrote")
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        if not isinstance(values.get("format"), int) or values["format"] > FORMAT:
+            raise InputError(f"{path} has format {values.get('format')!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
+        model = cls(values["preset"])
+        model.config_ = from_dict(Config, values["model"])
+        model.ssl, model.augmentation, model.seed = (
+            model.config_.ssl,
+            model.config_.augmentation,
+            model.config_.seed,
+        )
+        data = values["data"]
+        model.n_cases_, model.n_channels_, model.n_timepoints_ = (
+            data[name] for name in ("n_cases", "n_channels", "n_timepoints")
+        )
+        model.flat_ = data["flat"]
+        model.n_features_in_ = model.n_timepoints_ * model.n_channels_
+        model.classes_ = _label_array(data["classes"])
+        model.class_counts_ = np.array(data["class_counts"], dtype=int)
+        model.scaler_ = GlobalScaler.from_state(data["scaler"])
+        model.seconds_ = values["seconds"]
+        model._build_tokenizer()
+        _load_weights(folder / "tokenizer.safetensors", model.tokenizer_)
+        model._build_prior()
+        _load_weights(folder / "prior.safetensors", model.prior_)
+        model.tokenizer_.eval().requires_grad_(False)
+        model.prior_.eval().requires_grad_(False)
+        return model
+
+    # ------------------------------------------------------------------ helpers
+
+    def _scaled(self, X: Any) -> Tensor:
+        """Checked series as the networks take them."""
+        check_is_fitted(self)
+        series = check_series(X, min_cases=1)
+        if series.shape[1:] != (self.n_channels_, self.n_timepoints_):
+            raise InputError(
+                f"series have {series.shape[1]} channels and {series.shape[2]} time steps; "
+                f"this model was fitted on {self.n_channels_} and {self.n_timepoints_}"
+            )
+        return torch.from_numpy(self.scaler_.transform(series))
+
+    def _in_own_units(self, scaled: Tensor) -> np.ndarray:
+        X = self.scaler_.inverse_transform(scaled.numpy())
+        return X[:, 0] if self.flat_ else X
+
+    @torch.no_grad()
+    def _in_chunks(self, function: Callable[[Tensor], Tensor], rows: Tensor, size: int = 256) -> Tensor:
+        return torch.cat([function(part) for part in rows.split(size)])
+
+    def _class_indices(self, y: Any, n: int) -> Tensor:
+        """Index of each label in ``classes_``; ``len(classes_)`` (no class) for unlabelled data and unknown labels."""
+        if y is None or not len(self.classes_):
+            return torch.full((n,), len(self.classes_))
+        places = {label: place for place, label in enumerate(self.classes_.tolist())}
+        labels = check_labels(y, n)
+        assert labels is not None
+        return torch.tensor([places.get(label, len(places)) for label in labels.tolist()])
+
+    def _wanted_classes(self, labels: Any, n: int) -> Tensor:
+        one_for_all = isinstance(labels, str | bytes) or np.ndim(labels) == 0
+        given = [labels] * n if one_for_all else list(labels)
+        if len(given) != n:
+            raise InputError(f"{len(given)} labels were given for {n} series; give one, or one per series")
+        indices = self._class_indices(given, n)
+        unknown = (indices == len(self.classes_)).nonzero()
+        if len(unknown):
+            known = ", ".join(map(str, self.classes_.tolist()[:20])) or "none: the training data had no labels"
+            raise InputError(f"unknown label {given[int(unknown[0])]!r}; labels of this model: {known}")
+        return indices
+
+
+class _StageParts(NamedTuple):
+    plan: Plan
+    objective: nn.Module
+    network: nn.Module
+    get_batch: Callable[[Tensor], Sequence[Tensor]]
+
+
+def _classes(labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct labels in sorted order (by text where kinds are mixed) and their counts."""
+    if labels is None:
+        return np.array([]), np.array([], dtype=int)
+    values = labels.tolist()
+    distinct = set(values)
+    try:
+        ordered = sorted(distinct)
+    except TypeError:
+        ordered = sorted(distinct, key=lambda label: (type(label).__name__, str(label)))
+    counts = {label: 0 for label in ordered}
+    for value in values:
+        counts[value] += 1
+    return _label_array(ordered), np.array(list(counts.values()), dtype=int)
+
+
+def _label_array(labels: list[Any]) -> np.ndarray:
+    checked = check_labels(labels, len(labels))
+    assert checked is not None
+    return checked
+
+
+def _seeded(seed: int, purpose: int) -> Any:
+    """Context in which torch's generator starts from (seed, purpose); it is restored afterwards."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def context() -> Iterator[None]:
+        with torch.random.fork_rng():
+            torch.manual_seed(int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
+            yield
+
+    return context()
+
+
+def _relay(report: Report, stage: str) -> Callable[[int, int, dict[str, float]], None]:
+    return lambda step, n_steps, terms: report(stage, step, n_steps, terms)
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    # a tied weight would be refused as shared memory, and the row-major copy is what readers expect
+    return {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
+
+
+def _load_weights(path: Path, network: nn.Module) -> dict[str, str]:
+    """Load weights in place; return the file's metadata."""
+    if not path.is_file():
+        raise InputError(f"{path} is missing; the run is incomplete: fit it again, or continue it with --resume")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise InputError(f"{path} is damaged or belongs to another model: {' '.join(str(error).split())[:200]}") from None
+    return metadata
+
+
+def _save_stage(path: Path, network: nn.Module, trained: Trained) -> None:
+    """Weights of a finished stage, with its history, for a run that is resumed later."""
+    record = {"history": json.dumps(trained.history), "seconds": repr(trained.seconds)}
+    with replaced(path) as temporary:
+        save_file(_weights(network), temporary, metadata=record)
+
+
+def _load_stage(path: Path, network: nn.Module) -> Trained:
+    record = _load_weights(path, network)
+    return Trained(json.loads(record["history"]), float(record["seconds"]))

@@ -1,0 +1,64 @@
+"""Parallel decoding of masked tokens (MaskGIT, Chang et al. 2022), over any network given as a callable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from ncvqvae.config import SamplingConfig
+from ncvqvae.prior.masking import masked_share
+
+
+class Decoded(NamedTuple):
+    """Tokens (B, N), and per step: probability of each newly drawn token (T, B, N; nan where none), entropy (T,) in nats."""
+
+    tokens: Tensor
+    probabilities: Tensor
+    entropies: Tensor
+
+
+def parallel_decode(
+    logits_fn: Callable[[Tensor], Tensor],
+    tokens: Tensor,
+    mask_token: int,
+    config: SamplingConfig,
+    generator: Generator | None = None,
+) -> Decoded:
+    """Fill every masked token in ``config.n_steps`` passes, the most confident first.
+
+    At step t of T every unknown token is drawn from softmax(logits / temperature); the floor(N_0 gamma(t / T)) least
+    confident stay masked, where confidence is log p + c (1 - t / T) Gumbel noise and gamma the schedule.
+
+    Args:
+        logits_fn: tokens (B, N) with ``mask_token`` at unknown places to logits (B, N, K).
+        tokens: start, (B, N); known tokens never change, and none stays masked.
+        mask_token: index that marks an unknown token.
+        config: steps, schedule and temperatures.
+        generator: source of all randomness (CPU).
+    """
+    tokens = tokens.clone()
+    n_start = (tokens == mask_token).sum(1)
+    probabilities, entropies = [], []
+    for step in range(1, config.n_steps + 1):
+        unknown = tokens == mask_token
+        log_p = torch.log_softmax(logits_fn(tokens).float() / config.temperature, dim=-1)
+        drawn = (log_p + gumbel(log_p.shape, generator).to(log_p)).argmax(-1)
+        selected = log_p.gather(-1, drawn[..., None]).squeeze(-1)
+        share = masked_share(torch.tensor(step / config.n_steps), config.schedule)
+        n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
+        noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(selected.shape, generator).to(selected)
+        confidence = (selected + noise).masked_fill(~unknown, math.inf)
+        still_masked = confidence.argsort(1).argsort(1) < n_masked[:, None]
+        tokens = torch.where(unknown & ~still_masked, drawn, tokens)
+        probabilities.append(selected.exp().masked_fill(~unknown, math.nan))
+        entropies.append(-(log_p.exp() * log_p).sum(-1)[unknown].mean())
+    return Decoded(tokens, torch.stack(probabilities), torch.stack(entropies))
+
+
+def gumbel(shape: torch.Size, generator: Generator | None = None) -> Tensor:
+    """Standard Gumbel noise -log(-log U)."""
+    return -torch.empty(shape).exponential_(generator=generator).log()

@@ -1,0 +1,85 @@
+"""Stage 2's network: logits of every token given the known ones and, or not, the class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ncvqvae.config import PriorConfig, SamplingConfig
+from ncvqvae.prior.decoding import Decoded, parallel_decode
+from ncvqvae.prior.transformer import Transformer
+
+
+class Prior(nn.Module):
+    """Masked-token transformer (MaskGIT) with the class as a token at position 0.
+
+    Input modes: ``token`` learns a table that starts from the codebook and is tied to the output layer; ``codebook``
+    reads the frozen code vectors with a learned mask vector and has an output layer of its own;
+    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained.
+
+    Args:
+        config: the architecture.
+        codebook: code vectors (K, d) of the tokenizer.
+        n_tokens: tokens N of a series.
+        n_classes: number of classes; 0 for unlabelled data.
+    """
+
+    def __init__(self, config: PriorConfig, codebook: Tensor, n_tokens: int, n_classes: int) -> None:
+        super().__init__()
+        self.n_codes, dim = codebook.shape
+        self.n_tokens, self.n_classes = n_tokens, n_classes
+        self.tied = config.input_mode == "token"
+        self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=config.input_mode != "codebook")
+        self.mask_vector = nn.Parameter(torch.randn(1, dim) * self.codes.std())
+        self.positions = nn.Parameter(torch.randn(n_tokens + 1, config.width) * 0.02)
+        self.classes = nn.Embedding(n_classes + 1, config.width)
+        self.project_in = nn.Linear(dim, config.width)
+        self.transformer = Transformer(
+            config.n_layers,
+            config.width,
+            config.n_heads,
+            config.head_width,
+            round(config.feedforward_factor * config.width),
+            config.dropout,
+        )
+        self.head = nn.Sequential(nn.Linear(config.width, dim), nn.GELU(), nn.LayerNorm(dim))
+        self.output = nn.Linear(dim, self.n_codes)
+        if self.tied:
+            self.output.weight = self.codes
+
+    @property
+    def mask_token(self) -> int:
+        """Index that stands for an unknown token."""
+        return self.n_codes
+
+    @property
+    def no_class(self) -> int:
+        """Index that stands for "no class given"."""
+        return self.n_classes
+
+    def forward(self, tokens: Tensor, classes: Tensor) -> Tensor:
+        """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,)."""
+        vectors = torch.cat([self.codes, self.mask_vector])[tokens]
+        x = torch.cat([self.classes(classes)[:, None], self.project_in(vectors)], dim=1) + self.positions
+        return self.output(self.head(self.transformer(x)[:, 1:]))
+
+    def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float) -> Tensor:
+        """Classifier-free guidance, l_none + scale (l_class - l_none); one network pass where ``scale`` is 1."""
+        given = self(tokens, classes)
+        if scale == 1.0:
+            return given
+        none = self(tokens, torch.full_like(classes, self.no_class))
+        return none + scale * (given - none)
+
+    @torch.no_grad()
+    def sample(self, classes: Tensor, config: SamplingConfig, generator: Generator | None = None) -> Decoded:
+        """Draw token grids for class indices (B,); ``no_class`` draws unconditionally."""
+        start = torch.full((len(classes), self.n_tokens), self.mask_token, device=self.codes.device)
+        classes = classes.to(self.codes.device)
+        return parallel_decode(
+            lambda tokens: self.guided_logits(tokens, classes, config.guidance_scale),
+            start,
+            self.mask_token,
+            config,
+            generator,
+        )

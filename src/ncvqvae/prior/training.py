@@ -1,0 +1,63 @@
+"""Stage 2's objective: cross-entropy of masked tokens."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from ncvqvae.config import Stage2Config
+from ncvqvae.prior.masking import random_masks
+from ncvqvae.prior.prior import Prior
+
+
+class PriorObjective(nn.Module):
+    """Cross-entropy between true tokens and the prior's prediction from a randomly masked grid.
+
+    Args:
+        prior: the network that is trained.
+        config: mask schedule, which tokens count, smoothing, share of series shown without class.
+    """
+
+    def __init__(self, prior: Prior, config: Stage2Config) -> None:
+        super().__init__()
+        self.prior, self.config = prior, config
+
+    def forward(self, tokens: Tensor, classes: Tensor) -> dict[str, Tensor]:
+        """Named loss terms of tokens (B, N) with class indices (B,)."""
+        config = self.config
+        masks = random_masks(*tokens.shape, config.schedule, config.schedule_gives).to(tokens.device)
+        dropped = torch.rand(len(classes)).to(classes.device) < config.class_drop
+        logits = self.prior(
+            tokens.masked_fill(masks, self.prior.mask_token), classes.masked_fill(dropped, self.prior.no_class)
+        )
+        counted = masks if config.loss_on == "masked" else torch.ones_like(masks)
+        return {"prior": token_loss(logits, tokens, counted, config.label_smoothing)}
+
+
+def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats of logits (B, N, K) against tokens (B, N) where ``counted`` (B, N) is True."""
+    losses = F.cross_entropy(
+        rearrange(logits.float(), "b n k -> (b n) k"),
+        rearrange(tokens, "b n -> (b n)"),
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    weights = rearrange(counted, "b n -> (b n)").float()
+    return (losses * weights).sum() / weights.sum()
+
+
+@torch.no_grad()
+def masked_token_loss(
+    prior: Prior, tokens: Tensor, classes: Tensor, schedule: str = "cosine", seed: int = 0, batch_size: int = 256
+) -> float:
+    """The chapter's prior loss: mean cross-entropy in nats on masked tokens (share by ``schedule``), class given."""
+    generator = Generator().manual_seed(seed)
+    masks = random_masks(*tokens.shape, schedule, generator=generator)
+    total = 0.0
+    for rows in torch.arange(len(tokens)).split(batch_size):
+        known, mask = tokens[rows].to(prior.codes.device), masks[rows].to(prior.codes.device)
+        logits = prior(known.masked_fill(mask, prior.mask_token), classes[rows].to(prior.codes.device))
+        total += float(token_loss(logits, known, mask) * mask.sum())
+    return total / float(masks.sum())
