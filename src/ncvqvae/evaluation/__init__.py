@@ -1,0 +1,12 @@
+"""From (real, generated) arrays to numbers; knows no model.
+
+- `features`: the supervised FCN behind FID, IS and CAS: train, load, cache, extract
+- `fidelity`: FID, IS, KID on features
+- `utility`: classification accuracy score (train on synthetic, test on real)
+- `probes`: KNN and SVM on embeddings
+- `diversity`: share of copied training series, spread within a class
+- `tokens`: use of the codebook, confidence while decoding
+- `protocol`: which series are compared with which, under which name
+
+Series are float32 arrays (n, C, L), all scaled by the train split's global mean and standard deviation.
+"""

@@ -1,0 +1,283 @@
+"""The supervised FCN whose features and class probabilities stand behind FID, IS and CAS."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from einops import reduce
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ncvqvae.errors import InputError
+from ncvqvae.evaluation._randomness import seeded_cpu
+
+WIDTHS = (128, 256, 128)
+KERNELS = (8, 5, 3)
+N_FEATURES = WIDTHS[-1]
+
+
+class Features(NamedTuple):
+    """What the FCN says of n series: `features` (n, 128) and class `probabilities` (n, n_classes), both float64."""
+
+    features: np.ndarray
+    probabilities: np.ndarray
+
+
+class ConvBlock(nn.Module):
+    """Convolution that keeps the length, batch norm, ReLU: (B, C_in, L) → (B, C_out, L)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size)
+        self.norm = nn.BatchNorm1d(out_channels)
+        # an even kernel gets its odd sample on the right (kernel 8: 3 left, 4 right)
+        self.padding = ((kernel_size - 1) // 2, kernel_size // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map series (B, C_in, L) to (B, C_out, L)."""
+        return torch.relu(self.norm(self.conv(nn.functional.pad(x, self.padding))))
+
+
+class FCN(nn.Module):
+    """Fully convolutional classifier: three convolution blocks (128-256-128), mean over time, linear head.
+
+    Reference: Wang, Yan, Oates, "Time series classification from scratch with deep neural networks" (2017).
+
+    Args:
+        n_channels: channels C of the series.
+        n_classes: number of classes; the head's columns follow the sorted class labels.
+    """
+
+    def __init__(self, n_channels: int, n_classes: int) -> None:
+        super().__init__()
+        self.n_channels, self.n_classes = n_channels, n_classes
+        widths = (n_channels, *WIDTHS)
+        for i, kernel_size in enumerate(KERNELS):
+            self.add_module(f"block{i}", ConvBlock(widths[i], widths[i + 1], kernel_size))
+        self.head = nn.Linear(N_FEATURES, n_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Global-average features (B, 128) of scaled series `x` (B, C, L)."""
+        for i in range(len(KERNELS)):
+            x = self.get_submodule(f"block{i}")(x)
+        return reduce(x, "batch width time -> batch width", "mean")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class logits (B, n_classes) of scaled series `x` (B, C, L)."""
+        return self.head(self.features(x))
+
+
+@dataclass(frozen=True)
+class FCNTraining:
+    """Settings of `train_fcn`: AdamW under a one-cycle schedule with a budget that ignores the dataset's size.
+
+    Attributes:
+        max_steps: optimiser steps where the series are short.
+        max_points: time steps passed through the network in all (steps · batch · L): the bound for long series.
+        batch_size: series per step (all of them where there are fewer).
+        lr: peak learning rate of the one-cycle schedule.
+        weight_decay: decoupled weight decay.
+    """
+
+    max_steps: int = 1000
+    max_points: int = 4_000_000
+    batch_size: int = 16
+    lr: float = 2e-3
+    weight_decay: float = 1e-2
+
+    def n_steps(self, n_timepoints: int, batch_size: int) -> int:
+        """Optimiser steps for series of this length."""
+        return max(1, min(self.max_steps, self.max_points // (batch_size * n_timepoints)))
+
+
+def train_fcn(
+    X: np.ndarray, y_index: np.ndarray, n_classes: int, *, seed: int, training: FCNTraining | None = None
+) -> FCN:
+    """Train an FCN on labelled series; the same seed gives the same weights, and global random state stays as it was.
+
+    Args:
+        X: scaled series (n, C, L).
+        y_index: class indices (n,) in 0 … n_classes − 1.
+        n_classes: number of classes.
+        seed: seed of the weights and of the order of the series.
+        training: budget and optimiser settings.
+
+    Returns:
+        The FCN in eval mode.
+    """
+    training = training or FCNTraining()
+    series, targets = (
+        torch.from_numpy(np.ascontiguousarray(X, np.float32)),
+        torch.as_tensor(np.asarray(y_index, np.int64)),
+    )
+    fcn = _new_fcn(series.shape[1], n_classes, seed)
+    batch_size = min(training.batch_size, len(series))
+    steps = training.n_steps(series.shape[-1], batch_size)
+    optimizer = torch.optim.AdamW(fcn.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=training.lr, total_steps=steps + 1)
+    batches = _shuffled_batches(len(series), batch_size, torch.Generator().manual_seed(seed))
+    fcn.train()
+    for _ in range(steps):
+        rows = next(batches)
+        loss = nn.functional.cross_entropy(fcn(series[rows]), targets[rows])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return fcn.eval()
+
+
+def _shuffled_batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Endless batches of row numbers; every row is used once before any is used again."""
+    queue = torch.empty(0, dtype=torch.long)
+    while True:
+        while len(queue) < batch_size:
+            queue = torch.cat([queue, torch.randperm(n, generator=generator)])
+        rows, queue = queue[:batch_size], queue[batch_size:]
+        yield rows
+
+
+@torch.no_grad()
+def extract(fcn: FCN, X: np.ndarray, batch_size: int = 256) -> Features:
+    """Features and class probabilities of series, in eval mode and in chunks; no buffer of the FCN changes.
+
+    Args:
+        fcn: a trained FCN.
+        X: scaled series (n, C, L).
+        batch_size: series per chunk.
+    """
+    was_training = fcn.training
+    fcn.eval()
+    features, probabilities = [], []
+    for start in range(0, len(X), batch_size):
+        pooled = fcn.features(torch.from_numpy(np.ascontiguousarray(X[start : start + batch_size], np.float32)))
+        features.append(pooled.double().numpy())
+        probabilities.append(fcn.head(pooled).double().softmax(dim=1).numpy())
+    fcn.train(was_training)
+    return Features(np.concatenate(features), np.concatenate(probabilities))
+
+
+def load_fcn(path: str | Path, *, n_channels: int | None = None, n_classes: int | None = None) -> FCN:
+    """Read an FCN from a safetensors file, in eval mode.
+
+    Args:
+        path: the file.
+        n_channels: channels of the data it is meant for, checked if given.
+        n_classes: classes of the data it is meant for, checked if given.
+
+    Raises:
+        InputError: if the file is missing, damaged, holds another network, or does not fit the data.
+    """
+    weights = _read_weights(Path(path))
+    found_channels, found_classes = weights["block0.conv.weight"].shape[1], weights["head.weight"].shape[0]
+    for what, found, wanted in (("channel", found_channels, n_channels), ("class", found_classes, n_classes)):
+        if wanted is not None and found != wanted:
+            raise InputError(
+                f"{path}: this FCN was trained for {found} {what}(s) but the data has {wanted}; "
+                "give the weights of this dataset, or none to train an FCN here"
+            )
+    fcn = _new_fcn(found_channels, found_classes, seed=0)
+    fcn.load_state_dict(weights, strict=False)
+    return fcn.eval()
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of an FCN file, with names and shapes checked against the architecture."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of an FCN's .safetensors file")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable safetensors file ({error}); give an FCN's .safetensors file"
+        ) from error
+    if not _is_fcn(weights):
+        raise InputError(f"{path}: holds another network than the FCN (128-256-128, kernels 8-5-3); give an FCN's file")
+    return weights
+
+
+def _is_fcn(weights: dict[str, Tensor]) -> bool:
+    """Tell whether names and shapes are those of an FCN, of any number of channels and classes."""
+    first, head = weights.get("block0.conv.weight"), weights.get("head.weight")
+    if first is None or head is None or first.ndim != 3 or head.ndim != 2:
+        return False
+    expected = fcn_weights(_new_fcn(first.shape[1], head.shape[0], seed=0))
+    return {name: w.shape for name, w in weights.items()} == {name: w.shape for name, w in expected.items()}
+
+
+def _new_fcn(n_channels: int, n_classes: int, seed: int) -> FCN:
+    """Make an FCN with seeded weights; the global random state stays as it was."""
+    with seeded_cpu(seed):
+        return FCN(n_channels, n_classes)
+
+
+def fcn_weights(fcn: FCN) -> dict[str, Tensor]:
+    """Weights and statistics of an FCN under their published names."""
+    return {
+        name: w.detach().contiguous()
+        for name, w in fcn.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def save_fcn(fcn: FCN, path: str | Path) -> None:
+    """Write an FCN to a safetensors file; the final name only ever holds a complete file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    os.close(handle)
+    try:
+        save_file(fcn_weights(fcn), temporary)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def cached_fcn(
+    X: np.ndarray,
+    y_index: np.ndarray,
+    n_classes: int,
+    seed: int,
+    cache_dir: str | Path | None,
+    training: FCNTraining | None = None,
+) -> FCN:
+    """`train_fcn`, or its earlier result for exactly this data, seed and settings if `cache_dir` holds it.
+
+    Args:
+        X: scaled series (n, C, L).
+        y_index: class indices (n,).
+        n_classes: number of classes.
+        seed: as in `train_fcn`.
+        cache_dir: folder of the cache; None trains without one.
+        training: as in `train_fcn`.
+    """
+    training = training or FCNTraining()
+    if cache_dir is None:
+        return train_fcn(X, y_index, n_classes, seed=seed, training=training)
+    path = Path(cache_dir) / f"fcn-{_content_key(X, y_index, n_classes, seed, training)}.safetensors"
+    if path.is_file():
+        try:
+            return load_fcn(path, n_channels=X.shape[1], n_classes=n_classes)
+        except InputError:
+            pass  # a damaged cache entry is worth no more than a missing one
+    fcn = train_fcn(X, y_index, n_classes, seed=seed, training=training)
+    save_fcn(fcn, path)
+    return fcn
+
+
+def _content_key(X: np.ndarray, y_index: np.ndarray, n_classes: int, seed: int, training: FCNTraining) -> str:
+    """Hash of everything the trained weights depend on."""
+    series, targets = np.ascontiguousarray(X, np.float32), np.ascontiguousarray(y_index, np.int64)
+    digest = hashlib.sha256(repr((series.shape, n_classes, seed, sorted(asdict(training).items()))).encode())
+    digest.update(series.tobytes())
+    digest.update(targets.tobytes())
+    return digest.hexdigest()[:32]

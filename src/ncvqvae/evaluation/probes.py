@@ -1,0 +1,41 @@
+"""How well a simple classifier reads the classes off an embedding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ProbeScores(NamedTuple):
+    """Test accuracies of the two probes."""
+
+    knn: float
+    svm: float
+
+
+def probe_accuracy(Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray) -> ProbeScores:
+    """Test accuracy of a 5-nearest-neighbour and a linear support vector classifier on embeddings.
+
+    Each dimension is scaled to (−1, 1) by the train split's minimum and maximum; nothing is fitted on the test split.
+
+    Args:
+        Z_train: embeddings (n_train, d).
+        y_train: labels (n_train,).
+        Z_test: embeddings (n_test, d).
+        y_test: labels (n_test,).
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import LabelEncoder, MinMaxScaler
+    from sklearn.svm import SVC
+
+    classes = LabelEncoder().fit(np.concatenate([y_train, y_test]))
+    train_index, test_index = classes.transform(y_train), classes.transform(y_test)
+
+    def score(classifier: object) -> float:
+        probe = make_pipeline(MinMaxScaler(feature_range=(-1, 1)), classifier).fit(Z_train, train_index)
+        return float(probe.score(Z_test, test_index))
+
+    knn = KNeighborsClassifier(n_neighbors=min(5, len(Z_train)))
+    return ProbeScores(knn=score(knn), svm=score(SVC(kernel="linear")))
