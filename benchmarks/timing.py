@@ -1,0 +1,77 @@
+"""Interleaved timing of two callables, and the machine's own matrix rate to read the figures by."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Ours and the plain reference doing the same amount of work per call; ``calls`` divides the time for the table."""
+
+    ours: Callable[[], object]
+    reference: Callable[[], object]
+    calls: int = 1
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something with a limit in seconds instead of a reference; ``measure`` returns the seconds."""
+
+    measure: Callable[[], float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``latest.json``; ``ratio = reference_s / ours_s``, and the target is met where ratio >= target.
+
+    For a :class:`Limit`, ``reference_s`` is the limit itself and the target 1.
+    """
+
+    work: str
+    ours_s: float
+    reference_s: float
+    ratio: float
+    target: float
+
+
+def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row:
+    """Warm both up once, then time them in turn; medians over the repetitions.
+
+    The side that begins alternates, so that a slow drift of the machine favours neither.
+    """
+    contest.ours()
+    contest.reference()
+    ours: list[float] = []
+    reference: list[float] = []
+    for repetition in range(repetitions):
+        pair = [(contest.ours, ours), (contest.reference, reference)]
+        for run, seconds in pair if repetition % 2 == 0 else reversed(pair):
+            seconds.append(_seconds(run))
+    ours_s, reference_s = (statistics.median(s) / contest.calls for s in (ours, reference))
+    return Row(work, ours_s, reference_s, reference_s / ours_s, target)
+
+
+def measure(work: str, limit: Limit, repetitions: int) -> Row:
+    """Median of the measured seconds against the limit."""
+    seconds = statistics.median(limit.measure() for _ in range(repetitions))
+    return Row(work, seconds, limit.seconds, limit.seconds / seconds, 1.0)
+
+
+def matmul_gflops(dtype: torch.dtype, size: int = 2048, repetitions: int = 5) -> float:
+    """Best rate of a square matrix product in GFLOP/s."""
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    torch.mm(a, b)
+    return 2 * size**3 / min(_seconds(lambda: torch.mm(a, b)) for _ in range(repetitions)) / 1e9
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
