@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ncvqvae.data.checks import bad_input, check_label_pair, check_pair
-from ncvqvae.data.tables import READERS, Series, TableOptions, read_series
+from ncvqvae.data.columns import TableOptions
+from ncvqvae.data.tables import READERS, Series, read_series
 from ncvqvae.data.ucr import find_dataset
 
 

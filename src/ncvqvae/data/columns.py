@@ -1,0 +1,197 @@
+"""Series out of tables: which columns are labels, ids, times and values; wide (a row a series) or long form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from einops import rearrange
+
+from ncvqvae.data.checks import bad_input, nearest_name, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Names under which a label column is found without being named (case ignored).
+LABEL_NAMES = ("label", "class", "target")
+
+
+class Raw(NamedTuple):
+    """Series and labels as a file holds them, before any check."""
+
+    X: Any
+    y: Any
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Which columns of a table are what.
+
+    label_column : the class of each series; default: a column called label, class or target.
+    id_column : names the series; needed in long form, left out in wide form.
+    time_column : orders the time steps; giving it means long form.
+    value_columns : the values (wide: a column a time step, long: a column a channel); default: all other columns.
+    """
+
+    label_column: str | None = None
+    id_column: str | None = None
+    time_column: str | None = None
+    value_columns: Sequence[str] | None = None
+
+    def named(self) -> list[str]:
+        """List the options that were given."""
+        return [name for name, value in vars(self).items() if value is not None]
+
+
+def from_frame(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
+    """Take series and labels out of a wide or a long table; labels keep the kind their column has."""
+    frame = frame.reset_index(drop=True).set_axis([str(c) for c in frame.columns], axis="columns")
+    check_unique(list(frame.columns), where)
+    if not len(frame):
+        raise bad_input(where, "a header and no rows", "write series into it")
+    read = _from_wide if options.time_column is None else _from_long
+    return read(frame, options, where)
+
+
+def check_unique(names: Sequence[str], where: object) -> None:
+    """Refuse column names that occur twice."""
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise bad_input(where, f"columns that occur twice: {shorten(repeated)}", "give every column its own name")
+
+
+def _from_wide(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
+    label = find_label(list(frame.columns), options, where)
+    if options.id_column is not None:
+        ids = frame[find_column(options.id_column, frame.columns, where)]
+        if ids.duplicated().any():
+            twice = shorten(ids[ids.duplicated()].unique().tolist())
+            raise bad_input(where, f"ids that occur twice: {twice}", "give every series its own id")
+    columns = _value_columns(frame, options, label, where)
+    X = _split_channels(_values(frame, columns), columns, where)
+    return Raw(X, None if label is None else frame[label].tolist())
+
+
+def _from_long(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
+    if options.id_column is None:
+        raise bad_input(where, "a time column and no id column", "name the column of series ids (id_column)")
+    identity = find_column(options.id_column, frame.columns, where)
+    time = find_column(str(options.time_column), frame.columns, where)
+    label = find_label(list(frame.columns), options, where)
+    frame = frame.assign(**{time: _as_times(frame[time], where)})
+    for column in (identity, time):
+        if frame[column].isna().any():
+            raise bad_input(where, f"missing values in column {column!r}", "fill them in or drop those rows")
+    _check_rows(frame, identity, time, where)
+    columns = _value_columns(frame, options, label, where)
+    first_rows = frame.drop_duplicates(identity)
+    rank = {name: position for position, name in enumerate(first_rows[identity])}
+    order = frame.assign(**{identity: frame[identity].map(rank)}).sort_values([identity, time], kind="stable").index
+    X = rearrange(_values(frame.loc[order], columns), "(n t) c -> n c t", n=len(first_rows))
+    return Raw(X, None if label is None else _labels_by_id(frame, identity, label, where))
+
+
+def _as_times(column: pd.Series, where: object) -> pd.Series:
+    """Make a time column sortable: numbers and timestamps as they are, text as dates."""
+    import pandas as pd
+
+    if column.dtype.kind in "iufmM":
+        return column
+    try:
+        return pd.to_datetime(column, format="ISO8601")
+    except (ValueError, TypeError):
+        what = f"column {str(column.name)!r} holds neither numbers nor dates"
+        raise bad_input(where, what, "give times as numbers or ISO dates") from None
+
+
+def _check_rows(frame: pd.DataFrame, identity: str, time: str, where: object) -> None:
+    """Every series of a long table needs the same number of rows, and no time twice."""
+    again = frame.duplicated([identity, time])
+    if again.any():
+        row = frame[again].iloc[0]
+        what = f"series {str(row[identity])!r} has time {str(row[time])!r} twice"
+        raise bad_input(where, what, "keep one row per id and time")
+    counts = frame[identity].value_counts()
+    if counts.min() != counts.max():
+        what = f"series of unequal lengths ({counts.min()} to {counts.max()} rows an id)"
+        raise bad_input(where, what, "cut or resample them to one length")
+
+
+def _labels_by_id(frame: pd.DataFrame, identity: str, label: str, where: object) -> list[Any]:
+    kinds = frame.groupby(identity, sort=False)[label].nunique(dropna=False)
+    if (kinds > 1).any():
+        changing = str(kinds.index[kinds > 1][0])
+        raise bad_input(where, f"the label of series {changing!r} changes within it", "give one label per series")
+    return frame.drop_duplicates(identity)[label].tolist()
+
+
+def find_column(name: str, columns: Iterable[str], where: object) -> str:
+    """Return the column of this name; if there is none, the error line has the nearest."""
+    known = list(columns)
+    if name in known:
+        return name
+    near = nearest_name(name, known)
+    mend = f"did you mean {near!r}?" if near else f"its columns are {shorten(known)}"
+    raise bad_input(where, f"no column named {name!r}", mend)
+
+
+def find_label(columns: Sequence[str], options: TableOptions, where: object) -> str | None:
+    """Find the label column: the one named, else the only one with a usual name."""
+    if options.label_column is not None:
+        return find_column(options.label_column, columns, where)
+    taken = {options.id_column, options.time_column, *(options.value_columns or ())}
+    usual = [c for c in columns if c.lower() in LABEL_NAMES and c not in taken]
+    if len(usual) > 1:
+        raise bad_input(where, f"more than one column may be the label: {shorten(usual)}", "name it as label_column")
+    return usual[0] if usual else None
+
+
+def _value_columns(frame: pd.DataFrame, options: TableOptions, label: str | None, where: object) -> list[str]:
+    """List the columns that hold values; all must be numeric."""
+    if options.value_columns is not None:
+        columns = [find_column(c, frame.columns, where) for c in options.value_columns]
+    else:
+        columns = [c for c in frame.columns if c not in (label, options.id_column, options.time_column)]
+        if options.time_column is None:
+            _check_step_names(columns, where)
+    numeric = [c for c in columns if frame[c].dtype.kind in "iufb"]
+    if not numeric:
+        raise bad_input(where, "no numeric column", "check the separator and the decimal sign")
+    other = [c for c in columns if c not in numeric]
+    if other:
+        what = f"columns that are not numeric: {shorten(other)}"
+        raise bad_input(where, what, "drop them, or name them as label_column or id_column")
+    return columns
+
+
+def _check_step_names(columns: Sequence[str], where: object) -> None:
+    """Refuse a column such as `id` among `t0, t1 …`: it would pass for a time step."""
+    other = [c for c in columns if not re.fullmatch(r"(.+_)?t?\d+", c)]
+    if other and 2 * len(other) < len(columns):
+        what = f"columns that are not named like the other time steps: {shorten(other)}"
+        raise bad_input(where, what, "name them as label_column or id_column, or list value_columns")
+
+
+def _values(frame: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """Take values as (rows, columns), float32 if all of them are, so that other values are checked unrounded."""
+    all_float32 = all(frame[c].dtype == np.float32 for c in columns)
+    return frame[columns].to_numpy(dtype=np.float32 if all_float32 else np.float64, na_value=np.nan)
+
+
+def _split_channels(values: np.ndarray, columns: list[str], where: object) -> np.ndarray:
+    """Bring (n_cases, columns) to (n_cases, n_channels, n_timepoints); `<channel>_t<step>` names several channels."""
+    matches = [re.fullmatch(r"(.+)_t(\d+)", c) for c in columns]
+    if not all(matches):
+        return values[:, None, :]
+    positions: dict[str, list[tuple[int, int]]] = {}
+    for place, match in enumerate(matches):
+        assert match is not None
+        positions.setdefault(match[1], []).append((int(match[2]), place))
+    lengths = {channel: len(steps) for channel, steps in positions.items()}
+    if len(set(lengths.values())) != 1:
+        raise bad_input(where, f"channels of unequal lengths: {shorten(list(lengths.items()))}", "give all one length")
+    order = [[place for _, place in sorted(steps)] for steps in positions.values()]
+    return values[:, np.array(order)]
