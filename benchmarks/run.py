@@ -32,10 +32,10 @@ def run(work: Work, repetitions: int, short: bool) -> Row:
 
 def machine(short: bool) -> str:
     """Threads and matrix rates of this machine, in one line."""
-    size = 128 if short else 2048
-    rates = {str(dtype)[6:]: matmul_gflops(dtype, size) for dtype in (torch.float32, torch.bfloat16)}
+    largest = 128 if short else 2048
+    rates = {str(dtype)[6:]: matmul_gflops(dtype, largest) for dtype in (torch.float32, torch.bfloat16)}
     figures = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in rates.items())
-    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, matrix product ({size}): {figures}"
+    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, matrix product: {figures}"
 
 
 HEADER = "| work | ours, s | reference, s | ratio | target | met |\n|---|---|---|---|---|---|"
@@ -76,16 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole = not options.short and not options.only
     out = options.out or (LATEST if whole else None)
     if out is not None:
-        table = "\n".join(
-            [
-                before,
-                "",
-                HEADER,
-                *(line(row, options.short) for row in rows),
-                "",
-                f"After the run: {machine(options.short)}",
-            ]
-        )
+        lines = [line(row, options.short) for row in rows]
+        table = "\n".join([before, "", HEADER, *lines, "", f"After the run: {machine(options.short)}"])
         write(rows, table, out)
         print(f"\nwritten to {out}")
     return 0

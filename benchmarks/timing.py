@@ -63,11 +63,20 @@ def measure(work: str, limit: Limit, repetitions: int) -> Row:
     return Row(work, seconds, limit.seconds, limit.seconds / seconds, 1.0)
 
 
-def matmul_gflops(dtype: torch.dtype, size: int = 2048, repetitions: int = 5) -> float:
-    """Best rate of a square matrix product in GFLOP/s."""
-    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-    torch.mm(a, b)
-    return 2 * size**3 / min(_seconds(lambda: torch.mm(a, b)) for _ in range(repetitions)) / 1e9
+def matmul_gflops(dtype: torch.dtype, largest: int = 2048, repetitions: int = 5) -> float:
+    """Best rate of a square matrix product in GFLOP/s.
+
+    The size doubles from 128 until a product takes 50 ms: processors without bf16 arithmetic need minutes for one of
+    the largest size.
+    """
+    size = 64
+    seconds = 0.0
+    while seconds < 0.05 and size < largest:
+        size *= 2
+        a, b = torch.randn(2, size, size).to(dtype)
+        torch.mm(a, b)
+        seconds = min(_seconds(lambda a=a, b=b: torch.mm(a, b)) for _ in range(repetitions))  # type: ignore[misc]
+    return 2 * size**3 / seconds / 1e9
 
 
 def _seconds(run: Callable[[], object]) -> float:
