@@ -6,6 +6,7 @@
 - `probes`: KNN and SVM on embeddings
 - `diversity`: share of copied training series, spread within a class
 - `tokens`: use of the codebook, confidence while decoding
+- `labels`: labels of any hashable kind as class indices
 - `protocol`: which series are compared with which, under which name
 
 Series are float32 arrays (n, C, L), all scaled by the train split's global mean and standard deviation.

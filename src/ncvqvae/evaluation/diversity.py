@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ncvqvae.evaluation.labels import sorted_classes
+
 
 @dataclass(frozen=True)
 class CopiedShare:
@@ -101,7 +103,7 @@ def intra_class_spread(
         y_real: labels (m,).
     """
     spreads: dict[Hashable, ClassSpread] = {}
-    for label in set(y_generated.tolist()) & set(y_real.tolist()):
+    for label in sorted_classes(y_generated, y_real):
         of_generated, of_real = generated[y_generated == label], real[y_real == label]
         if min(len(of_generated), len(of_real)) >= 2:
             a, b = mean_pairwise_distance(of_generated), mean_pairwise_distance(of_real)
@@ -124,4 +126,4 @@ def _flat(X: np.ndarray) -> np.ndarray:
 def _mean_per_class(flags: np.ndarray, labels: np.ndarray | None) -> dict[Hashable, float]:
     if labels is None:
         return {}
-    return {label: float(flags[labels == label].mean()) for label in dict.fromkeys(labels.tolist())}
+    return {label: float(flags[labels == label].mean()) for label in sorted_classes(labels)}

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ncvqvae.evaluation.labels import class_index, sorted_classes
+
 
 class ProbeScores(NamedTuple):
     """Test accuracies of the two probes."""
@@ -27,11 +29,14 @@ def probe_accuracy(Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray,
     """
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import LabelEncoder, MinMaxScaler
+    from sklearn.preprocessing import MinMaxScaler
     from sklearn.svm import SVC
 
-    classes = LabelEncoder().fit(np.concatenate([y_train, y_test]))
-    train_index, test_index = classes.transform(y_train), classes.transform(y_test)
+    classes = sorted_classes(y_train, y_test)
+    train_index, test_index = class_index(y_train, classes), class_index(y_test, classes)
+    if len(np.unique(train_index)) == 1:  # nothing to separate: whatever is fitted answers that one class
+        constant = float((test_index == train_index[0]).mean())
+        return ProbeScores(constant, constant)
 
     def score(classifier: object) -> float:
         probe = make_pipeline(MinMaxScaler(feature_range=(-1, 1)), classifier).fit(Z_train, train_index)

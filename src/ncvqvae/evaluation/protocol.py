@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.features import FCN, FCNTraining, Features, extract
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
+from ncvqvae.evaluation.labels import class_index, sorted_classes
 from ncvqvae.evaluation.utility import classification_accuracy_score
 
 MIN_UNCONDITIONAL = 256
@@ -56,30 +56,6 @@ def cas_labels(y_train: np.ndarray) -> np.ndarray:
     return np.repeat(y_train, -(-MIN_FOR_CAS // len(y_train)))
 
 
-def sorted_classes(*labels: np.ndarray) -> list[Hashable]:
-    """All distinct labels, sorted; by type and text where they cannot be compared with one another."""
-    distinct = set().union(*(np.asarray(y).tolist() for y in labels))
-    try:
-        return sorted(distinct)
-    except TypeError:
-        return sorted(distinct, key=lambda label: (type(label).__name__, str(label)))
-
-
-def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
-    """Index of each label in `classes`: (n,) int64.
-
-    Raises:
-        InputError: if a label is not among them.
-    """
-    position = {label: i for i, label in enumerate(classes)}
-    try:
-        return np.array([position[label] for label in np.asarray(y).tolist()], np.int64)
-    except KeyError as error:
-        raise InputError(
-            f"label {error.args[0]!r} of a generated series is not in the real data; its classes are {classes[:10]}"
-        ) from None
-
-
 def evaluate_samples(
     real: RealData,
     generated: GeneratedData,
@@ -96,7 +72,7 @@ def evaluate_samples(
         generated: what the generator made.
         fcn: feature extractor of FID and IS.
         seed: seed of the FCN trained for CAS and of the shuffle in IS.
-        cache_dir: where trained FCNs are kept; train-on-real then costs nothing the second time.
+        cache_dir: where the FCN of the real train split is kept; train-on-real is then cheap the second time.
         training: settings of the FCNs trained for CAS.
 
     Returns:
@@ -134,7 +110,7 @@ def _utility_figures(
     classes = sorted_classes(real.y_train, real.y_test)
     y_test = class_index(real.y_test, classes)
 
-    def score(X: np.ndarray, y: np.ndarray) -> float:
+    def score(X: np.ndarray, y: np.ndarray, cache_dir: str | Path | None = None) -> float:
         return classification_accuracy_score(
             X,
             class_index(y, classes),
@@ -146,7 +122,7 @@ def _utility_figures(
             training=training,
         )
 
-    figures = {"cas_real": score(real.X_train, real.y_train)}
+    figures = {"cas_real": score(real.X_train, real.y_train, cache_dir)}
     if generated.for_cas is not None and generated.y_for_cas is not None:
         figures["cas"] = score(generated.for_cas, generated.y_for_cas)
     elif generated.labelled is not None and generated.y_labelled is not None:

@@ -1,0 +1,118 @@
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ncvqvae.errors import InputError
+from ncvqvae.evaluation.features import FCN, FCNTraining, extract, train_fcn
+from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
+from ncvqvae.evaluation.labels import class_index, sorted_classes
+from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
+from ncvqvae.evaluation.utility import classification_accuracy_score
+
+from .conftest import two_tone_series
+
+SHORT = FCNTraining(max_steps=40, batch_size=8)
+NAMES = np.array(["low", "high"], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def real() -> RealData:
+    train, test = two_tone_series(40, seed=0), two_tone_series(60, seed=1)
+    return RealData(train.X, NAMES[train.y], test.X, NAMES[test.y])
+
+
+@pytest.fixture(scope="module")
+def generated() -> GeneratedData:
+    free, labelled, for_cas = (two_tone_series(n, seed=n) for n in (64, 48, 40))
+    return GeneratedData(free.X, labelled.X, NAMES[labelled.y], for_cas.X, NAMES[for_cas.y])
+
+
+@pytest.fixture(scope="module")
+def fcn(real: RealData) -> FCN:
+    return train_fcn(real.X_train, class_index(real.y_train, ["high", "low"]), 2, seed=0, training=SHORT)
+
+
+def test_every_figure_is_there_and_compares_the_right_series(
+    real: RealData, generated: GeneratedData, fcn: FCN
+) -> None:
+    figures = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
+    train, test, free, labelled = (
+        extract(fcn, X) for X in (real.X_train, real.X_test, generated.unconditional, generated.labelled)
+    )
+    expected = {
+        "fid": frechet_distance(test.features, free.features),
+        "is": inception_score(free.probabilities, seed=4),
+        "fid_labelled": frechet_distance(test.features, labelled.features),
+        "is_labelled": inception_score(labelled.probabilities, seed=4),
+        "fid_real": frechet_distance(test.features, train.features),
+        "is_real": inception_score(test.probabilities, seed=4),
+    }
+    assert figures.keys() == expected.keys() | {"cas", "cas_real"}
+    assert {name: figures[name] for name in expected} == pytest.approx(expected)
+    assert min(figures["cas"], figures["cas_real"]) > 0.9
+    assert all(type(value) is float for value in figures.values())
+
+
+def test_cas_falls_with_wrong_labels(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
+    swapped = replace(generated, y_for_cas=NAMES[(generated.y_for_cas == "low").astype(int)])
+    assert evaluate_samples(real, swapped, fcn, 0, training=SHORT)["cas"] < 0.1
+
+
+def test_cas_falls_back_on_the_labelled_series(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
+    only_labelled = GeneratedData(labelled=generated.labelled, y_labelled=generated.y_labelled)
+    figures = evaluate_samples(real, only_labelled, fcn, 0, training=SHORT)
+    assert figures["cas"] > 0.9
+    assert "fid" not in figures
+
+
+def test_without_labels_the_label_figures_are_absent(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
+    figures = evaluate_samples(
+        replace(real, y_train=None, y_test=None), GeneratedData(generated.unconditional), fcn, 0, training=SHORT
+    )
+    assert figures.keys() == {"fid", "is", "fid_real", "is_real"}
+
+
+def test_train_on_real_is_cached_and_synthetic_is_not(
+    real: RealData, generated: GeneratedData, fcn: FCN, tmp_path: Path
+) -> None:
+    first = evaluate_samples(real, generated, fcn, 0, cache_dir=tmp_path, training=SHORT)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert evaluate_samples(real, generated, fcn, 0, cache_dir=tmp_path, training=SHORT) == first
+
+
+def test_a_class_that_only_the_test_split_has_counts_as_missed() -> None:
+    X, y = two_tone_series(30, seed=0)
+    X_test, y_test = two_tone_series(30, seed=1, n_classes=3)
+    score = classification_accuracy_score(X, y, X_test, y_test, 3, seed=0, training=SHORT)
+    assert score == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_misfits_are_refused_in_one_line(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
+    for fault in (
+        replace(generated, unconditional=generated.unconditional[..., :-1]),
+        replace(generated, labelled=np.repeat(generated.labelled, 2, axis=1)),
+        replace(generated, y_for_cas=generated.y_for_cas[:-1]),
+        replace(generated, y_for_cas=np.full(len(generated.y_for_cas), "unheard of", dtype=object)),
+    ):
+        with pytest.raises(InputError) as error:
+            evaluate_samples(real, fault, fcn, 0, training=SHORT)
+        assert "\n" not in str(error.value)
+
+
+def test_sample_counts() -> None:
+    assert [n_unconditional(n) for n in (20, 256, 2345)] == [256, 256, 2345]
+    y = np.array(["a"] * 30 + ["b"] * 25)
+    assert Counter(cas_labels(y).tolist()) == {"a": 570, "b": 475}
+    assert len(cas_labels(np.zeros(1000))) == 1000
+    assert len(cas_labels(np.zeros(1200))) == 1200
+
+
+def test_classes_are_sorted_whatever_they_are() -> None:
+    assert sorted_classes(np.array([3, -1]), np.array([2])) == [-1, 2, 3]
+    mixed = np.array(["b", 2, "a", (1, 2), 2], dtype=object)
+    classes = sorted_classes(mixed)
+    assert classes == [2, "a", "b", (1, 2)]
+    assert class_index(mixed, classes).tolist() == [2, 0, 1, 3, 0]
