@@ -128,12 +128,7 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
     if hasattr(X, "dtypes") and hasattr(X, "columns"):  # a DataFrame, without importing pandas
         X = _frame_values(X, where)
     if isinstance(X, (list, tuple)):
-        shapes = {np.shape(case) for case in X} if len(X) else set()
-        if len(shapes) > 1:
-            lengths = sorted({shape[-1] if shape else 0 for shape in shapes})
-            raise bad_input(
-                where, f"series of unequal lengths ({lengths[0]} to {lengths[-1]})", "cut or pad them to one length"
-            )
+        _check_same_shape(X, where)
     try:
         array = np.asanyarray(X)
     except ValueError as error:
@@ -141,6 +136,20 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
     if array.dtype.kind not in "iufb":
         raise bad_input(where, f"values of dtype {array.dtype}", "give real numbers (float or integer dtype)")
     return array
+
+
+def _check_same_shape(cases: Sequence[Any], where: object) -> None:
+    """Refuse a list of series of which some are longer, or have more channels, than others."""
+    shapes = {np.shape(case) for case in cases}
+    if len(shapes) <= 1:
+        return
+    lengths = sorted({shape[-1] if shape else 0 for shape in shapes})
+    if len(lengths) > 1:
+        what = f"series of unequal lengths ({lengths[0]} to {lengths[-1]})"
+        raise bad_input(where, what, "cut or pad them to one length")
+    counts = sorted({shape[0] if len(shape) > 1 else 1 for shape in shapes})
+    what = f"series of different numbers of channels ({counts[0]} to {counts[-1]})"
+    raise bad_input(where, what, "give all series the same channels")
 
 
 def _frame_values(frame: Any, where: object) -> np.ndarray:

@@ -192,6 +192,8 @@ def _split_channels(values: np.ndarray, columns: list[str], where: object) -> np
         positions.setdefault(match[1], []).append((int(match[2]), place))
     lengths = {channel: len(steps) for channel, steps in positions.items()}
     if len(set(lengths.values())) != 1:
-        raise bad_input(where, f"channels of unequal lengths: {shorten(list(lengths.items()))}", "give all one length")
+        shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+        what = f"channel {shortest!r} has {lengths[shortest]} steps and channel {longest!r} {lengths[longest]}"
+        raise bad_input(where, what, "give all channels one length")
     order = [[place for _, place in sorted(steps)] for steps in positions.values()]
     return values[:, np.array(order)]

@@ -12,7 +12,6 @@ from einops import rearrange
 
 from ncvqvae.data.checks import bad_input
 
-
 # Values in one row group of a table, 4 MB.
 GROUP_VALUES = 1 << 20
 
