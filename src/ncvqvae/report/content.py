@@ -1,0 +1,120 @@
+"""What a report shows: plain arrays and numbers, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ncvqvae.errors import InputError
+from ncvqvae.evaluation.protocol import sorted_classes
+
+
+class Sample(NamedTuple):
+    """Series (n, C, L) and their labels (n,), None where there are none."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+
+
+@dataclass
+class ReportContent:
+    """One run as the report sees it; what is None or empty is left out of the page.
+
+    Series are (n, C, L) in the units of the data; K codes, d code width, N tokens a series, T decoding steps.
+
+    Attributes:
+        name: title of the page.
+        X_train: training series.
+        X_test: held-out series.
+        y_train: labels of `X_train`; None for unlabelled data, then those of `X_test` are None as well.
+        y_test: labels of `X_test`.
+        facts: what identifies the run (ssl, augmentation, preset, seed, ...), shown as given.
+        metrics: figures by the names of a run's `metrics.json`; a figure's value for real data has the suffix `_real`.
+        history: rows with `stage` (`stage1`, `stage2`), `step`, `loss` and the loss terms by name.
+        X_test_reconstructed: `X_test` through the tokenizer (encode, decode).
+        X_labelled: series generated label-first, with `y_labelled`.
+        y_labelled: labels of `X_labelled`.
+        X_unconditional: series generated without a class.
+        Z_train: embeddings (n_train, d).
+        Z_test: embeddings (n_test, d).
+        Z_generated: embeddings (n, d) of the series of `generated`, row by row.
+        tokens_train: tokens (n, N).
+        tokens_test: tokens (n, N).
+        tokens_generated: tokens (n, N).
+        codebook: code vectors (K, d).
+        selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
+
+    Raises:
+        InputError: if two arrays that belong together do not fit each other.
+    """
+
+    name: str
+    X_train: np.ndarray
+    X_test: np.ndarray
+    y_train: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    X_test_reconstructed: np.ndarray | None = None
+    X_labelled: np.ndarray | None = None
+    y_labelled: np.ndarray | None = None
+    X_unconditional: np.ndarray | None = None
+    Z_train: np.ndarray | None = None
+    Z_test: np.ndarray | None = None
+    Z_generated: np.ndarray | None = None
+    tokens_train: np.ndarray | None = None
+    tokens_test: np.ndarray | None = None
+    tokens_generated: np.ndarray | None = None
+    codebook: np.ndarray | None = None
+    selected_probabilities: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("X_test", "X_test_reconstructed", "X_labelled", "X_unconditional"):
+            X = getattr(self, name)
+            if X is not None and X.shape[1:] != self.X_train.shape[1:]:
+                raise InputError(
+                    f"report of {self.name}: {name} has (channels, length) {X.shape[1:]} but X_train "
+                    f"{self.X_train.shape[1:]}; give series of the same shape"
+                )
+        generated = None if self.generated is None else self.generated.X
+        for name, rows, X in (
+            ("y_train", self.y_train, self.X_train),
+            ("y_test", self.y_test, self.X_test),
+            ("y_labelled", self.y_labelled, self.X_labelled),
+            ("X_test_reconstructed", self.X_test_reconstructed, self.X_test),
+            ("Z_train", self.Z_train, self.X_train),
+            ("Z_test", self.Z_test, self.X_test),
+            ("Z_generated", self.Z_generated, generated),
+        ):
+            if rows is not None and (X is None or len(rows) != len(X)):
+                n = "no" if X is None else len(X)
+                raise InputError(
+                    f"report of {self.name}: {name} has {len(rows)} rows for {n} series; give one a series"
+                )
+
+    @property
+    def generated(self) -> Sample | None:
+        """The generated series that figures judge: label-first where there are any, else unconditional."""
+        if self.X_labelled is not None:
+            return Sample(self.X_labelled, self.y_labelled)
+        return None if self.X_unconditional is None else Sample(self.X_unconditional, None)
+
+    @property
+    def classes(self) -> list[Hashable]:
+        """Distinct labels of the real series, sorted; empty for unlabelled data."""
+        return sorted_classes(*(y for y in (self.y_train, self.y_test) if y is not None))
+
+    @property
+    def tokens(self) -> dict[str, np.ndarray]:
+        """The token arrays that are there, by split."""
+        named = {"train": self.tokens_train, "test": self.tokens_test, "generated": self.tokens_generated}
+        return {name: tokens for name, tokens in named.items() if tokens is not None and tokens.size}
+
+
+def label_text(label: Hashable) -> str:
+    """Label as people write it: `1` for 1.0."""
+    return f"{label:g}" if isinstance(label, float) else str(label)
