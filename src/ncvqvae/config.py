@@ -252,7 +252,7 @@ def partial(cls: type) -> type:
         inner = partial(hints[f.name]) if dataclasses.is_dataclass(hints[f.name]) else hints[f.name]
         fields.append((f.name, inner | None, None))
     made = dataclasses.make_dataclass(f"{cls.__name__}Options", fields, kw_only=True)
-    made.__doc__ = field_help(cls)
+    made.__module__, made.__doc__ = cls.__module__, field_help(cls)
     return made
 
 

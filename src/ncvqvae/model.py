@@ -51,6 +51,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
             :class:`ncvqvae.config.Config`.
+        config_file: a YAML file whose values override the preset's (and are overridden by the arguments).
 
     Attributes:
         classes_: distinct labels in sorted order; empty for unlabelled data.
@@ -73,12 +74,14 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         augmentation: str | None = None,
         seed: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        config_file: str | Path | None = None,
     ) -> None:
         self.preset = preset
         self.ssl = ssl
         self.augmentation = augmentation
         self.seed = seed
         self.settings = settings
+        self.config_file = config_file
 
     # ------------------------------------------------------------------ training
 
@@ -161,7 +164,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        return load_config(self.preset, settings={**given, **(self.settings or {})})
+        return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
 
     def _build_tokenizer(self) -> None:
         self.tokenizer_ = Tokenizer(self.config_.tokenizer, self.n_channels_, self.n_timepoints_)
@@ -276,6 +279,18 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 X = self._in_own_units(self.tokenizer_.decode(tokens).cpu())
             known = not (unconditional or not len(self.classes_))
             yield Samples(X, self.classes_[indices.numpy()] if known else None)
+
+    def decoding_probabilities(self, n: int, seed: int | None = None) -> np.ndarray:
+        """Probability of each token when it was selected, per decoding step: (T, n, N), nan where none was.
+
+        Mass near 1 from the first steps on shows a prior that recites its training tokens (results chapter, 0.2.5).
+        """
+        check_is_fitted(self)
+        seed = self.config_.seed if seed is None else seed
+        generator = Generator().manual_seed(seed)
+        weights = torch.as_tensor(self.class_counts_ if len(self.classes_) else [1.0], dtype=torch.float64)
+        indices = torch.multinomial(weights, n, replacement=True, generator=generator)
+        return self.prior_.sample(indices, self.config_.sampling, generator).probabilities.cpu().numpy()
 
     def reconstruction_loss(self, X: Any) -> float:
         """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units."""

@@ -14,7 +14,7 @@ from ncvqvae.prior.masking import masked_share
 
 
 class Decoded(NamedTuple):
-    """Tokens (B, N), and per step: probability of each newly drawn token (T, B, N; nan where none), entropy (T,) in nats."""
+    """Tokens (B, N), and per step: probability of each token fixed in it (T, B, N; nan elsewhere), entropy (T,) in nats."""
 
     tokens: Tensor
     probabilities: Tensor
@@ -53,8 +53,9 @@ def parallel_decode(
         noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(selected.shape, generator).to(selected)
         confidence = (selected + noise).masked_fill(~unknown, math.inf)
         still_masked = confidence.argsort(1).argsort(1) < n_masked[:, None]
-        tokens = torch.where(unknown & ~still_masked, drawn, tokens)
-        probabilities.append(selected.exp().masked_fill(~unknown, math.nan))
+        fixed = unknown & ~still_masked
+        tokens = torch.where(fixed, drawn, tokens)
+        probabilities.append(selected.exp().masked_fill(~fixed, math.nan))
         entropies.append(-(log_p.exp() * log_p).sum(-1)[unknown].mean())
     return Decoded(tokens, torch.stack(probabilities), torch.stack(entropies))
 

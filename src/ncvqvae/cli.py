@@ -1,0 +1,202 @@
+"""The command line: verbs only; every setting of :mod:`ncvqvae.config` is an option with its dotted name."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from ncvqvae.config import Config, partial
+from ncvqvae.errors import InputError
+
+app = App(
+    name="ncvqvae",
+    help="Learn from and generate labelled time series with NC-VQVAE.",
+    help_format="plaintext",
+    result_action="return_value",
+)
+
+Settings = Parameter(name="*", group="Settings (each overrides the preset)")
+ConfigOptions = partial(Config)
+
+
+@Parameter(name="*", group="Data")
+@dataclass(kw_only=True)
+class DataOptions:
+    """How to read the data."""
+
+    data_dir: Path | None = None
+    """Folder with <Name>/<Name>_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
+    test: Path | None = None
+    """File to evaluate on (default: the TEST half, or a part of the cases kept aside)."""
+    label_column: str | None = None
+    """Column with the labels."""
+    id_column: str | None = None
+    """Column that names a row's series, for tables with a row per time step."""
+    time_column: str | None = None
+    """Column with the time, for tables with a row per time step."""
+    value_columns: list[str] | None = None
+    """Columns with the values, one a channel, for tables with a row per time step."""
+
+
+@app.command
+def fit(
+    data: str,
+    /,
+    *,
+    out: Path | None = None,
+    preset: str = "default",
+    config: Path | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard",
+    source: DataOptions | None = None,
+    settings: Annotated[ConfigOptions | None, Settings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Train both stages on DATA, a UCR/UEA name or a file.
+
+    Args:
+        data: UCR/UEA name, or a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff).
+        out: folder of the run (default: runs/DATA).
+        preset: recipe to start from: default, paper or quick.
+        config: YAML file whose values override the preset's.
+        overwrite: replace a run that is in the folder already.
+        resume: continue an interrupted run.
+        logger: where loss curves go besides history.csv.
+    """
+    from dataclasses import asdict
+
+    from ncvqvae.console import announce, console, training_progress
+    from ncvqvae.model import NCVQVAE
+    from ncvqvae.run import DataSource, draw_figures, fit_run
+
+    out = out or Path("runs") / Path(data).stem.lower()
+    model = NCVQVAE(preset, config_file=config, settings=_given(settings))
+    model._config()  # a wrong setting is said before any data is read
+    with training_progress() as progress:
+        fit_run(
+            DataSource(_absolute(data), **_as_text(asdict(source or DataOptions()))),
+            model,
+            out,
+            overwrite=overwrite,
+            resume=resume,
+            report=progress,
+            announce=announce,
+            logger=logger,
+        )
+    pictures = draw_figures(out)
+    console().print(f"model in {out}, {len(pictures)} pictures in {out / 'figures'}", highlight=False)
+    console().print(f"next: ncvqvae evaluate {out}", highlight=False)
+
+
+@app.command
+def sample(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
+    label: str | None = None,
+    unconditional: Annotated[bool, Parameter(negative="")] = False,
+    seed: int | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Write new series from the trained model in RUN to a file.
+
+    Args:
+        run: folder that fit wrote.
+        out: file to write: .npz (X and y), .csv, .parquet or .ts.
+        n: number of series.
+        label: class of all series (default: labels drawn from the train split's distribution).
+        unconditional: sample without a class.
+        seed: seed of the draw (default: the run's own).
+        overwrite: replace the file if it exists.
+    """
+    from ncvqvae.console import console, counting_progress
+    from ncvqvae.run import as_label, open_run, write_samples
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    model, _ = open_run(run)
+    wanted = None if label is None else as_label(label, model.classes_)
+    with counting_progress("sampling", n) as progress:
+        chunks = model.iter_samples(n, wanted, unconditional=unconditional, seed=seed)
+        write_samples(chunks, out, n, lambda done: progress.advance(progress.task_ids[0], done))
+    console().print(f"{n} series in {out}", highlight=False)
+
+
+@app.command
+def evaluate(
+    run: Path,
+    /,
+    *,
+    fcn: Path | None = None,
+    samples: Path | None = None,
+    seed: int | None = None,
+    data_dir: Path | None = None,
+) -> None:
+    """Compute every figure of the trained model in RUN, and draw its pictures and report.
+
+    Args:
+        run: folder that fit wrote.
+        fcn: weights (.safetensors) of the FCN behind FID and IS (default: one trained on the train split, and cached).
+        samples: series from any other model (.npz with X and, if labelled, y) to score on this run's data instead.
+        seed: seed of the samples and of the classifiers (default: the run's own).
+        data_dir: where the run's dataset is now, if it has moved.
+    """
+    from rich.console import Console
+
+    from ncvqvae.console import console, metrics_table
+    from ncvqvae.run import evaluate_run
+
+    with console().status("evaluating"):
+        evaluated = evaluate_run(run, fcn=fcn, samples=samples, seed=seed, data_dir=data_dir)
+    Console().print(metrics_table(evaluated.name, evaluated.metrics))
+    for kind, path in evaluated.files.items():
+        console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(str(error))
+    except InputError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; what had been written is intact, continue with --resume", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    print("ncvqvae: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _given(options: Any) -> dict[str, Any]:
+    """The options that were given, as nested settings."""
+    from dataclasses import asdict
+
+    def pruned(values: dict[str, Any]) -> dict[str, Any]:
+        inner = {key: pruned(value) if isinstance(value, dict) else value for key, value in values.items()}
+        return {key: value for key, value in inner.items() if value is not None and value != {}}
+
+    return {} if options is None else pruned(asdict(options))
+
+
+def _absolute(data: str) -> str:
+    """A file's absolute path; a dataset's name as it is."""
+    return str(Path(data).resolve()) if Path(data).is_file() else data
+
+
+def _as_text(values: dict[str, Any]) -> dict[str, Any]:
+    """Paths made absolute and turned to text, for a YAML file that still holds from another folder."""
+    return {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in values.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What a person sees in the terminal: progress with the losses by name, estimates, and the final table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ncvqvae.data import Splits
+
+STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
+ROWS = (
+    # figure, meaning, the same figure for real data, better when
+    ("val_recon", "reconstruction error", None, "lower"),
+    ("knn", "KNN probe accuracy", None, "higher"),
+    ("svm", "SVM probe accuracy", None, "higher"),
+    ("prior_loss", "prior loss (nats)", None, "lower"),
+    ("fid", "FID, unconditional", "fid_real", "lower"),
+    ("fid_labelled", "FID, label-first", "fid_real", "lower"),
+    ("is", "IS, unconditional", "is_real", "higher"),
+    ("is_labelled", "IS, label-first", "is_real", "higher"),
+    ("cas", "CAS (train on new, test on real)", "cas_real", "higher"),
+    ("copied", "share of copies", "copied_real", "0.05"),
+)
+
+
+def console() -> Console:
+    """The console for everything that is not a result: stderr, so that output can be piped."""
+    return Console(file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
+    """Say what is trained on, and how long it will take."""
+    n, channels, length = splits.X_train.shape
+    classes = "no labels" if splits.y_train is None else f"{len(set(splits.y_train.tolist()))} classes"
+    out = console()
+    out.print(
+        f"[bold]{splits.name}[/bold]: {n} series to train on, {len(splits.X_test)} to evaluate on; "
+        f"length {length}, {channels} channel{'s' * (channels > 1)}, {classes}",
+        highlight=False,
+    )
+    if splits.note:
+        out.print(splits.note, markup=False, highlight=False)
+    parts = " + ".join(duration(value) for value in seconds.values())
+    out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
+
+
+class TrainingProgress:
+    """Progress bars of the two stages; an instance is the ``report`` callback of ``fit``."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.tasks: dict[str, int] = {}
+
+    def __call__(self, stage: str, step: int, n_steps: int, terms: dict[str, float]) -> None:
+        """Move the stage's bar and show its losses."""
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name != "loss")
+        if stage not in self.tasks:
+            self.tasks[stage] = self.progress.add_task(STAGE_NAMES[stage], total=n_steps, losses="")  # type: ignore[assignment]
+        self.progress.update(self.tasks[stage], completed=step, losses=losses)  # type: ignore[arg-type]
+
+
+@contextmanager
+def training_progress() -> Iterator[TrainingProgress]:
+    """Show progress bars on a terminal; with output piped away, a line now and then."""
+    columns = (
+        TextColumn("{task.description:18}"),
+        BarColumn(bar_width=16),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, TextColumn("\n  [dim]{task.fields[losses]}"), console=console()) as progress:
+        yield TrainingProgress(progress)
+
+
+@contextmanager
+def counting_progress(description: str, total: int) -> Iterator[Progress]:
+    """One bar that counts to ``total``; call ``progress.advance(progress.task_ids[0], n)``."""
+    columns = (TextColumn(description), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=console()) as progress:
+        progress.add_task(description, total=total)
+        yield progress
+
+
+def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
+    """The figures of a run beside the same figures for real data."""
+    table = Table(title=name, title_justify="left", show_edge=False)
+    table.add_column("figure")
+    table.add_column("generated", justify="right")
+    table.add_column("real data", justify="right")
+    table.add_column("better", style="dim")
+    for key, meaning, real, better in ROWS:
+        if key in metrics:
+            beside = f"{metrics[real]:.3f}" if real in metrics else ""
+            table.add_row(meaning, f"{metrics[key]:.3f}", beside, better)
+    for stage in ("stage1", "stage2"):
+        if f"{stage}_seconds" in metrics:
+            table.add_row(STAGE_NAMES[stage], duration(metrics[f"{stage}_seconds"]), "", "")
+    return table

@@ -1,0 +1,343 @@
+"""A run's folder: fit into it, evaluate it, sample from it. Every file in it is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ncvqvae.config import from_dict, parse_yaml, to_dict
+from ncvqvae.data import Splits, load_splits, read_series
+from ncvqvae.data.writers import SeriesWriter
+from ncvqvae.errors import InputError
+from ncvqvae.files import replaced
+from ncvqvae.model import NCVQVAE, Report, Samples
+from ncvqvae.report.content import ReportContent
+from ncvqvae.report.figures import save_figures
+from ncvqvae.report.page import write_report
+from ncvqvae.scoring import Scores, score_model, score_series
+
+OWN_FILES = (
+    "config.yaml",
+    "data.yaml",
+    "tokenizer.safetensors",
+    "prior.safetensors",
+    "metrics.json",
+    "history.csv",
+    "report.html",
+    "figures",
+    "checkpoints",
+    "tensorboard",
+)
+"""All that a run writes; ``overwrite`` removes these and nothing else."""
+
+
+@dataclass
+class DataSource:
+    """Where a run's series come from; kept in ``data.yaml`` so that ``evaluate`` finds them again."""
+
+    data: str
+    """UCR/UEA name, or path of a file."""
+    data_dir: str | None = None
+    """Folder with ``<Name>/<Name>_TRAIN.tsv`` and so on; else NCVQVAE_DATA_DIR, what aeon ships, the archive."""
+    test: str | None = None
+    """File to evaluate on; without a TEST half a stratified part of the cases is kept aside."""
+    label_column: str | None = None
+    """Column with the labels."""
+    id_column: str | None = None
+    """Column that names the series a row belongs to (long tables)."""
+    time_column: str | None = None
+    """Column with the time (long tables)."""
+    value_columns: list[str] | None = None
+    """Columns with the values, one a channel (long tables)."""
+
+    def load(self, seed: int = 0) -> Splits:
+        """Both splits; ``seed`` draws the part kept aside where there is no TEST half."""
+        options = asdict(self)
+        return load_splits(options.pop("data"), seed=seed, **options)
+
+
+def fit_run(
+    source: DataSource,
+    model: NCVQVAE,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    report: Report | None = None,
+    announce: Callable[[Splits, dict[str, float]], None] | None = None,
+    logger: str = "tensorboard",
+) -> NCVQVAE:
+    """Fit ``model`` on the train split of ``source`` into folder ``out``.
+
+    Args:
+        overwrite: replace a run that is there already.
+        resume: continue an interrupted run.
+        report: called while training, see :meth:`NCVQVAE.fit`.
+        announce: called before training with the splits and the expected seconds of each stage.
+        logger: ``tensorboard``, ``wandb``, ``mlflow`` or ``none``.
+
+    Raises:
+        InputError: for unusable data, or a folder that holds something else.
+    """
+    folder = Path(out)
+    with _claimed(folder):
+        _check_folder(folder, overwrite, resume)
+        config = model._config()
+        splits = source.load(config.seed)
+        _check_same_run(folder, source, model, resume)
+        if announce is not None:
+            announce(splits, model.estimate_seconds(splits.X_train, splits.y_train))
+        model.fit(
+            splits.X_train,
+            splits.y_train,
+            checkpoints=folder / "checkpoints",
+            logger=make_logger(logger, folder),
+            report=report,
+        )
+        write_history(folder / "history.csv", model.history_)
+        model.save_pretrained(folder)
+        shutil.rmtree(folder / "checkpoints")
+    return model
+
+
+def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
+    """The trained model of a run's folder and where its data came from.
+
+    Raises:
+        InputError: if the folder holds no finished run.
+    """
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir():
+        raise InputError(f"{folder} holds an interrupted run; finish it with: ncvqvae fit … --out {folder} --resume")
+    model = NCVQVAE.from_pretrained(folder)
+    path = folder / "data.yaml"
+    values = parse_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+    if "data" not in values:
+        raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
+    values.pop("settings", None)
+    return model, from_dict(DataSource, values)
+
+
+def make_logger(name: str, folder: Path) -> Any:
+    """A Lightning logger by name, writing below ``folder``; ``none`` gives None.
+
+    Raises:
+        InputError: if the tracker's package is not installed.
+    """
+    if name == "none":
+        return None
+    from lightning.pytorch import loggers
+
+    try:
+        if name == "wandb":
+            return loggers.WandbLogger(project="ncvqvae", name=folder.name, save_dir=folder)
+        if name == "mlflow":
+            return loggers.MLFlowLogger("ncvqvae", run_name=folder.name)
+        return loggers.TensorBoardLogger(folder, name="tensorboard", version="")
+    except ModuleNotFoundError:
+        raise InputError(f"logger {name} is not installed; pip install 'ncvqvae[{name}]', or use tensorboard") from None
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The loss terms during training as CSV."""
+    import pandas as pd
+
+    with replaced(path) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+
+
+def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    """A flat object of figures as JSON; what could not be computed is left out."""
+    known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two processes never write to one run."""
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another process is writing to {folder}; wait for it or choose another --out") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
+    present = {path.name for path in folder.iterdir()} - {".lock"}
+    if not present:
+        return
+    if not present & set(OWN_FILES):
+        raise InputError(f"{folder} holds files that are not a run's; choose an empty folder for --out")
+    if overwrite:
+        for name in present & set(OWN_FILES):
+            path = folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    elif (folder / "config.yaml").exists():
+        raise InputError(f"{folder} holds a finished run; choose another --out, or replace it with --overwrite")
+    elif not resume:
+        raise InputError(f"{folder} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
+
+
+def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bool) -> None:
+    """Write ``data.yaml`` at the start; on resume it must say the same data and settings."""
+    import yaml
+
+    path = folder / "data.yaml"
+    wanted = {**asdict(source), "settings": to_dict(model._config())}
+    if resume and path.exists():
+        found = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        different = sorted(_differences(found, wanted))
+        if different:
+            raise InputError(f"{folder} was begun with another {different[0]}; resume with the same options, or --overwrite")
+        return
+    with replaced(path) as temporary:
+        temporary.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+
+
+def _differences(a: Any, b: Any, where: str = "") -> Iterator[str]:
+    """Dotted names under which two nested mappings differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in a.keys() | b.keys():
+            yield from _differences(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
+    elif a != b:
+        yield where
+
+
+@dataclass
+class Evaluated:
+    """What ``evaluate`` leaves: figures by name, and the files they are in."""
+
+    name: str
+    metrics: dict[str, float]
+    files: dict[str, Path]
+
+
+def evaluate_run(
+    folder: str | Path,
+    *,
+    fcn: str | Path | None = None,
+    samples: str | Path | None = None,
+    seed: int | None = None,
+    data_dir: str | Path | None = None,
+) -> Evaluated:
+    """Score a finished run, and write ``metrics.json``, ``figures/`` and ``report.html`` into its folder.
+
+    Args:
+        fcn: published FCN weights for FID and IS; by default an FCN is trained on the train split and cached.
+        samples: score these series (.npz with X and, if labelled, y) instead; written as ``metrics-<name>.json``.
+        seed: seed of samples and classifiers; the run's own if not given.
+        data_dir: folder of the dataset, if it has moved.
+    """
+    folder = Path(folder)
+    model, source = open_run(folder)
+    if data_dir is not None:
+        source.data_dir = str(data_dir)
+    seed = model.config_.seed if seed is None else seed
+    with _claimed(folder):
+        splits = source.load(model.config_.seed)
+        if samples is not None:
+            given = read_series(samples)
+            metrics = score_series(model, splits, given.X, given.y, fcn=fcn, seed=seed)
+            path = folder / f"metrics-{Path(samples).stem}.json"
+            write_metrics(path, metrics)
+            return Evaluated(f"{splits.name}: {Path(samples).name}", metrics, {"figures": path})
+        scores = score_model(model, splits, fcn=fcn, seed=seed)
+        write_metrics(folder / "metrics.json", scores.metrics)
+        content = report_content(folder, model, splits, scores)
+        save_figures(content, folder / "figures")
+        write_report(content, folder / "report.html")
+    files = {
+        "figures": folder / "metrics.json",
+        "pictures": folder / "figures",
+        "report": folder / "report.html",
+    }
+    return Evaluated(splits.name, scores.metrics, files)
+
+
+def draw_figures(folder: str | Path) -> list[Path]:
+    """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
+    folder = Path(folder)
+    model, source = open_run(folder)
+    splits = source.load(model.config_.seed)
+    n = 400
+    scores = Scores(
+        metrics={},
+        unconditional=model.sample(n, unconditional=True).X,
+        labelled=model.sample(n) if splits.y_train is not None else None,
+    )
+    return save_figures(report_content(folder, model, splits, scores), folder / "figures")
+
+
+def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
+    """Everything that pictures and report show, as plain arrays in the units of the data."""
+    import pandas as pd
+
+    def series(X: np.ndarray) -> np.ndarray:
+        return X.reshape(len(X), model.n_channels_, model.n_timepoints_)
+
+    made = series(scores.labelled.X if scores.labelled is not None else scores.unconditional)
+    history = pd.read_csv(folder / "history.csv").to_dict("records")
+    facts = {
+        "self-supervised loss": model.config_.ssl,
+        "augmentation": model.config_.augmentation,
+        "preset": model.preset,
+        "seed": str(model.config_.seed),
+        "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
+        "length": f"{model.n_timepoints_}, {model.n_channels_} channel(s)",
+        "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
+    }
+    return ReportContent(
+        name=splits.name,
+        facts=facts,
+        metrics=scores.metrics,
+        history=[{key: value for key, value in row.items() if value == value} for row in history],
+        X_train=splits.X_train,
+        y_train=splits.y_train,
+        X_test=splits.X_test,
+        y_test=splits.y_test,
+        X_test_reconstructed=series(model.reconstruct(splits.X_test)),
+        X_labelled=None if scores.labelled is None else made,
+        y_labelled=None if scores.labelled is None else scores.labelled.y,
+        X_unconditional=series(scores.unconditional),
+        Z_train=model.transform(splits.X_train),
+        Z_test=model.transform(splits.X_test),
+        Z_generated=model.transform(made),
+        tokens_train=model.encode(splits.X_train),
+        tokens_test=model.encode(splits.X_test),
+        tokens_generated=model.encode(made),
+        codebook=model.tokenizer_.codebook.numpy(),
+        selected_probabilities=model.decoding_probabilities(256),
+    )
+
+
+def write_samples(chunks: Iterable[Samples], path: str | Path, n: int, done: Callable[[int], None]) -> None:
+    """Stream generated series to a file, whose format its suffix decides; ``done`` hears of each chunk's size."""
+    with SeriesWriter(path, n_cases=n) as writer:
+        for chunk in chunks:
+            writer.write(chunk.X, chunk.y)
+            done(len(chunk.X))
+
+
+def as_label(text: str, classes: np.ndarray) -> Any:
+    """The label of the model whose text is ``text``; the text itself if there is none."""
+    return {str(label): label for label in classes.tolist()}.get(text, text)
