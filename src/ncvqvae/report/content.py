@@ -11,6 +11,8 @@ import numpy as np
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.protocol import sorted_classes
 
+STAGES = {"stage1": "Stage 1: tokenizer", "stage2": "Stage 2: prior"}
+
 
 class Sample(NamedTuple):
     """Series (n, C, L) and their labels (n,), None where there are none."""
@@ -46,6 +48,7 @@ class ReportContent:
         tokens_generated: tokens (n, N).
         codebook: code vectors (K, d).
         selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
+        copied_per_class: label → share of copied series among those generated for it.
 
     Raises:
         InputError: if two arrays that belong together do not fit each other.
@@ -71,6 +74,7 @@ class ReportContent:
     tokens_generated: np.ndarray | None = None
     codebook: np.ndarray | None = None
     selected_probabilities: np.ndarray | None = None
+    copied_per_class: Mapping[Any, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("X_test", "X_test_reconstructed", "X_labelled", "X_unconditional"):
@@ -118,3 +122,23 @@ class ReportContent:
 def label_text(label: Hashable) -> str:
     """Label as people write it: `1` for 1.0."""
     return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+class Curve(NamedTuple):
+    """One loss term in training: its finite values (n,) and their steps (n,)."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+def loss_terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+    """Curves by stage and term, the total `loss` first; a term that a row lacks, or has as nan, has no point there."""
+    stages: dict[str, dict[str, Curve]] = {}
+    for stage in STAGES:
+        rows = [row for row in history if row["stage"] == stage]
+        names = dict.fromkeys(key for row in rows for key in row if key not in ("stage", "step"))
+        for name in sorted(names, key=lambda name: name != "loss"):
+            points = [(row["step"], row[name]) for row in rows if np.isfinite(row.get(name, np.nan))]
+            if points:
+                stages.setdefault(stage, {})[name] = Curve(*np.array(points, np.float64).T)
+    return stages

@@ -13,15 +13,23 @@ from matplotlib.figure import Figure
 from ncvqvae.evaluation.protocol import sorted_classes
 from ncvqvae.evaluation.tokens import decoding_confidence, token_usage
 from ncvqvae.files import replaced
-from ncvqvae.report.content import ReportContent, Sample, label_text
+from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
-from ncvqvae.report.style import DASHES, LIGHT, class_style, class_styles, new_figure
+from ncvqvae.report.style import (
+    DASHES,
+    LIGHT,
+    MAX_CHANNELS,
+    class_style,
+    class_styles,
+    new_figure,
+    overlay,
+    panel_title,
+    value_limits,
+)
 
-MAX_CHANNELS = 3
 MAX_CLASSES = 8
 SERIES_PER_PANEL = 50
 MAX_POINTS = 1000  # in one scatter panel
-STAGES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
@@ -30,19 +38,15 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     Args:
         history: rows with `stage`, `step`, `loss` and the terms.
     """
-    stages = [stage for stage in STAGES if any(row["stage"] == stage for row in history)]
+    stages = loss_terms(history)
     figure = new_figure(5.5 * len(stages), 3.8, "Loss terms during training")
-    for column, stage in enumerate(stages):
+    for column, (stage, terms) in enumerate(stages.items()):
         ax = figure.add_subplot(1, len(stages), column + 1)
-        rows = [row for row in history if row["stage"] == stage]
-        names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in ("stage", "step")]
-        # the thick line of the total first, so that a term equal to it stays visible upon it
-        for i, name in enumerate(sorted(names, key=lambda name: name != "loss")):
-            style = {"color": "black", "linewidth": 1.8} if name == "loss" else {"color": LIGHT[i % 8]}
-            kept = [(row["step"], row[name]) for row in rows if name in row]
-            ax.plot(*zip(*kept, strict=True), label=name, linestyle=DASHES[i % 4], alpha=0.85, **style)
-        values = [row[name] for row in rows for name in names if name in row]
-        if min(values) > 0:
+        # the thick line of the total comes first, so that a term equal to it stays visible upon it
+        for i, (name, curve) in enumerate(terms.items()):
+            look = {"color": "black", "linewidth": 1.8} if name == "loss" else {"color": LIGHT[i % 8]}
+            ax.plot(curve.steps, curve.values, label=name, linestyle=DASHES[i % 4], alpha=0.85, **look)
+        if min(curve.values.min() for curve in terms.values()) > 0:
             ax.set_yscale("log")
         ax.set(title=STAGES[stage], xlabel="step", ylabel="weighted loss")
         ax.legend(fontsize=8)
@@ -75,7 +79,7 @@ def reconstructions(X: np.ndarray, X_reconstructed: np.ndarray, y: np.ndarray | 
                 linestyle=DASHES[1],
                 label="reconstruction",
             )
-            _small(ax, f"case {case}" + _of_class(y, case) + _of_channel(channel, channels))
+            panel_title(ax, f"case {case}" + _of_class(y, case) + _of_channel(channel, channels))
     figure.axes[0].legend(fontsize=7)
     return figure
 
@@ -103,16 +107,16 @@ def generated_against_real(
     rows: list[Hashable | None] = [*shown, *([None] if unconditional is not None or not shown else [])]
     figure = new_figure(10, 1.5 * len(rows) * channels + 0.6, "Real and generated series")
     styles = class_styles(every)
-    limits = [_limits(np.concatenate([train.X[:, c], test.X[:, c]])) for c in range(channels)]
+    limits = [value_limits(train.X[:, c], test.X[:, c]) for c in range(channels)]
     for row, label in enumerate(rows):
         made = generated if label is not None else None if unconditional is None else Sample(unconditional, None)
         for column, (title, part) in enumerate((("train", train), ("test", test), ("generated", made))):
             X = np.empty((0, *train.X.shape[1:])) if part is None else part.X[_chosen(part, label)]
             for channel in range(channels):
                 ax = figure.add_subplot(len(rows) * channels, 3, (row * channels + channel) * 3 + column + 1)
-                _overlay(ax, X[:, channel], LIGHT[7] if label is None else styles[label].color)
+                overlay(ax, X[:, channel], LIGHT[7] if label is None else styles[label].color)
                 ax.set_ylim(*limits[channel])
-                _small(ax, _panel_title(title, label) + f", n = {len(X)}" + _of_channel(channel, channels))
+                panel_title(ax, _panel_title(title, label) + f", n = {len(X)}" + _of_channel(channel, channels))
     return figure
 
 
@@ -181,7 +185,7 @@ def confidence_per_step(selected_probabilities: np.ndarray) -> Figure:
         )
         shared.axvline(0.9, color=LIGHT[1], linestyle=DASHES[1], linewidth=1)
         share = confidence.share_sure[step]
-        _small(shared, f"step {step + 1}: " + ("none drawn" if np.isnan(share) else f"{share:.0%} above 0.9"))
+        panel_title(shared, f"step {step + 1}: " + ("none drawn" if np.isnan(share) else f"{share:.0%} above 0.9"))
     return figure
 
 
@@ -286,23 +290,10 @@ def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequenc
         )
 
 
-def _overlay(ax: Axes, X: np.ndarray, color: str) -> None:
-    """Series (n, L) over one another; the more of them, the fainter each."""
-    if len(X):
-        ax.plot(X.T, color=color, linewidth=0.7, alpha=float(np.clip(6 / len(X), 0.15, 0.9)))
-
-
 def _chosen(part: Sample, label: Hashable | None) -> np.ndarray:
     if label is None or part.y is None:
         return choose(len(part.X), SERIES_PER_PANEL)
     return choose_per_class(part.y, label, SERIES_PER_PANEL)
-
-
-def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Range of the real values with a margin: a generated outlier must not squeeze every panel."""
-    low, high = float(values.min()), float(values.max())
-    margin = 0.15 * (high - low) or 1.0
-    return low - margin, high + margin
 
 
 def _panel_title(source: str, label: Hashable | None) -> str:
@@ -317,8 +308,3 @@ def _of_class(y: np.ndarray | None, case: int) -> str:
 
 def _of_channel(channel: int, channels: int) -> str:
     return f", channel {channel + 1}" if channels > 1 else ""
-
-
-def _small(ax: Axes, title: str) -> None:
-    ax.set_title(title, fontsize=8)
-    ax.tick_params(labelsize=7)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito's hues, with yellow and sky blue darkened (lightened in the dark theme) to a contrast of 3 : 1.
@@ -12,6 +14,7 @@ LIGHT = ("#0072b2", "#d55e00", "#00916a", "#b5579b", "#9a7400", "#2f93cf", "#4b3
 DARK = ("#4aa8e8", "#ff8c42", "#2fc79a", "#e59ac6", "#f0d242", "#9fd8ff", "#b3a6ff", "#a8b0bc")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
+MAX_CHANNELS = 3  # that pictures and pages show
 
 
 class ClassStyle(NamedTuple):
@@ -37,3 +40,22 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def panel_title(ax: Axes, title: str) -> None:
+    """Small title and ticks, for many panels in one figure."""
+    ax.set_title(title, fontsize=8)
+    ax.tick_params(labelsize=7)
+
+
+def overlay(ax: Axes, X: np.ndarray, color: str) -> None:
+    """Series (n, L) over one another; the more of them, the fainter each."""
+    if len(X):
+        ax.plot(X.T, color=color, linewidth=0.7, alpha=float(np.clip(6 / len(X), 0.15, 0.9)))
+
+
+def value_limits(*real: np.ndarray) -> tuple[float, float]:
+    """Range of real values with a margin: one generated outlier must not squeeze every panel."""
+    low, high = min(float(X.min()) for X in real), max(float(X.max()) for X in real)
+    margin = 0.15 * (high - low) or 1.0
+    return low - margin, high + margin

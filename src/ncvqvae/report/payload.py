@@ -1,0 +1,263 @@
+"""The data that a page embeds: few enough series, short enough, in one compact block."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ncvqvae.evaluation.tokens import decoding_confidence, token_usage
+from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
+from ncvqvae.report.projections import choose, choose_per_class, flat, pca_planes, tsne_planes
+from ncvqvae.report.style import MAX_CHANNELS, value_limits
+
+MAX_VALUES = 256  # of one series, over all its channels
+MAX_CLASSES = 60
+SERIES_PER_CELL = 50
+SERIES_PER_SOURCE = 480
+POINTS_PER_SOURCE = 160
+NEIGHBOURS = 3
+STEPS_PER_CURVE = 250
+RECONSTRUCTIONS = 8
+
+
+class SeriesPool:
+    """Series that a page embeds, each once, shortened and as 16-bit integers.
+
+    Args:
+        sources: name → series (n, C, L) and labels; ids are given by name and case.
+        classes: labels whose place is kept with each series.
+    """
+
+    def __init__(self, sources: Mapping[str, Sample], classes: Sequence[Any]) -> None:
+        self.sources = dict(sources)
+        self.places = {label: place for place, label in enumerate(classes)}
+        self.names = list(self.sources)
+        self.entries: dict[tuple[str, int], int] = {}
+
+    def ids(self, source: str, cases: Iterable[int]) -> list[int]:
+        """Ids of cases of a source, new ones where they are not in the pool yet."""
+        return [self.entries.setdefault((source, int(case)), len(self.entries)) for case in cases]
+
+    def to_json(self) -> dict[str, Any]:
+        """Values of all series as base64 of little-endian uint16 over each channel's range, and whose they are."""
+        X = np.stack([self.sources[source].X[case, :MAX_CHANNELS] for source, case in self.entries])
+        short = shorten(np.nan_to_num(X), MAX_VALUES // X.shape[1])
+        low, high = short.min(axis=(0, 2)), short.max(axis=(0, 2))
+        span = np.where(high > low, high - low, 1)
+        steps = np.rint((short - low[:, None]) / span[:, None] * 65535).astype("<u2")
+        return {
+            "data": base64.b64encode(steps.tobytes()).decode("ascii"),
+            "channels": X.shape[1],
+            "points": short.shape[2],
+            "length": X.shape[2],
+            "low": low.tolist(),
+            "span": span.tolist(),
+            "sources": self.names,
+            "source": [self.names.index(source) for source, _ in self.entries],
+            "case": [case for _, case in self.entries],
+            "label": [self._place(source, case) for source, case in self.entries],
+        }
+
+    def _place(self, source: str, case: int) -> int:
+        y = self.sources[source].y
+        return -1 if y is None else self.places.get(y.tolist()[case], -1)
+
+
+def shorten(X: np.ndarray, n_points: int) -> np.ndarray:
+    """Series (n, C, L) with at most `n_points` values: least and greatest of each bin in their order, so peaks stay."""
+    length = X.shape[-1]
+    if length <= n_points:
+        return X
+    width = -(-2 * length // n_points)
+    padded = np.pad(X, ((0, 0), (0, 0), (0, -length % width)), mode="edge")
+    bins = padded.reshape(*X.shape[:2], -1, width)
+    places = np.sort(np.stack([bins.argmin(-1), bins.argmax(-1)], axis=-1), axis=-1)
+    return np.take_along_axis(bins, places, axis=-1).reshape(*X.shape[:2], -1)
+
+
+def report_payload(content: ReportContent) -> dict[str, Any]:
+    """Everything that the page of one run draws."""
+    classes = content.classes[:MAX_CLASSES]
+    sources = _sources(content)
+    pool = SeriesPool(sources, classes)
+    columns = [name for name in ("train", "test", "generated") if name in sources]
+    grid = _grid(pool, classes, columns)
+    planes, planar = _planes(content, pool, classes)
+    payload = {
+        "classes": [label_text(label) for label in classes],
+        "limits": _limits(content),
+        "grid": grid,
+        "planes": planes,
+        "neighbours": _neighbours(content, pool, planar.get("generated", [])),
+        "reconstructions": _reconstructions(content, pool),
+        "losses": _losses(content),
+        "usage": _usage(content),
+        "confidence": _confidence(content),
+        "codebook": _codebook(content),
+    }
+    return payload | {"pool": pool.to_json()}
+
+
+def comparison_payload(contents: Sequence[ReportContent], titles: Sequence[str]) -> dict[str, Any]:
+    """Runs on the same data side by side: the held-out series, then what each run generates.
+
+    Args:
+        contents: runs whose real series are the same.
+        titles: name of each run, all different.
+    """
+    first = contents[0]
+    classes = first.classes[:MAX_CLASSES]
+    sources = {"test": Sample(first.X_test, first.y_test)}
+    for title, content in zip(titles, contents, strict=True):
+        if content.generated is not None:
+            sources[title] = content.generated
+    pool = SeriesPool(sources, classes)
+    grid = _grid(pool, classes, list(sources))
+    planes = []
+    for title, content in zip(titles, contents, strict=True):
+        if content.Z_test is not None:
+            cases = choose(len(content.Z_test), POINTS_PER_SOURCE)
+            points = _points(pool.ids("test", cases), tsne_planes(content.Z_test[cases])[0])
+            planes.append({"title": title, "points": points})
+    return {
+        "classes": [label_text(label) for label in classes],
+        "limits": _limits(first),
+        "grid": grid,
+        "planes": planes,
+        "pool": pool.to_json(),
+    }
+
+
+def _sources(content: ReportContent) -> dict[str, Sample]:
+    sources = {"train": Sample(content.X_train, content.y_train), "test": Sample(content.X_test, content.y_test)}
+    if content.generated is not None:
+        sources["generated"] = content.generated
+    if content.X_labelled is not None and content.X_unconditional is not None:
+        sources["unconditional"] = Sample(content.X_unconditional, None)
+    if content.X_test_reconstructed is not None:
+        sources["reconstructed"] = Sample(content.X_test_reconstructed, content.y_test)
+    return sources
+
+
+def _grid(pool: SeriesPool, classes: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
+    """Ids by class (rows) and source (columns), then a row of all classes, with unconditional series where they are."""
+    at_most = min(SERIES_PER_CELL, max(8, SERIES_PER_SOURCE // max(1, len(classes))))
+    rows = []
+    for place, label in enumerate(classes):
+        cells = []
+        for name in names:
+            y = pool.sources[name].y
+            cells.append([] if y is None else pool.ids(name, choose_per_class(y, label, at_most)))
+        rows.append({"label": place, "cells": cells})
+    everything = [
+        "unconditional" if name == "generated" and "unconditional" in pool.sources else name for name in names
+    ]
+    cells = [pool.ids(name, choose(len(pool.sources[name].X), SERIES_PER_CELL)) for name in everything]
+    return {"columns": names, "rows": [*rows, {"label": -1, "cells": cells}]}
+
+
+def _planes(
+    content: ReportContent, pool: SeriesPool, classes: Sequence[Any]
+) -> tuple[list[dict[str, Any]], dict[str, list[int]]]:
+    """Planes of the same chosen cases: t-SNE and PCA of latents, PCA of series; and those cases by source."""
+    Z = {"train": content.Z_train, "test": content.Z_test, "generated": content.Z_generated}
+    cases = {name: choose(len(pool.sources[name].X), POINTS_PER_SOURCE, seed=1) for name in Z if name in pool.sources}
+    ids = [place for name, chosen in cases.items() for place in pool.ids(name, chosen)]
+    planes = []
+    latents = {name: embeddings for name in cases if (embeddings := Z[name]) is not None}
+    if len(latents) == len(cases):
+        chosen_latents = [latents[name][chosen] for name, chosen in cases.items()]
+        planes.append(("t-SNE of latents", tsne_planes(*chosen_latents)))
+        planes.append(("PCA of latents", pca_planes(latents["train"], *chosen_latents)[1:]))
+    series = [pool.sources[name].X[chosen] for name, chosen in cases.items()]
+    planes.append(("PCA of series", pca_planes(content.X_train, *series)[1:]))
+    drawn = [{"title": title, "points": _points(ids, np.concatenate(parts))} for title, parts in planes]
+    return drawn, {name: chosen.tolist() for name, chosen in cases.items()}
+
+
+def _points(ids: Sequence[int], plane: np.ndarray) -> list[list[float]]:
+    span = max(float(np.ptp(plane, axis=0).max()), 1e-12)
+    shown = (plane - plane.min(axis=0)) / span
+    return [[place, round(float(x), 4), round(float(y), 4)] for place, (x, y) in zip(ids, shown, strict=True)]
+
+
+def _neighbours(content: ReportContent, pool: SeriesPool, cases: Sequence[int]) -> dict[str, Any]:
+    """Nearest training series of generated ones, and how their distance ranks among held-out series' distances."""
+    from sklearn.neighbors import NearestNeighbors
+
+    if not len(cases) or content.generated is None:
+        return {}
+    search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(content.X_train))).fit(flat(content.X_train))
+    distances, nearest = search.kneighbors(flat(content.generated.X[list(cases)]))
+    smooth = content.X_test if content.X_test_reconstructed is None else content.X_test_reconstructed
+    heldout = search.kneighbors(flat(smooth[choose(len(smooth), 300)]), n_neighbors=1)[0][:, 0]
+    return {
+        str(place): {
+            "ids": pool.ids("train", row),
+            "distances": [float(f"{d:.4g}") for d in row_distances],
+            "nearer": round(float((heldout > row_distances[0]).mean()), 3),
+        }
+        for place, row, row_distances in zip(pool.ids("generated", cases), nearest, distances, strict=True)
+    }
+
+
+def _reconstructions(content: ReportContent, pool: SeriesPool) -> list[list[int]]:
+    if content.X_test_reconstructed is None:
+        return []
+    cases = choose(len(content.X_test), RECONSTRUCTIONS)
+    return [list(pair) for pair in zip(pool.ids("test", cases), pool.ids("reconstructed", cases), strict=True)]
+
+
+def _losses(content: ReportContent) -> list[dict[str, Any]]:
+    drawn = []
+    for stage, terms in loss_terms(content.history).items():
+        curves = []
+        for name, curve in terms.items():
+            kept = np.unique(np.linspace(0, len(curve.steps) - 1, STEPS_PER_CURVE).astype(int))
+            values = [float(f"{value:.4g}") for value in curve.values[kept]]
+            curves.append({"name": name, "x": curve.steps[kept].tolist(), "y": values})
+        drawn.append({"title": STAGES[stage], "curves": curves})
+    return drawn
+
+
+def _usage(content: ReportContent) -> list[dict[str, Any]]:
+    if content.codebook is None:
+        return []
+    rows = []
+    for name, tokens in content.tokens.items():
+        usage = token_usage(tokens, len(content.codebook))
+        shares = (usage.histogram / usage.histogram.sum()).round(5).tolist()
+        rows.append({"title": name, "shares": shares, "perplexity": usage.perplexity, "unused": usage.dead_codes})
+    return rows
+
+
+def _confidence(content: ReportContent) -> list[dict[str, Any]]:
+    if content.selected_probabilities is None:
+        return []
+    confidence = decoding_confidence(step[~np.isnan(step)] for step in content.selected_probabilities)
+    return [
+        {"shares": [None if np.isnan(v) else round(float(v), 4) for v in row], "sure": None if np.isnan(sure) else sure}
+        for row, sure in zip(confidence.histogram, confidence.share_sure.tolist(), strict=True)
+    ]
+
+
+def _codebook(content: ReportContent) -> list[list[float]]:
+    """Plane of the code vectors and the share of each among the training tokens."""
+    if content.codebook is None:
+        return []
+    n_codes = len(content.codebook)
+    shares = np.full(n_codes, 1 / n_codes)
+    if "train" in content.tokens:
+        histogram = token_usage(content.tokens["train"], n_codes).histogram
+        shares = histogram / histogram.sum()
+    points = _points(range(n_codes), pca_planes(content.codebook)[0])
+    return [[x, y, round(float(share), 5)] for (_, x, y), share in zip(points, shares, strict=True)]
+
+
+def _limits(content: ReportContent) -> list[list[float]]:
+    """Range of the real values of each shown channel."""
+    shown = min(content.X_train.shape[1], MAX_CHANNELS)
+    return [list(value_limits(content.X_train[:, c], content.X_test[:, c])) for c in range(shown)]

@@ -1,0 +1,184 @@
+"""A plain verdict on the generated series: copies, collapsed, unlike the real data, or fine."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+
+from ncvqvae.evaluation.diversity import mean_pairwise_distance
+from ncvqvae.report.content import ReportContent, Sample, label_text
+from ncvqvae.report.names import number_text
+from ncvqvae.report.projections import choose, choose_per_class
+
+COLLAPSED_BELOW = 0.5
+FID_FACTOR = 10.0
+CAS_LOSS = 0.1
+MIN_SERIES = 5
+MAX_SERIES = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what it found, in a sentence with its numbers, and the rule behind it."""
+
+    state: Literal["bad", "good", "unknown"]
+    title: str
+    text: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Spread of one class: mean distance between two series of it, against held-out series; and its share of copies.
+
+    `spread` is the ratio generated : held-out, `spread_real` train : held-out; None where a class has too few series.
+    """
+
+    label: str
+    n_train: int
+    n_generated: int
+    spread: float | None
+    spread_real: float | None
+    copied: float | None
+
+    @property
+    def collapsed(self) -> bool:
+        """Less than half as varied as the less varied of train and held-out series."""
+        return self.spread is not None and self.spread < COLLAPSED_BELOW * min(1.0, self.spread_real or 1.0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Headline, whether all is well (None: nothing could be checked), each check, and the figures by class."""
+
+    headline: str
+    fine: bool | None
+    findings: list[Finding]
+    classes: list[ClassRow]
+
+
+def judge(content: ReportContent) -> Verdict:
+    """Verdict on the generated series of a run, from its figures and from the spread within each class."""
+    classes = class_rows(content)
+    findings = [_copies(content), _collapse(classes), _likeness(content)]
+    bad = [finding.title for finding in findings if finding.state == "bad"]
+    if bad:
+        return Verdict(" · ".join(bad), False, findings, classes)
+    if all(finding.state == "unknown" for finding in findings):
+        return Verdict("Not judged: no figures", None, findings, classes)
+    return Verdict("Fine", True, findings, classes)
+
+
+def copy_limit(content: ReportContent) -> float | None:
+    """Share of copied series above which a generator counts as a copier; None where copies were not measured.
+
+    Twice the share among real series plus three standard errors of the difference of the two shares.
+    """
+    real = content.metrics.get("copied_real", 0.05)
+    if "copied" not in content.metrics or content.generated is None:
+        return None
+    return 2 * real + 3 * sqrt(real * (1 - real) * (1 / len(content.generated.X) + 1 / len(content.X_test)))
+
+
+def class_rows(content: ReportContent) -> list[ClassRow]:
+    """Spread and copies of each class, or of all series as one where there are no labels.
+
+    Held-out series count as the tokenizer reconstructs them: it smooths, and so are generated series smooth.
+    """
+    generated = content.generated or Sample(content.X_train[:0], content.y_train)
+    train, test = Sample(content.X_train, content.y_train), Sample(content.X_test, content.y_test)
+    smooth = Sample(test.X if content.X_test_reconstructed is None else content.X_test_reconstructed, test.y)
+    if train.y is None or test.y is None:
+        return [_class_row(None, *(Sample(part.X, None) for part in (generated, train, test, smooth)), copied=None)]
+    if generated.y is None:
+        generated = Sample(generated.X[:0], train.y[:0])
+    return [
+        _class_row(label, generated, train, test, smooth, copied=content.copied_per_class.get(label))
+        for label in content.classes
+    ]
+
+
+def _class_row(
+    label: Hashable | None, generated: Sample, train: Sample, test: Sample, smooth: Sample, *, copied: float | None
+) -> ClassRow:
+    return ClassRow(
+        "all series" if label is None else label_text(label),
+        len(_members(train, label)),
+        len(_members(generated, label)),
+        _ratio(_spread(generated, label), _spread(smooth, label)),
+        _ratio(_spread(train, label), _spread(test, label)),
+        copied,
+    )
+
+
+def _copies(content: ReportContent) -> Finding:
+    rule = "Copied counts as too high above twice the share among real series plus three standard errors"
+    limit = copy_limit(content)
+    if limit is None:
+        return Finding("unknown", "Copies", "Copies were not measured in the tokenizer's own image.", rule + ".")
+    copied, real = content.metrics["copied"], content.metrics.get("copied_real", 0.05)
+    text = f"{copied:.0%} of the generated series are nearly training series; among held-out real ones {real:.0%} are."
+    rule += f", here {limit:.0%}."
+    if copied > limit:
+        return Finding("bad", "Copies", text, rule)
+    return Finding("good", "No copier", text, rule)
+
+
+def _collapse(classes: list[ClassRow]) -> Finding:
+    rule = (
+        f"A class counts as collapsed if two of its generated series differ on average less than {COLLAPSED_BELOW:g} "
+        f"times as much as two real ones, in train or held-out, whichever differ less; from {MIN_SERIES} series on."
+    )
+    judged = [row for row in classes if row.spread is not None]
+    if not judged:
+        return Finding("unknown", "Collapse", "No class has enough series to judge its variety.", rule)
+    collapsed = [row for row in judged if row.collapsed]
+    if collapsed:
+        names = ", ".join(row.label for row in collapsed[:8]) + (" …" if len(collapsed) > 8 else "")
+        ratios = ", ".join(number_text(row.spread) for row in collapsed[:8])
+        kind = "class" if len(collapsed) == 1 else "classes"
+        return Finding("bad", f"Collapsed {kind} {names}", f"Variety is {ratios} of that of real series.", rule)
+    least = min(judged, key=lambda row: row.spread or 0.0)
+    text = f"The least varied class, {least.label}, has {number_text(least.spread)} of the variety of real series."
+    return Finding("good", "No class collapsed", text, rule)
+
+
+def _likeness(content: ReportContent) -> Finding:
+    rule = (
+        f"Unlike means: CAS more than {CAS_LOSS:g} below a classifier trained on real series, or FID more than "
+        f"{FID_FACTOR:g} times that of train against held-out."
+    )
+    m = content.metrics
+    parts, bad = [], False
+    if "cas" in m and "cas_real" in m:
+        parts.append(
+            f"a classifier trained on generated series reaches {m['cas']:.2f}, on real ones {m['cas_real']:.2f}"
+        )
+        bad |= m["cas"] < m["cas_real"] - CAS_LOSS
+    fid = m.get("fid_labelled", m.get("fid"))
+    if fid is not None and "fid_real" in m:
+        parts.append(f"FID is {number_text(fid)}, between real splits {number_text(m['fid_real'])}")
+        bad |= fid > FID_FACTOR * m["fid_real"]
+    if not parts:
+        return Finding("unknown", "Likeness", "Neither CAS nor FID was measured beside real data.", rule)
+    text = "; ".join(parts)
+    title = "Unlike the real data" if bad else "Like the real data"
+    return Finding("bad" if bad else "good", title, text[0].upper() + text[1:] + ".", rule)
+
+
+def _members(part: Sample, label: Hashable | None) -> np.ndarray:
+    return np.arange(len(part.X)) if part.y is None else choose_per_class(part.y, label, len(part.y))
+
+
+def _spread(part: Sample, label: Hashable | None) -> float | None:
+    members = _members(part, label)
+    chosen = members[choose(len(members), MAX_SERIES)]
+    return mean_pairwise_distance(part.X[chosen]) if len(chosen) >= MIN_SERIES else None
+
+
+def _ratio(a: float | None, b: float | None) -> float | None:
+    return a / b if a is not None and b else None
