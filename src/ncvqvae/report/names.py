@@ -63,3 +63,10 @@ def number_text(value: float | None) -> str:
     if value is None or value != value:
         return "–"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def value_text(key: str, value: float | None) -> str:
+    """A figure as people write it: the share of copies in per cent, all else as a number."""
+    if key.startswith("copied") and value is not None and value == value:
+        return f"{100 * value:.1f} %"
+    return number_text(value)

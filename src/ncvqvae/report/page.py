@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.report.content import ReportContent
-from ncvqvae.report.names import figure_of, generated_keys, number_text, real_value
+from ncvqvae.report.names import figure_of, generated_keys, number_text, real_value, value_text
 from ncvqvae.report.payload import MAX_CLASSES, comparison_payload, report_payload
 from ncvqvae.report.style import DARK, LIGHT
 from ncvqvae.report.verdict import judge
@@ -79,6 +80,7 @@ def _render(template: str, **values: Any) -> str:
     loader = PackageLoader("ncvqvae.report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["number"] = number_text
+    environment.filters["percent"] = partial(value_text, "copied")
     # our own files: no value of a user is in them
     own = {name: Markup(loader.get_source(environment, f"{file}")[0]) for name, file in _OWN_FILES.items()}
     values |= {"light": LIGHT, "dark": DARK, "version": __version__}
@@ -109,8 +111,8 @@ def _cards(content: ReportContent) -> list[Card]:
 def _card(key: str, metrics: Mapping[str, float]) -> Card:
     figure = figure_of(key)
     better = {"lower": "Lower is better. ", "higher": "Higher is better. "}.get(figure.better, "")
-    reference = f"real data {number_text(real_value(key, metrics))}"
-    return Card(figure.title, number_text(metrics.get(key)), reference, better + figure.meaning)
+    reference = f"real data {value_text(key, real_value(key, metrics))}"
+    return Card(figure.title, value_text(key, metrics.get(key)), reference, better + figure.meaning)
 
 
 def _guess(y: np.ndarray | None) -> str:
@@ -125,7 +127,7 @@ def _table(metrics: Mapping[str, float]) -> list[dict[str, str]]:
     rows = []
     for key in generated_keys(metrics):
         title, better, meaning = figure_of(key)
-        value, real = number_text(metrics[key]), number_text(real_value(key, metrics))
+        value, real = value_text(key, metrics[key]), value_text(key, real_value(key, metrics))
         rows.append({"title": title, "value": value, "real": real, "better": BETTER[better], "meaning": meaning})
     return rows
 
@@ -153,7 +155,8 @@ def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
     runs = []
     for title, content in zip(titles, contents, strict=True):
         cells = [
-            {"text": number_text(content.metrics.get(key)), "best": _is_best(key, content, contents)} for key in keys
+            {"text": value_text(key, content.metrics.get(key)), "best": _is_best(key, content, contents)}
+            for key in keys
         ]
         runs.append({"title": title, "facts": content.facts, "verdict": judge(content), "cells": cells})
     reference = [next((v for run in metrics if (v := real_value(key, run)) is not None), None) for key in keys]
@@ -162,7 +165,7 @@ def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
         "contents": contents,
         "runs": runs,
         "columns": columns,
-        "reference": [number_text(value) for value in reference],
+        "reference": [value_text(key, value) for key, value in zip(keys, reference, strict=True)],
     }
 
 
@@ -173,14 +176,17 @@ def _titles(contents: Sequence[ReportContent]) -> list[str]:
         for key in dict.fromkeys(key for content in contents for key in content.facts)
         if len({content.facts.get(key) for content in contents}) > 1
     ]
-    titles = [" · ".join(content.facts.get(key, "–") for key in varying) or content.name for content in contents]
-    return [title if titles.count(title) == 1 else f"{title} ({i})" for i, title in enumerate(titles, start=1)]
+    titles = [
+        " · ".join(f"{key} {content.facts.get(key, '–')}" for key in varying) or content.name for content in contents
+    ]
+    taken = [*titles, "test"]  # the name of the held-out series beside them
+    return [title if taken.count(title) == 1 else f"{title} ({i})" for i, title in enumerate(titles, start=1)]
 
 
 def _is_best(key: str, content: ReportContent, contents: Sequence[ReportContent]) -> bool:
     """Whether a run has the best value of several; where real data is the mark, none is best."""
     better = figure_of(key).better
     values = [run.metrics[key] for run in contents if key in run.metrics]
-    if key not in content.metrics or len(values) < 2 or better not in ("lower", "higher"):
+    if key not in content.metrics or len(set(values)) < 2 or better not in ("lower", "higher"):
         return False
     return content.metrics[key] == (min(values) if better == "lower" else max(values))

@@ -152,11 +152,10 @@ def _grid(pool: SeriesPool, classes: Sequence[Any], names: Sequence[str]) -> dic
             y = pool.sources[name].y
             cells.append([] if y is None else pool.ids(name, choose_per_class(y, label, at_most)))
         rows.append({"label": place, "cells": cells})
-    everything = [
-        "unconditional" if name == "generated" and "unconditional" in pool.sources else name for name in names
-    ]
-    cells = [pool.ids(name, choose(len(pool.sources[name].X), SERIES_PER_CELL)) for name in everything]
-    return {"columns": names, "rows": [*rows, {"label": -1, "cells": cells}]}
+    unconditional = "unconditional" in pool.sources
+    shown = ["unconditional" if name == "generated" and unconditional else name for name in names]
+    cells = [pool.ids(name, choose(len(pool.sources[name].X), SERIES_PER_CELL)) for name in shown]
+    return {"columns": list(names), "rows": [*rows, {"label": -1, "cells": cells}], "unconditional": unconditional}
 
 
 def _planes(

@@ -139,11 +139,11 @@ def _collapse(classes: list[ClassRow]) -> Finding:
     collapsed = [row for row in judged if row.collapsed]
     if collapsed:
         names = ", ".join(row.label for row in collapsed[:8]) + (" …" if len(collapsed) > 8 else "")
-        ratios = ", ".join(number_text(row.spread) for row in collapsed[:8])
+        ratios = ", ".join(f"{row.spread or 0:.0%}" for row in collapsed[:8])
         kind = "class" if len(collapsed) == 1 else "classes"
         return Finding("bad", f"Collapsed {kind} {names}", f"Variety is {ratios} of that of real series.", rule)
     least = min(judged, key=lambda row: row.spread or 0.0)
-    text = f"The least varied class, {least.label}, has {number_text(least.spread)} of the variety of real series."
+    text = f"The least varied class, {least.label}, has {least.spread or 0:.0%} of the variety of real series."
     return Finding("good", "No class collapsed", text, rule)
 
 

@@ -74,7 +74,8 @@ function ticks(low, high, count) {
 }
 
 function logTicks(low, high) {
-  const factors = Math.log10(high / low) > 2.5 ? [1] : [1, 2, 5];
+  const decades = Math.log10(high / low);
+  const factors = decades > 2.5 ? [1] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
     for (const factor of factors) {
@@ -96,7 +97,7 @@ function axes(width, height, x, y, { log = false, label = "", xLabel = "" } = {}
     root.append(svg("line", { class: "rule", x1: left, x2: width - right, y1: Y(tick), y2: Y(tick) }),
       svg("text", { x: left - 6, y: Y(tick) + 4, "text-anchor": "end" }, short(tick)));
   }
-  for (const tick of ticks(...x, Math.max(2, width / 110))) {
+  for (const tick of ticks(...x, Math.max(3, width / 80))) {
     root.append(svg("text", { x: X(tick), y: height - bottom + 16, "text-anchor": "middle" }, short(tick)));
   }
   root.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }));

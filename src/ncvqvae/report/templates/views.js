@@ -22,9 +22,9 @@ function chooser(container, data, initially, changed) {
   };
   if (data.classes.length) {
     container.append(html("fieldset", {}, html("legend", {}, "Classes"),
-      html("div", { class: "choices" }, boxes.map(({ label }) => label)),
-      html("button", { type: "button", onclick: () => every(true) }, "All"), " ",
-      html("button", { type: "button", onclick: () => every(false) }, "None")));
+      html("div", { class: "choices" }, boxes.map(({ label }) => label),
+        html("span", {}, html("button", { type: "button", onclick: () => every(true) }, "All"), " ",
+          html("button", { type: "button", onclick: () => every(false) }, "None")))));
   }
   changed(chosen);
 }
