@@ -1,0 +1,186 @@
+"""Settings: layers of them, errors that name the nearest key, and the way to YAML and back."""
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ncvqvae.config import Config, field_help, from_dict, load_config, parse_yaml, partial, preset_names, to_dict
+from ncvqvae.errors import InputError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "settings.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# ---------------------------------------------------------------- what is refused, and in which words
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sead": 1}, "unknown setting 'sead'; did you mean 'seed'?"),
+        ({"prior.dropuot": 0.1}, "unknown setting 'prior.dropuot'; did you mean 'dropout'?"),
+        ({"prior": {"dropuot": 0.1}}, "unknown setting 'prior.dropuot'; did you mean 'dropout'?"),
+        ({"zzz": 1}, "unknown setting 'zzz'; known: ssl, augmentation, seed"),
+        ({"ssl": "simclr"}, "'ssl' is 'simclr'; choose from none, barlowtwins, vibcreg"),
+        ({"seed": "one"}, "'seed' is 'one', not a valid int"),
+        ({"seed": 1.5}, "'seed' is 1.5, not a valid int"),
+        ({"seed": True}, "'seed' is True, not a valid int"),
+        ({"stage1.learning_rate": "fast"}, "'stage1.learning_rate' is 'fast', not a valid float"),
+        ({"prior.dropout": True}, "'prior.dropout' is True, not a valid float"),
+        ({"tokenizer.kmeans_init": 1}, "'tokenizer.kmeans_init' is 1, not a valid bool"),
+        ({"prior": 3}, "'prior' is a group of settings, not 3"),
+        ({"prior.width.deep": 3}, "'prior.width' is {'deep': 3}, not a valid int"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_config(settings=settings)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"unknown preset 'papr'; did you mean 'paper'\?"):
+        load_config("papr")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: [1", "is not valid YAML"),
+        ("- seed", "holds a list"),
+        ("sead: 1", "did you mean 'seed'"),
+        ("seed: !!python/object/apply:os.getcwd []", "is not valid YAML"),  # nothing in a file is ever run
+    ],
+)
+def test_bad_files_are_refused_in_one_line(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        load_config(file=written(tmp_path, text))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read configuration .*nowhere\.yaml"):
+        load_config(file=tmp_path / "nowhere.yaml")
+
+
+# ---------------------------------------------------------------- layers
+
+
+def test_dotted_and_nested_settings_are_the_same() -> None:
+    dotted = load_config(settings={"prior.dropout": 0.3, "prior.width": 32, "ssl": "barlowtwins"})
+    nested = load_config(settings={"prior": {"dropout": 0.3, "width": 32}, "ssl": "barlowtwins"})
+    mixed = load_config(settings={"prior": {"dropout": 0.3}, "prior.width": 32, "ssl": "barlowtwins"})
+    assert dotted == nested == mixed
+    assert (dotted.prior.dropout, dotted.prior.width) == (0.3, 32)
+
+
+def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+    file = written(tmp_path, "seed: 5\nprior: {dropout: 0.4}\nstage1: {epochs: 7}")
+    config = load_config("paper", file=file, settings={"seed": 6, "stage1.epochs": None})
+    assert config.seed == 6  # settings
+    assert (config.prior.dropout, config.stage1.epochs) == (0.4, 7)  # file; a setting of None is passed over
+    assert config.stage2.loss_on == "all"  # preset
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    assert load_config("quick", file=written(tmp_path, "")) == load_config("quick")
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("0.1", 0.1), ("2", 2.0), ("1.0e-3", 0.001)])
+def test_numbers_are_read_however_they_are_written(text: str, value: float, tmp_path: Path) -> None:
+    config = load_config(file=written(tmp_path, f"stage1: {{learning_rate: {text}}}"))
+    assert config.stage1.learning_rate == value and isinstance(config.stage1.learning_rate, float)
+
+
+# ---------------------------------------------------------------- the block for naive models
+
+WITH_NAIVE = "prior: {input_mode: codebook, dropout: 0.3}\nnaive: {prior: {input_mode: token}, seed: 9}"
+
+
+@pytest.mark.parametrize("ssl", ["barlowtwins", "vibcreg"])
+def test_naive_block_is_left_out_with_ssl(ssl: str, tmp_path: Path) -> None:
+    config = load_config(file=written(tmp_path, WITH_NAIVE), settings={"ssl": ssl})
+    assert (config.prior.input_mode, config.prior.dropout, config.seed) == ("codebook", 0.3, 0)
+
+
+def test_naive_block_is_applied_without_ssl(tmp_path: Path) -> None:
+    config = load_config(file=written(tmp_path, WITH_NAIVE), settings={"ssl": "none"})
+    assert (config.prior.input_mode, config.prior.dropout, config.seed) == ("token", 0.3, 9)
+    assert config.augmentation == "none"
+
+
+def test_single_settings_win_over_the_naive_block(tmp_path: Path) -> None:
+    settings = {"ssl": "none", "prior.input_mode": "codebook-finetuned"}
+    config = load_config(file=written(tmp_path, WITH_NAIVE), settings=settings)
+    assert (config.prior.input_mode, config.seed) == ("codebook-finetuned", 9)
+
+
+# ---------------------------------------------------------------- there and back
+
+
+def changed(config: Any) -> Any:
+    """The same dataclass with every value another one of its type."""
+    changes: dict[str, Any] = {}
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, hint = getattr(config, field.name), hints[field.name]
+        if dataclasses.is_dataclass(value):
+            changes[field.name] = changed(value)
+        elif typing.get_origin(hint) is typing.Literal:
+            changes[field.name] = next(choice for choice in typing.get_args(hint) if choice != value)
+        else:
+            changes[field.name] = not value if isinstance(value, bool) else value + 1
+    return dataclasses.replace(config, **changes)
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_config_survives_yaml(preset: str) -> None:
+    for config in (load_config(preset), changed(load_config(preset))):
+        text = yaml.safe_dump(to_dict(config))
+        assert from_dict(Config, parse_yaml(text, "here")) == config
+
+
+def test_a_complete_file_overrides_every_value(tmp_path: Path) -> None:
+    config = changed(load_config("paper"))
+    assert config.ssl != "vibcreg" and config.prior.width == 257
+    config.ssl = "barlowtwins"
+    assert load_config("paper", file=written(tmp_path, yaml.safe_dump(to_dict(config)))) == config
+
+
+# ---------------------------------------------------------------- options
+
+
+def leaves(cls: type, prefix: str = "") -> dict[str, Any]:
+    """Dotted names of all settings of a dataclass and their types, None allowed or not."""
+    found: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        inner = next((a for a in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(a)), None)
+        if inner is not None:
+            found |= leaves(inner, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = hint
+    return found
+
+
+def test_partial_mirrors_every_setting_and_leaves_all_of_them_out() -> None:
+    options, settings = leaves(partial(Config)), leaves(Config)
+    assert list(options) == list(settings)
+    assert all(options[name] == hint | None for name, hint in settings.items())
+    assert all(value is None for value in to_dict(partial(Config)()).values())
+    assert load_config("paper", settings=to_dict(partial(Config)())) == load_config("paper")
+
+
+def test_every_setting_has_a_help_text() -> None:
+    groups = [group for group in vars(Config()).values() if dataclasses.is_dataclass(group)]
+    assert len(groups) == 5
+    for group in (Config(), *groups):
+        names = [name for name, value in vars(group).items() if not dataclasses.is_dataclass(value)]
+        help_text = field_help(type(group))
+        assert [name for name in names if f"    {name}: " not in help_text] == []
