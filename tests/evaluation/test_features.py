@@ -165,3 +165,30 @@ def test_a_damaged_cache_entry_is_replaced(tmp_path: Path) -> None:
     entry.write_bytes(b"damaged")
     assert same_weights(first, cached_fcn(X, y, 2, 0, tmp_path, few))
     assert same_weights(first, load_fcn(entry))
+
+
+def test_folding_leaves_the_logits_as_they_were() -> None:
+    X, y = two_tone_series(16, seed=0)
+    fcn = train_fcn(X, y, 2, seed=0, training=FCNTraining(max_steps=3))
+    series = torch.from_numpy(X)
+    norm = torch.nn.BatchNorm1d(128, affine=False, momentum=1.0)
+    with torch.no_grad():
+        norm(fcn.features(series))
+        norm.eval()
+        expected = fcn.head(norm(fcn.features(series)))
+        features._fold(norm, fcn)
+        torch.testing.assert_close(fcn(series), expected, rtol=1e-4, atol=1e-4)
+    assert extract(fcn, X).features.var(axis=0, ddof=1).mean() == pytest.approx(1, rel=1e-3)
+
+
+def test_features_have_unit_variance_on_average(trained: FCN) -> None:
+    X = two_tone_series(40, seed=0).X
+    assert extract(trained, X).features.var(axis=0).mean() == pytest.approx(1, rel=0.5)
+
+
+def test_one_series_or_constant_series_do_no_harm() -> None:
+    few = FCNTraining(max_steps=2)
+    for X, y in ((np.ones((1, 1, 20), np.float32), [0]), (np.zeros((6, 1, 20), np.float32), [0, 1] * 3)):
+        made = extract(train_fcn(X, np.array(y), 2, seed=0, training=few), X)
+        assert np.isfinite(made.features).all()
+        assert np.isfinite(made.probabilities).all()
