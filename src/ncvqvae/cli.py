@@ -69,14 +69,14 @@ def fit(
     """
     from dataclasses import asdict
 
-    from ncvqvae.console import announce, console, training_progress
+    from ncvqvae.console import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
     from ncvqvae.run import DataSource, draw_figures, fit_run
 
     out = out or Path("runs") / Path(data).stem.lower()
     model = NCVQVAE(preset, config_file=config, settings=_given(settings))
     model._config()  # a wrong setting is said before any data is read
-    with training_progress() as progress:
+    with TrainingProgress() as progress:
         fit_run(
             DataSource(_absolute(data), **_as_text(asdict(source or DataOptions()))),
             model,

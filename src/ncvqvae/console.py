@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ncvqvae.data import Splits
 
@@ -56,33 +57,33 @@ def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
     out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
 
 
-class TrainingProgress:
-    """Progress bars of the two stages; an instance is the ``report`` callback of ``fit``."""
+class TrainingProgress(Progress):
+    """A bar for each stage and its losses below; an instance is the ``report`` callback of ``fit``."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.tasks: dict[str, int] = {}
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description:18}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self.losses = ""
+        self.bars: dict[str, TaskID] = {}
+        super().__init__(*columns, console=console())
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The bars, then one line of losses by name."""
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.losses, style="dim")
 
     def __call__(self, stage: str, step: int, n_steps: int, terms: dict[str, float]) -> None:
         """Move the stage's bar and show its losses."""
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name != "loss")
-        if stage not in self.tasks:
-            self.tasks[stage] = self.progress.add_task(STAGE_NAMES[stage], total=n_steps, losses="")  # type: ignore[assignment]
-        self.progress.update(self.tasks[stage], completed=step, losses=losses)  # type: ignore[arg-type]
-
-
-@contextmanager
-def training_progress() -> Iterator[TrainingProgress]:
-    """Show progress bars on a terminal; with output piped away, a line now and then."""
-    columns = (
-        TextColumn("{task.description:18}"),
-        BarColumn(bar_width=16),
-        TextColumn("{task.percentage:3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, TextColumn("\n  [dim]{task.fields[losses]}"), console=console()) as progress:
-        yield TrainingProgress(progress)
+        if stage not in self.bars:
+            self.bars[stage] = self.add_task(STAGE_NAMES[stage], total=n_steps)
+        self.losses = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name != "loss")
+        self.update(self.bars[stage], completed=step)
 
 
 @contextmanager

@@ -108,6 +108,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """
         self._prepare(X, y)
         folder = None if checkpoints is None else Path(checkpoints)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         common = {"checkpoints": folder, "logger": logger}
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +285,10 @@ def draw_figures(folder: str | Path) -> list[Path]:
         unconditional=model.sample(n, unconditional=True).X,
         labelled=model.sample(n) if splits.y_train is not None else None,
     )
-    return save_figures(report_content(folder, model, splits, scores), folder / "figures")
+    content = report_content(folder, model, splits, scores)
+    # the planes of latents take longer than all the rest; evaluate draws them
+    only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
+    return save_figures(only_series, folder / "figures")
 
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
