@@ -68,9 +68,7 @@ def _interpolate(x: Tensor, time: Tensor) -> Tensor:
     left = time.floor().clamp(0, length - 1)
     weight = (time - left).clamp(0, 1)
     index = left.long()
-    values = [
-        x.gather(2, repeat(i, "b s -> b c s", c=channels)) for i in (index, (index + 1).clamp(max=length - 1))
-    ]
+    values = [x.gather(2, repeat(i, "b s -> b c s", c=channels)) for i in (index, (index + 1).clamp(max=length - 1))]
     return torch.lerp(values[0], values[1], rearrange(weight, "b s -> b 1 s").to(x.dtype))
 
 

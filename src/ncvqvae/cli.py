@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ncvqvae.config import Config, partial
+from ncvqvae.config import Config, SamplingConfig, partial
 from ncvqvae.errors import InputError
 
 app = App(
@@ -20,7 +20,9 @@ app = App(
 )
 
 Settings = Parameter(name="*", group="Settings (each overrides the preset)")
+SettingsGroup = Parameter(group="Settings (each overrides the run's)")
 ConfigOptions = partial(Config)
+SamplingOptions = partial(SamplingConfig)
 
 
 @Parameter(name="*", group="Data")
@@ -103,6 +105,7 @@ def sample(
     unconditional: Annotated[bool, Parameter(negative="")] = False,
     seed: int | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    sampling: Annotated[SamplingOptions | None, SettingsGroup] = None,  # type: ignore[valid-type]
 ) -> None:
     """Write new series from the trained model in RUN to a file.
 
@@ -123,7 +126,7 @@ def sample(
     model, _ = open_run(run)
     wanted = None if label is None else as_label(label, model.classes_)
     with counting_progress("sampling", n) as progress:
-        chunks = model.iter_samples(n, wanted, unconditional=unconditional, seed=seed)
+        chunks = model.iter_samples(n, wanted, unconditional=unconditional, seed=seed, **_given(sampling))
         write_samples(chunks, out, n, lambda done: progress.advance(progress.task_ids[0], done))
     console().print(f"{n} series in {out}", highlight=False)
 

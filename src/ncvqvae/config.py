@@ -13,6 +13,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -180,7 +181,8 @@ def load_config(
     Args:
         preset: name of a recipe, see :func:`preset_names`.
         file: a YAML file of the same form as a recipe; may set just a few values.
-        settings: nested or dotted, for example ``{"ssl": "none", "prior.dropout": 0.1}``; ``None`` values are passed over.
+        settings: nested or dotted, for example ``{"ssl": "none", "prior.dropout": 0.1}``; a value ``None`` sets
+            nothing.
 
     Raises:
         InputError: for an unknown preset or key (naming the nearest), a value of the wrong type, or an unreadable file.
@@ -265,7 +267,7 @@ def field_help(cls: type) -> str:
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         body = typing.cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]).body
-        for statement, after in zip(body, body[1:], strict=False):
+        for statement, after in pairwise(body):
             if isinstance(statement, ast.AnnAssign) and isinstance(after, ast.Expr):
                 texts[statement.target.id] = after.value.value  # type: ignore[union-attr,attr-defined]
     lines = [f"    {name}: {text}" for name, text in texts.items()]

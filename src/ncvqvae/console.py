@@ -104,7 +104,7 @@ def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
     table.add_column("better", style="dim")
     for key, meaning, real, better in ROWS:
         if key in metrics:
-            beside = f"{metrics[real]:.3f}" if real in metrics else ""
+            beside = f"{metrics[real]:.3f}" if real is not None and real in metrics else ""
             table.add_row(meaning, f"{metrics[key]:.3f}", beside, better)
     for stage in ("stage1", "stage2"):
         if f"{stage}_seconds" in metrics:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ncvqvae.augmentations import augment
-from ncvqvae.config import Config, from_dict, load_config, parse_yaml, to_dict
+from ncvqvae.config import Config, SamplingConfig, from_dict, load_config, parse_yaml, to_dict
 from ncvqvae.data import GlobalScaler, check_labels, check_series
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
@@ -26,7 +26,9 @@ from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective
-from ncvqvae.training import Plan, Trained, train
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
+    from ncvqvae.training import Plan, Trained
 
 FORMAT = 1
 """Version of the files that :meth:`NCVQVAE.save_pretrained` writes."""
@@ -106,6 +108,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
+        from ncvqvae.training import train
+
         self._prepare(X, y)
         folder = None if checkpoints is None else Path(checkpoints)
         if folder is not None:
@@ -122,7 +126,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 trained = _load_stage(done, network)
             else:
                 relay = None if report is None else _relay(report, stage)
-                trained = train(stage, objective, get_batch, plan, report=relay, **common)  # type: ignore[arg-type]
+                trained = train(stage, objective, get_batch, plan, report=relay, **common)
                 if done is not None:
                     _save_stage(done, network, trained)
             network.eval().requires_grad_(False)
@@ -152,9 +156,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Everything that is known before training: settings, classes, scaling."""
         series = check_series(X)
         self.config_ = self._config()
-        if series.shape[2] < self.config_.tokenizer.n_fft:
+        n_fft = self.config_.tokenizer.n_fft
+        if series.shape[2] < n_fft:
             raise InputError(
-                f"series have {series.shape[2]} time steps, fewer than the STFT window of {self.config_.tokenizer.n_fft}; "
+                f"series have {series.shape[2]} time steps, fewer than the STFT window of {n_fft}; "
                 "set a smaller tokenizer.n_fft"
             )
         self.flat_ = np.ndim(X) == 2
@@ -176,6 +181,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self.prior_ = Prior(self.config_.prior, tokenizer.codebook, tokenizer.n_tokens, len(self.classes_))
 
     def _stage1(self, scaled: Tensor, y: Any) -> _StageParts:
+        from ncvqvae.training import Plan
+
         config = self.config_
         with _seeded(config.seed, 1):
             self._build_tokenizer()
@@ -188,6 +195,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)
 
     def _stage2(self, scaled: Tensor, y: Any) -> _StageParts:
+        from ncvqvae.training import Plan
+
         config = self.config_
         with _seeded(config.seed, 2):
             self._build_prior()
@@ -226,9 +235,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         given = torch.as_tensor(np.asarray(tokens))
         n_tokens, n_codes = self.tokenizer_.n_tokens, len(self.tokenizer_.codebook)
         if given.ndim != 2 or given.shape[1] != n_tokens or given.dtype.is_floating_point:
-            raise InputError(f"tokens have shape {tuple(given.shape)}; this model takes integers of shape (n, {n_tokens})")
+            raise InputError(
+                f"tokens have shape {tuple(given.shape)}; this model takes integers of shape (n, {n_tokens})"
+            )
         if given.numel() and not 0 <= int(given.min()) <= int(given.max()) < n_codes:
-            raise InputError(f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}")
+            raise InputError(
+                f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}"
+            )
         return self._in_own_units(self._in_chunks(self.tokenizer_.decode, given.long()))
 
     def reconstruct(self, X: Any) -> np.ndarray:
@@ -236,15 +249,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return self.decode(self.encode(X))
 
     def sample(
-        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None
+        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None, **sampling: Any
     ) -> Samples:
         """Generate ``n`` new series; see :meth:`iter_samples` for the arguments."""
-        parts = list(self.iter_samples(n, labels, unconditional=unconditional, seed=seed))
+        parts = list(self.iter_samples(n, labels, unconditional=unconditional, seed=seed, **sampling))
         y = None if parts[0].y is None else np.concatenate([p.y for p in parts if p.y is not None])
         return Samples(np.concatenate([p.X for p in parts]), y)
 
     def iter_samples(
-        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None
+        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None, **sampling: Any
     ) -> Iterator[Samples]:
         """Generate ``n`` new series in chunks, so that memory does not limit their number.
 
@@ -254,16 +267,18 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 distribution first (label-first sampling).
             unconditional: sample without any label.
             seed: seed of the draw; the model's own if not given.
+            sampling: settings of :class:`ncvqvae.config.SamplingConfig` for this draw, for example ``n_steps=20``.
 
         Raises:
-            InputError: if ``n`` is not positive or a label is unknown.
+            InputError: if ``n`` is not positive, or a label or setting is unknown.
         """
         check_is_fitted(self)
         if n <= 0:
             raise InputError(f"cannot generate {n} series; give a number of at least 1")
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
-        size = self.config_.sampling.chunk_size
+        config = from_dict(SamplingConfig, {**to_dict(self.config_.sampling), **sampling}, "sampling.")
+        size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
         for chunk, first in enumerate(range(0, n, size)):
@@ -276,7 +291,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             else:
                 weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
                 indices = torch.multinomial(weights, count, replacement=True, generator=generator)
-            tokens = self.prior_.sample(indices, self.config_.sampling, generator).tokens
+            tokens = self.prior_.sample(indices, config, generator).tokens
             with torch.no_grad():
                 X = self._in_own_units(self.tokenizer_.decode(tokens).cpu())
             known = not (unconditional or not len(self.classes_))
@@ -347,7 +362,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             raise InputError(f"{folder} holds no trained model (no config.yaml); give the folder that fit wrote")
         values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
         if not isinstance(values.get("format"), int) or values["format"] > FORMAT:
-            raise InputError(f"{path} has format {values.get('format')!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
+            raise InputError(
+                f"{path} has format {values.get('format')!r}; this version reads up to {FORMAT}: upgrade ncvqvae"
+            )
         model = cls(values["preset"])
         model.config_ = from_dict(Config, values["model"])
         model.ssl, model.augmentation, model.seed = (
@@ -433,7 +450,7 @@ def _classes(labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         ordered = sorted(distinct)
     except TypeError:
         ordered = sorted(distinct, key=lambda label: (type(label).__name__, str(label)))
-    counts = {label: 0 for label in ordered}
+    counts = dict.fromkeys(ordered, 0)
     for value in values:
         counts[value] += 1
     return _label_array(ordered), np.array(list(counts.values()), dtype=int)
@@ -476,7 +493,9 @@ def _load_weights(path: Path, network: nn.Module) -> dict[str, str]:
             metadata = file.metadata() or {}
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(f"{path} is damaged or belongs to another model: {' '.join(str(error).split())[:200]}") from None
+        raise InputError(
+            f"{path} is damaged or belongs to another model: {' '.join(str(error).split())[:200]}"
+        ) from None
     return metadata
 
 
@@ -488,5 +507,7 @@ def _save_stage(path: Path, network: nn.Module, trained: Trained) -> None:
 
 
 def _load_stage(path: Path, network: nn.Module) -> Trained:
+    from ncvqvae.training import Trained
+
     record = _load_weights(path, network)
     return Trained(json.loads(record["history"]), float(record["seconds"]))

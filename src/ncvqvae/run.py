@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from ncvqvae.data.writers import SeriesWriter
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.model import NCVQVAE, Report, Samples
-from ncvqvae.report.content import ReportContent
-from ncvqvae.report.figures import save_figures
-from ncvqvae.report.page import write_report
-from ncvqvae.scoring import Scores, score_model, score_series
+
+if TYPE_CHECKING:  # figures and metrics take seconds to import, and sampling needs neither
+    from ncvqvae.report.content import ReportContent
+    from ncvqvae.scoring import Scores
 
 OWN_FILES = (
     "config.yaml",
@@ -195,7 +195,9 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     elif (folder / "config.yaml").exists():
         raise InputError(f"{folder} holds a finished run; choose another --out, or replace it with --overwrite")
     elif not resume:
-        raise InputError(f"{folder} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
+        raise InputError(
+            f"{folder} holds an interrupted run; continue it with --resume, or start anew with --overwrite"
+        )
 
 
 def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bool) -> None:
@@ -208,7 +210,9 @@ def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bo
         found = parse_yaml(path.read_text(encoding="utf-8"), str(path))
         different = sorted(_differences(found, wanted))
         if different:
-            raise InputError(f"{folder} was begun with another {different[0]}; resume with the same options, or --overwrite")
+            raise InputError(
+                f"{folder} was begun with another {different[0]}; resume with the same options, or --overwrite"
+            )
         return
     with replaced(path) as temporary:
         temporary.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
@@ -248,6 +252,10 @@ def evaluate_run(
         seed: seed of samples and classifiers; the run's own if not given.
         data_dir: folder of the dataset, if it has moved.
     """
+    from ncvqvae.report.figures import save_figures
+    from ncvqvae.report.page import write_report
+    from ncvqvae.scoring import score_model, score_series
+
     folder = Path(folder)
     model, source = open_run(folder)
     if data_dir is not None:
@@ -276,6 +284,9 @@ def evaluate_run(
 
 def draw_figures(folder: str | Path) -> list[Path]:
     """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
+    from ncvqvae.report.figures import save_figures
+    from ncvqvae.scoring import Scores
+
     folder = Path(folder)
     model, source = open_run(folder)
     splits = source.load(model.config_.seed)
@@ -295,6 +306,8 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     """Everything that pictures and report show, as plain arrays in the units of the data."""
     import pandas as pd
 
+    from ncvqvae.report.content import ReportContent
+
     def series(X: np.ndarray) -> np.ndarray:
         return X.reshape(len(X), model.n_channels_, model.n_timepoints_)
 
@@ -313,7 +326,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         name=splits.name,
         facts=facts,
         metrics=scores.metrics,
-        history=[{key: value for key, value in row.items() if value == value} for row in history],
+        history=[{str(key): value for key, value in row.items() if value == value} for row in history],
         X_train=splits.X_train,
         y_train=splits.y_train,
         X_test=splits.X_test,

@@ -59,23 +59,23 @@ def score_model(model: NCVQVAE, splits: Splits, *, fcn: str | Path | None = None
         fcn: published FCN weights (.safetensors); by default an FCN is trained on the train split.
         seed: seed of the samples and of the FCNs.
     """
-    labelled = splits.y_train is not None
+    y_train = splits.y_train
     metrics = model_figures(model, splits)
     n = n_unconditional(len(splits.X_test))
     unconditional = model.sample(n, unconditional=True, seed=seed).X
-    first = model.sample(n, seed=seed + 1) if labelled else None
+    first = None if y_train is None else model.sample(n, seed=seed + 1)
 
     def scaled(X: np.ndarray) -> np.ndarray:
         return model.scaler_.transform(X.reshape(len(X), model.n_channels_, model.n_timepoints_))
 
     generated = GeneratedData(unconditional=scaled(unconditional))
-    if first is not None:
-        wanted = cas_labels(splits.y_train)
+    if first is not None and y_train is not None:
+        wanted = cas_labels(y_train)
         for_cas = model.sample(len(wanted), wanted, seed=seed + 2)
         generated = GeneratedData(generated.unconditional, scaled(first.X), first.y, scaled(for_cas.X), for_cas.y)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
-    if labelled:
+    if y_train is not None:
         metrics |= evaluate_samples(real, generated, extractor, seed, cache_dir=cache_dir())
     else:
         metrics |= fidelity_figures(real, generated, extractor, seed)
@@ -84,9 +84,7 @@ def score_model(model: NCVQVAE, splits: Splits, *, fcn: str | Path | None = None
     train_image, test_image = scaled(model.reconstruct(splits.X_train)), scaled(model.reconstruct(splits.X_test))
     main = generated.labelled if generated.labelled is not None else generated.unconditional
     assert main is not None and generated.unconditional is not None
-    copied = copied_share(
-        main, train_image, test_image, y_generated=generated.y_labelled, y_heldout=splits.y_test if labelled else None
-    )
+    copied = copied_share(main, train_image, test_image, y_generated=generated.y_labelled, y_heldout=splits.y_test)
     metrics["copied"] = copied.share
     metrics["copied_unconditional"] = copied_share(generated.unconditional, train_image, test_image).share
     metrics["copied_real"] = float((copied.heldout_distances < copied.threshold).mean())
@@ -131,7 +129,7 @@ def score_series(
 def model_figures(model: NCVQVAE, splits: Splits) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test)}
-    if splits.y_train is not None and len(model.classes_) > 1:
+    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
         probes = probe_accuracy(
             model.transform(splits.X_train), splits.y_train, model.transform(splits.X_test), splits.y_test
         )

@@ -1,7 +1,7 @@
 """The training loop of both stages, on PyTorch Lightning.
 
-All randomness of a step is a function of (seed, stage, step): resuming needs no generator state, and a training that was
-killed ends in the same weights as an unbroken one.
+All randomness of a step is a function of (seed, step): resuming needs no generator state, and a training that was killed
+ends in the same weights as an unbroken one.
 """
 
 from __future__ import annotations
@@ -114,17 +114,17 @@ class Stage(L.LightningModule):
         """AdamW and a cosine to 0, stepped per optimizer step."""
         parameters = [p for p in self.objective.parameters() if p.requires_grad]
         config = self.config
-        optimizer = torch.optim.AdamW(
-            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.plan.n_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 class History(L.Callback):
-    """Collects the loss terms every ``every`` steps: into ``rows``, the logger, and ``report(step, n_steps, terms)``."""
+    """Collects the loss terms about ``n_rows`` times, and hands them to the logger and to ``report``."""
 
-    def __init__(self, stage: str, report: Callable[[int, int, dict[str, float]], None] | None, n_rows: int = 500) -> None:
+    def __init__(
+        self, stage: str, report: Callable[[int, int, dict[str, float]], None] | None, n_rows: int = 500
+    ) -> None:
         self.stage, self.report, self.n_rows = stage, report, n_rows
         self.rows: list[dict[str, float | str]] = []
 

@@ -14,7 +14,7 @@ from ncvqvae.prior.masking import masked_share
 
 
 class Decoded(NamedTuple):
-    """Tokens (B, N), and per step: probability of each token fixed in it (T, B, N; nan elsewhere), entropy (T,) in nats."""
+    """Tokens (B, N); for each step the probability of the tokens fixed in it (T, B, N; nan elsewhere) and the entropy."""
 
     tokens: Tensor
     probabilities: Tensor

@@ -27,7 +27,7 @@ class PriorObjective(nn.Module):
     def forward(self, tokens: Tensor, classes: Tensor) -> dict[str, Tensor]:
         """Named loss terms of tokens (B, N) with class indices (B,)."""
         config = self.config
-        masks = random_masks(*tokens.shape, config.schedule, config.schedule_gives).to(tokens.device)
+        masks = random_masks(len(tokens), tokens.shape[1], config.schedule, config.schedule_gives).to(tokens.device)
         dropped = torch.rand(len(classes)).to(classes.device) < config.class_drop
         logits = self.prior(
             tokens.masked_fill(masks, self.prior.mask_token), classes.masked_fill(dropped, self.prior.no_class)
@@ -54,7 +54,7 @@ def masked_token_loss(
 ) -> float:
     """The chapter's prior loss: mean cross-entropy in nats on masked tokens (share by ``schedule``), class given."""
     generator = Generator().manual_seed(seed)
-    masks = random_masks(*tokens.shape, schedule, generator=generator)
+    masks = random_masks(len(tokens), tokens.shape[1], schedule, generator=generator)
     total = 0.0
     for rows in torch.arange(len(tokens)).split(batch_size):
         known, mask = tokens[rows].to(prior.codes.device), masks[rows].to(prior.codes.device)

@@ -1,4 +1,4 @@
-"""Vector quantizer with an EMA codebook; the algorithm is vector-quantize-pytorch's, behind the shapes of this package."""
+"""Vector quantizer with an EMA codebook: vector-quantize-pytorch's, behind the shapes of this package."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ class Spectrogram(nn.Module):
     def __init__(self, n_fft: int, hop_length: int, n_timepoints: int) -> None:
         super().__init__()
         self.n_fft, self.hop_length, self.n_timepoints = n_fft, hop_length, n_timepoints
+        self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     @property

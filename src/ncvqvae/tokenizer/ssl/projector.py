@@ -56,9 +56,7 @@ class IterNorm(nn.Module):
             groups = rearrange(x.float(), "b (g c) -> g c b", g=self.n_groups)
             centred = groups - groups.mean(-1, keepdim=True)
             eye = torch.eye(groups.shape[1], device=x.device)
-            covariance = torch.baddbmm(
-                self.eps * eye, centred, centred.transpose(1, 2), alpha=1 / groups.shape[-1]
-            )
+            covariance = torch.baddbmm(self.eps * eye, centred, centred.transpose(1, 2), alpha=1 / groups.shape[-1])
             trace = covariance.diagonal(dim1=1, dim2=2).sum(-1)[:, None, None]
             normed = covariance / trace
             p = eye.expand_as(covariance)
