@@ -81,7 +81,8 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, subsets: int = 20, seed: int =
     .. math:: k(x, y) = (x^\top y / d + 1)^3
 
     The kernel's origin and unit matter: standardise both sets by the real one's mean and deviation where they are far
-    from 0 and 1. Sets of the same size are compared whole; otherwise the mean over random subsets of the smaller size is taken.
+    from 0 and 1. Sets of the same size are compared whole; otherwise the mean over random subsets of the smaller size
+    is taken.
 
     Args:
         a: features (n_a, d).
