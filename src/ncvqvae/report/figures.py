@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from ncvqvae.evaluation.protocol import sorted_classes
+from ncvqvae.evaluation.labels import sorted_classes
 from ncvqvae.evaluation.tokens import decoding_confidence, token_usage
 from ncvqvae.files import replaced
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
@@ -195,10 +196,8 @@ def codebook_plane(codebook: np.ndarray, tokens: np.ndarray | None = None) -> Fi
     counts = np.ones(len(codebook)) if tokens is None else token_usage(tokens, len(codebook)).histogram
     figure = new_figure(5.5, 5, "PCA of the codebook")
     ax = figure.add_subplot()
-    faces = np.where(counts > 0, LIGHT[0], "none")
-    ax.scatter(
-        plane[:, 0], plane[:, 1], s=20 + 400 * counts / counts.max(), c=faces.tolist(), edgecolors=LIGHT[0], alpha=0.6
-    )
+    faces = [to_rgba(LIGHT[0], 0.5 if count else 0.0) for count in counts]
+    ax.scatter(plane[:, 0], plane[:, 1], s=20 + 400 * counts / counts.max(), c=faces, edgecolors=LIGHT[0])
     for index, (x, y) in enumerate(plane):
         ax.annotate(str(index), (x, y), fontsize=7, ha="center", va="center")
     ax.set(xlabel="component 1", ylabel="component 2")

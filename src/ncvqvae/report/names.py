@@ -18,12 +18,14 @@ FIGURES = {
     "fid_labelled": Figure(
         "FID, label-first", "lower", "Distance of generated to held-out series in an FCN's features."
     ),
-    "fid": Figure("FID, unconditional", "lower", "The same for series generated without a class."),
+    "fid": Figure("FID, unconditional", "lower", "Distance of series generated without a class to held-out ones."),
     "is_labelled": Figure("IS, label-first", "higher", "How clear and how varied the classes are; blind to copies."),
-    "is": Figure("IS, unconditional", "higher", "The same for series generated without a class."),
+    "is": Figure("IS, unconditional", "higher", "How clear and varied series generated without a class are."),
     "cas": Figure("CAS", "higher", "Accuracy on held-out series of a classifier trained on generated ones."),
     "copied": Figure("Copied", "real", "Share nearer to a training series than 95 % of held-out real series are."),
-    "copied_unconditional": Figure("Copied, unconditional", "real", "The same for series generated without a class."),
+    "copied_unconditional": Figure(
+        "Copied, unconditional", "real", "Share of copies among series generated without a class."
+    ),
     "copied_raw": Figure("Copied, raw", "real", "Copied without the tokenizer: smooth series look like copies here."),
     "knn": Figure("KNN", "higher", "Test accuracy of 5 nearest neighbours on the embeddings."),
     "svm": Figure("SVM", "higher", "Test accuracy of a linear classifier on the embeddings."),

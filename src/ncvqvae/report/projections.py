@@ -17,6 +17,8 @@ def pca_planes(fitted_on: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     from sklearn.decomposition import PCA
 
     vectors = flat(fitted_on)
+    if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():  # no direction of greatest variance
+        return [np.zeros((len(X), 2)) for X in (fitted_on, *others)]
     n_components = min(2, *vectors.shape)
     pca = PCA(n_components, random_state=0).fit(vectors)
     planes = [pca.transform(flat(X)) for X in (fitted_on, *others)]

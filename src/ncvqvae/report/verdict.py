@@ -15,6 +15,8 @@ from ncvqvae.report.names import number_text
 from ncvqvae.report.projections import choose, choose_per_class
 
 COLLAPSED_BELOW = 0.5
+COLLAPSED_BELOW_RAW = 0.3  # where held-out series keep the noise that a generator smooths away
+MISSING_FROM = 10  # series of a class that its share in train lets expect
 FID_FACTOR = 10.0
 CAS_LOSS = 0.1
 MIN_SERIES = 5
@@ -44,11 +46,7 @@ class ClassRow:
     spread: float | None
     spread_real: float | None
     copied: float | None
-
-    @property
-    def collapsed(self) -> bool:
-        """Less than half as varied as the less varied of train and held-out series."""
-        return self.spread is not None and self.spread < COLLAPSED_BELOW * min(1.0, self.spread_real or 1.0)
+    state: Literal["fine", "collapsed", "missing", "not judged"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,9 @@ def judge(content: ReportContent) -> Verdict:
     bad = [finding.title for finding in findings if finding.state == "bad"]
     if bad:
         return Verdict(" · ".join(bad), False, findings, classes)
-    if all(finding.state == "unknown" for finding in findings):
-        return Verdict("Not judged: no figures", None, findings, classes)
+    if any(finding.state == "unknown" for finding in findings):
+        checked = [finding.title for finding in findings if finding.state == "good"]
+        return Verdict("Not fully judged" + "".join(f" · {title}" for title in checked), None, findings, classes)
     return Verdict("Fine", True, findings, classes)
 
 
@@ -91,28 +90,39 @@ def class_rows(content: ReportContent) -> list[ClassRow]:
     """
     generated = content.generated or Sample(content.X_train[:0], content.y_train)
     train, test = Sample(content.X_train, content.y_train), Sample(content.X_test, content.y_test)
-    smooth = Sample(test.X if content.X_test_reconstructed is None else content.X_test_reconstructed, test.y)
+    decoded = content.X_test_reconstructed
+    smooth, limit = (test.X, COLLAPSED_BELOW_RAW) if decoded is None else (decoded, COLLAPSED_BELOW)
     if train.y is None or test.y is None:
-        return [_class_row(None, *(Sample(part.X, None) for part in (generated, train, test, smooth)), copied=None)]
+        parts = [Sample(X, None) for X in (generated.X, train.X, test.X, smooth)]
+        return [_class_row(None, *parts, limit=limit, copied=None)]
     if generated.y is None:
         generated = Sample(generated.X[:0], train.y[:0])
+    parts = [generated, train, test, Sample(smooth, test.y)]
     return [
-        _class_row(label, generated, train, test, smooth, copied=content.copied_per_class.get(label))
-        for label in content.classes
+        _class_row(label, *parts, limit=limit, copied=content.copied_per_class.get(label)) for label in content.classes
     ]
 
 
 def _class_row(
-    label: Hashable | None, generated: Sample, train: Sample, test: Sample, smooth: Sample, *, copied: float | None
+    label: Hashable | None,
+    generated: Sample,
+    train: Sample,
+    test: Sample,
+    smooth: Sample,
+    *,
+    limit: float,
+    copied: float | None,
 ) -> ClassRow:
-    return ClassRow(
-        "all series" if label is None else label_text(label),
-        len(_members(train, label)),
-        len(_members(generated, label)),
-        _ratio(_spread(generated, label), _spread(smooth, label)),
-        _ratio(_spread(train, label), _spread(test, label)),
-        copied,
-    )
+    n_train, n_generated = len(_members(train, label)), len(_members(generated, label))
+    spread = _ratio(_spread(generated, label), _spread(smooth, label))
+    spread_real = _ratio(_spread(train, label), _spread(test, label))
+    state: Literal["fine", "collapsed", "missing", "not judged"] = "not judged"
+    if spread is not None:
+        state = "collapsed" if spread < limit * min(1.0, spread_real or 1.0) else "fine"
+    elif n_generated == 0 and len(generated.X) * n_train >= MISSING_FROM * len(train.X):
+        state = "missing"
+    name = "all series" if label is None else label_text(label)
+    return ClassRow(name, n_train, n_generated, spread, spread_real, copied, state)
 
 
 def _copies(content: ReportContent) -> Finding:
@@ -131,20 +141,31 @@ def _copies(content: ReportContent) -> Finding:
 def _collapse(classes: list[ClassRow]) -> Finding:
     rule = (
         f"A class counts as collapsed if two of its generated series differ on average less than {COLLAPSED_BELOW:g} "
-        f"times as much as two real ones, in train or held-out, whichever differ less; from {MIN_SERIES} series on."
+        "times as much as two real ones, in train or held-out, whichever differ less "
+        f"({COLLAPSED_BELOW_RAW:g} times where held-out series have not gone through a tokenizer); from {MIN_SERIES} "
+        f"series on. It is missing if none of its series was generated where {MISSING_FROM} could be expected."
     )
-    judged = [row for row in classes if row.spread is not None]
+    judged = [row for row in classes if row.state != "not judged"]
     if not judged:
         return Finding("unknown", "Collapse", "No class has enough series to judge its variety.", rule)
-    collapsed = [row for row in judged if row.collapsed]
-    if collapsed:
-        names = ", ".join(row.label for row in collapsed[:8]) + (" …" if len(collapsed) > 8 else "")
-        ratios = ", ".join(f"{row.spread or 0:.0%}" for row in collapsed[:8])
-        kind = "class" if len(collapsed) == 1 else "classes"
-        return Finding("bad", f"Collapsed {kind} {names}", f"Variety is {ratios} of that of real series.", rule)
-    least = min(judged, key=lambda row: row.spread or 0.0)
-    text = f"The least varied class, {least.label}, has {least.spread or 0:.0%} of the variety of real series."
-    return Finding("good", "No class collapsed", text, rule)
+    titles, texts = [], []
+    for state in ("collapsed", "missing"):
+        found = [row for row in judged if row.state == state]
+        if found:
+            names = ", ".join(row.label for row in found[:8]) + (" …" if len(found) > 8 else "")
+            titles.append(f"{state.capitalize()} class{'es' if len(found) > 1 else ''} {names}")
+            least = min(row.spread or 0.0 for row in found)
+            texts.append("None of it was generated." if state == "missing" else _variety("Variety is as low as", least))
+    if titles:
+        return Finding("bad", " · ".join(titles), " ".join(texts), rule)
+    row = min(judged, key=lambda row: row.spread or 0.0)
+    return Finding(
+        "good", "No class collapsed", _variety(f"Least varied is {row.label}, with", row.spread or 0.0), rule
+    )
+
+
+def _variety(start: str, ratio: float) -> str:
+    return f"{start} {ratio:.0%} of the variety of real series."
 
 
 def _likeness(content: ReportContent) -> Finding:

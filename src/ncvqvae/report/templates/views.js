@@ -180,7 +180,7 @@ function planeView(container, data) {
   container.append(
     html("div", { class: "controls" }, html("label", {}, "Plane ", which), sourceBoxes),
     choice,
-    html("div", { class: "split" }, drawing, html("div", {}, figure,
+    html("div", { class: "split" }, drawing, html("div", { class: "side" }, figure,
       options.length ? html("div", { class: "controls" },
         html("label", {}, "Generated series, nearest to train first ", pick),
         html("label", {}, overlay, "overlay its nearest training series")) : "")));
