@@ -1,0 +1,164 @@
+"""The estimator among scikit-learn's: its own checks, clones, pipelines, searches."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from ncvqvae import NCVQVAE, InputError
+
+# The checks' tables are a few columns wide: a window of 2 takes them as series of 2 time steps and more.
+SETTINGS = {
+    "tokenizer.n_fft": 2,
+    "tokenizer.hop_length": 1,
+    "tokenizer.hidden_channels": 4,
+    "tokenizer.n_residual_blocks": 1,
+    "tokenizer.codebook_size": 4,
+    "stage1.max_steps": 1,
+    "stage1.projector_width": 8,
+    "stage1.precision": "32-true",
+    "prior.width": 8,
+    "prior.n_heads": 1,
+    "prior.head_width": 4,
+    "prior.n_layers": 1,
+    "stage2.max_steps": 1,
+    "stage2.precision": "32-true",
+}
+
+OWN_WORDS = "refused in the words of this package, see test_bad_input_is_refused"
+NOT_APPLICABLE = {
+    "check_n_features_in_after_fitting": OWN_WORDS,
+    "check_complex_data": OWN_WORDS,
+    "check_estimators_empty_data_messages": OWN_WORDS,
+    "check_estimators_nan_inf": OWN_WORDS,
+    "check_estimator_sparse_tag": OWN_WORDS,
+    "check_estimator_sparse_array": OWN_WORDS,
+    "check_estimator_sparse_matrix": OWN_WORDS,
+    "check_fit2d_1sample": OWN_WORDS,
+    "check_fit2d_1feature": OWN_WORDS,
+    "check_fit2d_predict1d": OWN_WORDS,
+    "check_dtype_object": "series are numbers: an array of objects is refused even where each of them is a number",
+    "check_transformer_preserve_dtypes": "embeddings are float32, whatever the series are",
+    "check_transformer_data_not_an_array": "X is asked for its number of axes before it is made an array",
+    "check_array_api_input": "series go through NumPy",
+}
+
+
+def name(check: Any) -> str:
+    return check.func.__name__
+
+
+@pytest.mark.parametrize(
+    "check",
+    [check for _, check in estimator_checks_generator(NCVQVAE(), mark=None) if name(check) not in NOT_APPLICABLE],
+    ids=name,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_check(check: Callable[[NCVQVAE], None]) -> None:
+    check(NCVQVAE(settings=SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> NCVQVAE:
+    return NCVQVAE(settings=SETTINGS).fit(np.random.default_rng(0).normal(size=(10, 6)))
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.ones((10, 5)),
+        np.ones((10, 6), complex),
+        np.ones((10, 0)),
+        np.ones((0, 6)),
+        np.full((10, 6), np.nan),
+        np.full((10, 6), np.inf),
+        scipy.sparse.csr_matrix(np.eye(6)),
+        scipy.sparse.csr_array(np.eye(6)),
+        np.ones(6),
+        np.ones((10, 6), object),
+    ],
+    ids=lambda X: f"{type(X).__name__} {X.dtype} {X.shape} {X.flat[0] if X.size and hasattr(X, 'flat') else ''}",
+)
+def test_bad_input_is_refused(fitted: NCVQVAE, X: Any) -> None:
+    with pytest.raises(InputError):
+        fitted.transform(X)
+    if np.shape(X) != (10, 5):
+        with pytest.raises(InputError):
+            clone(fitted).fit(X)
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (10, 1)])
+def test_too_little_to_fit_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(InputError):
+        NCVQVAE(settings=SETTINGS).fit(np.ones(shape))
+
+
+# ---------------------------------------------------------------- together with others
+
+
+def two_classes(n_timepoints: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Slow waves and fast ones, at random phases."""
+    rng = np.random.default_rng(0)
+    y = np.array(["slow", "fast"] * 20)
+    periods = np.where(y == "slow", 20.0, 4.0)[:, None]
+    X = np.sin(2 * np.pi * (np.arange(n_timepoints) / periods + rng.random((40, 1))))
+    return X + 0.1 * rng.normal(size=X.shape), y
+
+
+WAVES = SETTINGS | {
+    "tokenizer.n_fft": 8,
+    "tokenizer.hop_length": 2,
+    "tokenizer.hidden_channels": 8,
+    "tokenizer.codebook_size": 8,
+    "tokenizer.kmeans_init": True,
+    "stage1.max_steps": 10,
+}
+
+
+@pytest.mark.parametrize("channel_axis", [False, True])
+def test_pipeline_with_a_classifier_tells_classes_apart(channel_axis: bool) -> None:
+    X, y = two_classes()
+    X = X[:, None] if channel_axis else X
+    pipeline = make_pipeline(NCVQVAE(settings=WAVES), StandardScaler(), LogisticRegression())
+    pipeline.fit(X[:30], y[:30])
+    assert pipeline.score(X[30:], y[30:]) > 0.9
+
+
+def test_cross_validation_clones_and_fits_afresh() -> None:
+    X, y = two_classes()
+    scores = cross_val_score(make_pipeline(NCVQVAE(settings=WAVES), LogisticRegression()), X, y, cv=2)
+    assert scores.shape == (2,) and (scores > 0.7).all()
+
+
+def test_clone_has_the_parameters_and_nothing_fitted(fitted: NCVQVAE) -> None:
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        copy.sample(1)
+
+
+def test_parameters_are_read_when_fit_is_called() -> None:
+    X, _ = two_classes()
+    model = NCVQVAE(settings=WAVES).set_params(ssl="none", seed=3, settings=WAVES | {"stage1.max_steps": 1})
+    assert model.get_params() == {
+        "preset": "default",
+        "ssl": "none",
+        "augmentation": None,
+        "seed": 3,
+        "settings": WAVES | {"stage1.max_steps": 1},
+        "config_file": None,
+    }
+    model.fit(X)
+    assert (model.config_.ssl, model.config_.seed, model.config_.stage1.max_steps) == ("none", 3, 1)
+    model.set_params(settings=WAVES | {"stage1.max_steps": 2}).fit(X)
+    assert model.config_.stage1.max_steps == 2
+    assert [row["step"] for row in model.history_ if row["stage"] == "stage1"] == [1, 2]
