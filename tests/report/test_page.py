@@ -95,6 +95,14 @@ def test_comparison_sets_runs_on_the_same_data_side_by_side(tmp_path: Path) -> N
     assert best == ["0.400"]
 
 
+def test_runs_are_called_by_what_differs(tmp_path: Path) -> None:
+    facts = [{"ssl": "vibcreg", "seed": "0"}, {"ssl": "none", "seed": "0"}, {"ssl": "none", "seed": "0"}]
+    write_comparison([full_content(facts=part) for part in facts], tmp_path / "comparison.html")
+    page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    heads = [words(part) for part in re.findall(r"<article.*?</h3>", page, flags=re.S)]
+    assert heads == ["vibcreg", "ssl none (2)", "ssl none (3)"]
+
+
 def test_comparison_of_other_data_has_its_own_table(tmp_path: Path) -> None:
     other = minimal_content()
     write_comparison([full_content(), other, full_content()], tmp_path / "comparison.html")

@@ -176,11 +176,15 @@ def _titles(contents: Sequence[ReportContent]) -> list[str]:
         for key in dict.fromkeys(key for content in contents for key in content.facts)
         if len({content.facts.get(key) for content in contents}) > 1
     ]
-    titles = [
-        " · ".join(f"{key} {content.facts.get(key, '–')}" for key in varying) or content.name for content in contents
-    ]
+    parts = [[_fact(key, content.facts.get(key, "–")) for key in varying] for content in contents]
+    titles = [" · ".join(named) or content.name for named, content in zip(parts, contents, strict=True)]
     taken = [*titles, "test"]  # the name of the held-out series beside them
     return [title if taken.count(title) == 1 else f"{title} ({i})" for i, title in enumerate(titles, start=1)]
+
+
+def _fact(name: str, value: str) -> str:
+    """A word says what it is (`vibcreg`); a number or `none` needs its name."""
+    return value if value.isalpha() and value != "none" else f"{name} {value}"
 
 
 def _is_best(key: str, content: ReportContent, contents: Sequence[ReportContent]) -> bool:

@@ -67,7 +67,7 @@ function panel(pool, ids, channel, limits, place, name) {
 function ticks(low, high, count) {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+  const step = [10, 5, 2, 1].find((factor) => factor * power <= 1.2 * rough) * power;
   const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step);
   return found;
@@ -93,7 +93,7 @@ function axes(width, height, x, y, { log = false, label = "", xLabel = "" } = {}
   const X = (value) => left + ((value - x[0]) / (x[1] - x[0] || 1)) * (width - left - right);
   const Y = (value) => height - bottom - ((scale(value) - scale(y[0])) / (scale(y[1]) - scale(y[0]) || 1)) * (height - top - bottom);
   const root = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  for (const tick of log ? logTicks(...y) : ticks(...y, Math.max(2, height / 60))) {
+  for (const tick of log ? logTicks(...y) : ticks(...y, Math.max(3, height / 60))) {
     root.append(svg("line", { class: "rule", x1: left, x2: width - right, y1: Y(tick), y2: Y(tick) }),
       svg("text", { x: left - 6, y: Y(tick) + 4, "text-anchor": "end" }, short(tick)));
   }

@@ -131,7 +131,7 @@ function preview(container, data, id, withNeighbours) {
   const x = Array.from({ length: pool.points }, (_, i) => (i * (pool.length - 1)) / Math.max(1, pool.points - 1));
   const charts = Array.from({ length: pool.channels }, (_, channel) => {
     const chart = html("div");
-    const lines = others.map((other, rank) => ({ x, y: pool.series(other, channel), color: colorOf([7, 1, 4][rank]), dash: DASHES[rank + 1],
+    const lines = others.map((other, rank) => ({ x, y: pool.series(other, channel), color: colorOf([0, 1, 4][rank]), dash: DASHES[rank + 1],
       name: channel ? "" : `training series no. ${pool.number(other)}${classText(data, pool.label(other))}, distance ${short(found.distances[rank])}` }));
     lines.push({ x, y: pool.series(id, channel), color: "var(--text)", width: 2.2, name: channel ? "" : `this ${nameOf(pool.source(id))}` });
     return { chart, lines, channel };
