@@ -231,6 +231,22 @@ def test_a_loss_that_is_not_finite_names_its_step(value: float) -> None:
         line(10)(Failing())
 
 
+def test_each_step_draws_anew_and_by_the_seed() -> None:
+    def draws(seed: int) -> list[float]:
+        seen: list[float] = []
+
+        def get_batch(rows: Tensor) -> Sequence[Tensor]:
+            seen.append(float(torch.rand(())))
+            return (X[rows],)
+
+        train("line", Line(), get_batch, plan(20, seed, batch_size=8, max_steps=6))
+        return seen
+
+    assert len(set(draws(0))) == 6
+    assert draws(0) == draws(0)
+    assert set(draws(0)).isdisjoint(draws(1))
+
+
 def test_parameters_that_are_frozen_stay() -> None:
     objective = Line()
     objective.layer.bias.requires_grad_(False)
