@@ -1,0 +1,78 @@
+"""Backend for many machines: a Ray task per run, results through a folder that all nodes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ncvqvae.bench.runs import Outcome, Run, carry_out, failed
+from ncvqvae.errors import InputError
+
+
+class RayBackend:
+    """Runs as Ray tasks; those of a node that dies start again on another, and continue from their checkpoints.
+
+    Args:
+        address: of an existing cluster (``auto``, ``host:port``, ``ray://…``); None starts Ray on this machine.
+        cpus: cores that each run takes.
+        gpus: GPUs that each run takes; a fraction lets several runs share one.
+        task: what to do with a run.
+        max_retries: times that a run is started again after the death of its node or process.
+
+    Raises:
+        InputError: if Ray is not installed, or no cluster answers at ``address``.
+    """
+
+    slots = 100_000  # Ray queues what does not fit at once
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        cpus: float = 1,
+        gpus: float = 0,
+        task: Callable[[Run], Outcome] = carry_out,
+        max_retries: int = 5,
+    ) -> None:
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise InputError(
+                "backend ray is not installed; pip install 'ncvqvae[ray]', or use --backend local"
+            ) from None
+        self.ray = ray
+        self.owns_cluster = not ray.is_initialized()
+        if self.owns_cluster:
+            try:
+                ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=None)
+            except (ConnectionError, ValueError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise InputError(f"no Ray cluster at address {address!r}: {reason}; check --address") from None
+        self.task = ray.remote(task).options(num_cpus=cpus, num_gpus=gpus, max_retries=max_retries)
+        self.at_work: dict[Any, Run] = {}
+
+    def start(self, run: Run) -> None:
+        """Hand ``run`` to the cluster."""
+        self.at_work[self.task.remote(run)] = run
+
+    def finished(self, timeout: float) -> list[Outcome]:
+        """Runs that ended; waits at most ``timeout`` seconds for one."""
+        if not self.at_work:
+            return []
+        ready, _ = self.ray.wait(list(self.at_work), num_returns=1, timeout=timeout)
+        return [self._outcome(reference) for reference in ready]
+
+    def close(self) -> None:
+        """Cancel what is still at work and leave the cluster; what was done so far can be continued."""
+        for reference in self.at_work:
+            self.ray.cancel(reference, force=True)
+        if self.owns_cluster:
+            self.ray.shutdown()
+
+    def _outcome(self, reference: Any) -> Outcome:
+        run = self.at_work.pop(reference)
+        try:
+            outcome: Outcome = self.ray.get(reference)
+        except self.ray.exceptions.RayError as error:
+            return failed(run, f"Ray gave it up: {str(error).splitlines()[0]}", str(error))
+        return outcome

@@ -1,0 +1,235 @@
+"""Suites: YAML files that list datasets, models and seeds, and the runs that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ncvqvae.bench.runs import Run
+from ncvqvae.config import Config, load_config, parse_yaml, suggestion, to_dict
+from ncvqvae.errors import InputError
+
+STAGE_SETTINGS = {"stage1": ("ssl", "augmentation", "seed", "tokenizer", "stage1"), "stage2": ("prior", "stage2")}
+"""What each stage's weights depend on; those of stage 2 depend on stage 1 as well."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model of a suite.
+
+    Args:
+        name: name of its folder and its column in the tables.
+        preset: recipe to start from.
+        settings: what differs from the recipe, by dotted name.
+        reuse: model whose settings these build on, and whose trained stages are taken over where settings agree.
+    """
+
+    name: str
+    preset: str
+    settings: dict[str, Any]
+    reuse: str | None = None
+
+    def config(self, seed: int = 0) -> Config:
+        """The complete settings."""
+        return load_config(self.preset, settings={**self.settings, "seed": seed})
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a bench runs: every model on every dataset with every seed."""
+
+    datasets: dict[str, dict[str, Any]]
+    """By name: the fields of :class:`ncvqvae.run.DataSource`."""
+    models: dict[str, ModelEntry]
+    seeds: list[int]
+
+    def select(
+        self,
+        datasets: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        seeds: int | None = None,
+    ) -> Suite:
+        """A part of the suite; ``datasets`` may also name others, and a model that others reuse comes with them.
+
+        Raises:
+            InputError: for a model that the suite does not have.
+        """
+        chosen = self
+        if datasets:
+            known = {name: self.datasets.get(name) for name in datasets}
+            entries = [source or {"data": name} for name, source in known.items()]
+            chosen = replace(chosen, datasets=_datasets(entries, Path()))
+        if models:
+            wanted: set[str] = set()
+            for name in models:
+                wanted |= set(_chain(name, self.models))
+            chosen = replace(chosen, models={name: model for name, model in self.models.items() if name in wanted})
+        return replace(chosen, seeds=list(range(seeds))) if seeds else chosen
+
+    def runs(
+        self, out: str | Path, *, data_dir: str | Path | None = None, fcn_dir: str | Path | None = None
+    ) -> list[Run]:
+        """All runs, by seed first, so that a bench that is stopped early has every cell of its tables.
+
+        Args:
+            out: the bench's folder.
+            data_dir: folder of the datasets.
+            fcn_dir: folder with ``<dataset>.safetensors``, the weights of the FCN behind FID and IS.
+        """
+        common = {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
+        return [
+            Run(
+                out=str(Path(out).resolve()),
+                dataset=dataset,
+                source=common | source,
+                model=model.name,
+                preset=model.preset,
+                settings=model.settings,
+                seed=seed,
+                reuse=model.reuse,
+                reused_stages=reused_stages(model, self.models),
+                fcn=None if fcn_dir is None else str(Path(fcn_dir).resolve() / f"{dataset}.safetensors"),
+            )
+            for seed in self.seeds
+            for dataset, source in self.datasets.items()
+            for model in self.models.values()
+        ]
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with the package."""
+    folder = resources.files("ncvqvae") / "suites"
+    return sorted(Path(p.name).stem for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_suite(name: str | Path) -> Suite:
+    """A suite by name, or from a YAML file with ``datasets``, ``models``, ``seeds`` and, if wanted, ``preset``.
+
+    Raises:
+        InputError: for an unknown suite, a missing or unknown key, or settings that make no model.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read suite {path}: {error}") from None
+        return _suite(parse_yaml(text, str(path)), str(path), path.parent)
+    if str(name) not in suite_names():
+        raise InputError(f"unknown suite {str(name)!r}; {suggestion(str(name), suite_names())}, or give a .yaml file")
+    text = (resources.files("ncvqvae") / "suites" / f"{name}.yaml").read_text(encoding="utf-8")
+    return _suite(parse_yaml(text, f"suite {name}"), f"suite {name}", Path())
+
+
+def reused_stages(model: ModelEntry, models: Mapping[str, ModelEntry]) -> list[str]:
+    """The stages that ``model`` takes over from the model it reuses: those whose settings are the same."""
+    if model.reuse is None:
+        return []
+    own, other = to_dict(model.config()), to_dict(models[model.reuse].config())
+    stages: list[str] = []
+    for stage, names in STAGE_SETTINGS.items():
+        if any(own[name] != other[name] for name in names):
+            break
+        stages.append(stage)
+    return stages
+
+
+def _suite(values: dict[str, Any], where: str, folder: Path) -> Suite:
+    known = ["preset", "datasets", "models", "seeds"]
+    for key in values:
+        if key not in known:
+            raise InputError(f"{where} has the unknown key {key!r}; {suggestion(str(key), known)}")
+    for key, kind in (("datasets", list), ("models", dict)):
+        if not isinstance(values.get(key), kind) or not values[key]:
+            raise InputError(f"{where} needs {key}: a {'list' if kind is list else 'mapping of names to settings'}")
+    models = _models(values["models"], values.get("preset", "default"), where)
+    return Suite(_datasets(values["datasets"], folder), models, _seeds(values.get("seeds", 1), where))
+
+
+def _seeds(value: Any, where: str) -> list[int]:
+    """``4`` stands for 0, 1, 2, 3."""
+    seeds = list(range(value)) if isinstance(value, int) else value
+    if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise InputError(f"{where} has seeds {value!r}; give a number of seeds, or a list of them")
+    return seeds
+
+
+def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]:
+    """Names, files (relative to the suite's folder), or mappings with the fields of a data source."""
+    sources = {}
+    for entry in entries:
+        source = dict(entry) if isinstance(entry, Mapping) else {"data": str(entry)}
+        if "data" not in source:
+            raise InputError(f"dataset {entry!r} has no key data: the name of a dataset, or a file")
+        if len(source) > 1:
+            from ncvqvae.run import DataSource
+
+            names = [f.name for f in fields(DataSource)]
+            for key in source:
+                if key not in names:
+                    raise InputError(f"dataset {source['data']} has the unknown key {key!r}; {suggestion(key, names)}")
+        for key in ("data", "test"):
+            if key in source and (folder / str(source[key])).is_file():
+                source[key] = str((folder / str(source[key])).resolve())
+        sources[_checked_name(Path(str(source["data"])).stem)] = source
+    return sources
+
+
+def _models(entries: Mapping[str, Any], preset: str, where: str) -> dict[str, ModelEntry]:
+    raw: dict[str, dict[str, Any]] = {}
+    for name, settings in entries.items():
+        if settings is not None and not isinstance(settings, Mapping):
+            raise InputError(f"{where}: model {name} is {settings!r}, not a mapping of settings")
+        raw[_checked_name(str(name))] = _flat(settings or {})
+    models: dict[str, ModelEntry] = {}
+    for name in raw:
+        merged: dict[str, Any] = {"preset": preset}
+        for link in reversed(_chain(name, {key: value.get("reuse") for key, value in raw.items()})):
+            merged |= raw[link]
+        own_preset = merged.pop("preset")
+        merged.pop("reuse", None)
+        models[name] = ModelEntry(name, own_preset, merged, raw[name].get("reuse"))
+    for model in models.values():
+        try:
+            model.config()
+        except InputError as error:
+            raise InputError(f"{where}, model {model.name}: {error}") from None
+        if model.reuse is not None and not reused_stages(model, models):
+            raise InputError(
+                f"{where}: model {model.name} changes settings of stage 1, so nothing of {model.reuse} can be reused; "
+                "write its settings without reuse"
+            )
+    return models
+
+
+def _chain(name: str, models: Mapping[str, ModelEntry | str | None]) -> list[str]:
+    """The model, the one it reuses, and so on."""
+    chain = [name]
+    while True:
+        if chain[-1] not in models:
+            raise InputError(f"the suite has no model {chain[-1]!r}; {suggestion(chain[-1], list(models))}")
+        entry = models[chain[-1]]
+        reuse = entry.reuse if isinstance(entry, ModelEntry) else entry
+        if reuse is None:
+            return chain
+        if reuse in chain:
+            raise InputError(f"the suite's models reuse one another in a circle: {', '.join([*chain, reuse])}")
+        chain.append(reuse)
+
+
+def _flat(settings: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else {f"{where}{key}": value}
+    return flat
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+=-]*", name):
+        raise InputError(f"{name!r} cannot name a folder; use letters, digits and . + = - _")
+    return name
