@@ -21,6 +21,7 @@ app = App(
 
 Settings = Parameter(name="*", group="Settings (each overrides the preset)")
 SettingsGroup = Parameter(group="Settings (each overrides the run's)")
+Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 ConfigOptions = partial(Config)
 SamplingOptions = partial(SamplingConfig)
 
@@ -160,6 +161,65 @@ def evaluate(
     Console().print(metrics_table(evaluated.name, evaluated.metrics))
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command
+def bench(
+    *,
+    suite: str = "paper",
+    out: Path | None = None,
+    datasets: Names = None,
+    models: Names = None,
+    seeds: int | None = None,
+    backend: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    address: str | None = None,
+    cpus: int = 1,
+    gpus: float = 0.0,
+    data_dir: Path | None = None,
+    fcn_dir: Path | None = None,
+) -> None:
+    """Train and evaluate every model of a suite on every dataset with every seed; started again, it goes on.
+
+    Args:
+        suite: paper, ablation, augmented-weight, smoke, or a YAML file with datasets, models and seeds.
+        out: folder of the bench; each run is in DATASET/MODEL/SEED inside it (default: runs/SUITE).
+        datasets: only these datasets (or others than the suite's).
+        models: only these models of the suite.
+        seeds: number of seeds.
+        backend: worker processes on this machine, or tasks of a Ray cluster.
+        workers: runs at once on this machine (default: one per GPU, else one per core).
+        address: address of the Ray cluster (default: one that is started here).
+        cpus: cores for each run.
+        gpus: GPUs for each run on Ray; a fraction lets several runs share one.
+        data_dir: folder with <Name>/<Name>_TRAIN.tsv and so on.
+        fcn_dir: folder with published FCN weights, <Name>.safetensors, for FID and IS (default: trained here).
+    """
+    from ncvqvae.bench.bench import check_outcome, make_backend, prepare_folder, run_bench
+    from ncvqvae.bench.suites import load_suite
+    from ncvqvae.console import console
+
+    folder = prepare_folder(out or Path("runs") / Path(suite).stem)
+    chosen = load_suite(suite).select(datasets, models, seeds)
+    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir)
+    made = make_backend(backend, folder, workers=workers, address=address, cpus=cpus, gpus=gpus)
+    check_outcome(run_bench(runs, made))
+    console().print(f"next: ncvqvae tables {folder}", highlight=False)
+
+
+@app.command
+def tables(folder: Path, /, *, out: Path | None = None) -> None:
+    """Write the study's tables and figures over the runs in FOLDER, beside the published ones.
+
+    Args:
+        folder: folder that bench wrote.
+        out: where tables and figures go (default: FOLDER/tables).
+    """
+    from ncvqvae.bench.tables import write_all
+    from ncvqvae.console import console
+
+    written = write_all(folder, out or folder / "tables")
+    console().print(f"{len(written)} files in {out or folder / 'tables'}; begin with tables.md", highlight=False)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -145,7 +145,8 @@ class BenchProgress(Progress):
     def refresh_counts(self) -> None:
         """Number of runs by state, and the time left."""
         schedule = self.schedule
-        n_done, n_failed, n_running, n_busy = (schedule.count(s) for s in ("done", "failed", "running", "busy"))
+        n_done, n_failed, n_busy = (schedule.count(state) for state in ("done", "failed", "busy"))
+        n_running = sum(bool(read_pulse(run)) for run in schedule.in_state("running"))  # the others are in Ray's queue
         parts = [f"{n_done}/{len(schedule.runs)} done", f"{n_failed} failed", f"{n_running} running"]
         parts += [f"{n_busy} elsewhere"] if n_busy else []
         left = self.estimate.seconds_left(min(self.slots, max(n_running, 1)))
@@ -157,5 +158,5 @@ class BenchProgress(Progress):
         for run in self.schedule.in_state("running"):
             pulse = read_pulse(run)
             if pulse:
-                done = f"{PHASE_NAMES[pulse['phase']]} {pulse['share']:.0%}" if pulse["share"] else "evaluating"
-                yield Text(f"  {run.key}: {done}", style="dim")
+                share = f" {pulse['share']:.0%}" if pulse["share"] else ""
+                yield Text(f"  {run.key}: {PHASE_NAMES[pulse['phase']]}{share}", style="dim")

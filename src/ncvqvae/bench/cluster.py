@@ -37,9 +37,7 @@ class RayBackend:
         try:
             import ray
         except ModuleNotFoundError:
-            raise InputError(
-                "backend ray is not installed; pip install 'ncvqvae[ray]', or use --backend local"
-            ) from None
+            raise InputError("ray is not installed; pip install 'ncvqvae[ray]', or use --backend local") from None
         self.ray = ray
         self.owns_cluster = not ray.is_initialized()
         if self.owns_cluster:

@@ -1,4 +1,4 @@
-"""One run of a bench: train, evaluate, and leave an ordinary run folder; every step of it can be killed and repeated."""
+"""One run of a bench: train, evaluate, leave an ordinary run folder; every step can be killed and repeated."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ def carry_out(run: Run) -> Outcome:
         pulse = Pulse(run)
         try:
             if not is_finished(run):
+                pulse.begin()
                 _train(run, pulse)
                 _evaluate(run, pulse)
         except InputError as error:
@@ -156,9 +157,8 @@ def _train(run: Run, pulse: Pulse) -> None:
         seconds = parse_yaml(path.read_text(encoding="utf-8"), str(path))["seconds"]
         own = {stage: 0.0 if stage in run.reused_stages else value for stage, value in seconds.items()}
         fcn = "given" if run.fcn else "own"
-        _write_facts(
-            run.folder, {"commit": commit(), "version": metadata.version("ncvqvae"), "fcn": fcn, "seconds": own}
-        )
+        facts = {"commit": commit(), "version": metadata.version("ncvqvae"), "fcn": fcn}
+        _write_facts(run.folder, {**facts, "seconds": own})
 
 
 def _take_over(run: Run) -> None:
@@ -213,8 +213,15 @@ class Pulse:
         self.written = now
         steps = step - self.first_step
         expected = (now - self.since) / steps * n_steps if steps else None
+        self._write(phase, step / n_steps, expected)
+
+    def begin(self) -> None:
+        """Note that the run has begun; its first step may be that of an interrupted training."""
+        self._write(PHASES[0], 0.0, None)
+
+    def _write(self, phase: str, share: float, expected: float | None) -> None:
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"phase": phase, "share": step / n_steps, "expected": expected}))
+        temporary.write_text(json.dumps({"phase": phase, "share": share, "expected": expected}))
         os.replace(temporary, self.path)
 
 
