@@ -1,7 +1,7 @@
 """The training loop of both stages, on PyTorch Lightning.
 
-All randomness of a step is a function of (seed, step): resuming needs no generator state, and a training that was killed
-ends in the same weights as an unbroken one.
+All randomness of a step is a function of (seed, step): resuming needs no generator state, and a training that was
+killed ends in the same weights as an unbroken one.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def latents(seed: int) -> Tensor:
 def test_codebook_follows_the_moving_averages(n_steps: int) -> None:
     module = quantizer()
     codes = module.codebook.double().numpy()
-    book = reference.Codebook(codes.copy(), np.ones(K), codes.copy())
+    book = reference.Codebook(codes.copy(), np.zeros(K), codes.copy())
     for step in range(n_steps):
         vectors = as_vectors(latents(step))
         quantized = module(latents(step))

@@ -14,7 +14,7 @@ from ncvqvae.prior.masking import masked_share
 
 
 class Decoded(NamedTuple):
-    """Tokens (B, N); for each step the probability of the tokens fixed in it (T, B, N; nan elsewhere) and the entropy."""
+    """Tokens (B, N); for each step the probability of tokens fixed in it (T, B, N; nan elsewhere) and the entropy."""
 
     tokens: Tensor
     probabilities: Tensor
@@ -48,7 +48,7 @@ def parallel_decode(
         log_p = torch.log_softmax(logits_fn(tokens).float() / config.temperature, dim=-1)
         drawn = (log_p + gumbel(log_p.shape, generator).to(log_p)).argmax(-1)
         selected = log_p.gather(-1, drawn[..., None]).squeeze(-1)
-        share = masked_share(torch.tensor(step / config.n_steps), config.schedule)
+        share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
         noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(selected.shape, generator).to(selected)
         confidence = (selected + noise).masked_fill(~unknown, math.inf)

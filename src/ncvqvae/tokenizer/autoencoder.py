@@ -21,21 +21,29 @@ def grid_width(n_frames: int, latent_width: int) -> int:
 
 
 class ResidualBlock(nn.Module):
-    """x + conv1x1(LeakyReLU(BN(conv3x3(LeakyReLU(x))))); shape (B, channels, H, W) kept."""
+    """BN(x + conv1x1(LeakyReLU(conv3x3(LeakyReLU(x))))); shape (B, channels, H, W) kept.
 
-    def __init__(self, channels: int) -> None:
+    The norm on the sum keeps latents at unit scale, which a codebook that starts from N(0, 1) needs.
+
+    Args:
+        channels: channels in and out.
+        inner_norm: batch norm after the 3 x 3 convolution as well (the encoder has it, the decoder does not).
+    """
+
+    def __init__(self, channels: int, inner_norm: bool) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.LeakyReLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
+            nn.BatchNorm2d(channels) if inner_norm else nn.Identity(),
             nn.LeakyReLU(),
             nn.Conv2d(channels, channels, 1),
         )
+        self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the block's correction to ``x``."""
-        return x + self.layers(x)
+        """Add the block's correction to ``x`` and normalise."""
+        return self.norm(x + self.layers(x))
 
 
 class Encoder(nn.Sequential):
@@ -53,7 +61,7 @@ class Encoder(nn.Sequential):
             channels = hidden_channels
         if n_halvings == 0:
             layers.append(nn.Conv2d(channels, hidden_channels, 3, padding=1, padding_mode="replicate"))
-        layers += [ResidualBlock(hidden_channels) for _ in range(n_residual_blocks)]
+        layers += [ResidualBlock(hidden_channels, inner_norm=True) for _ in range(n_residual_blocks)]
         super().__init__(*layers)
 
 
@@ -73,7 +81,7 @@ class Decoder(nn.Module):
         size: tuple[int, int],
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [ResidualBlock(hidden_channels) for _ in range(n_residual_blocks)]
+        layers: list[nn.Module] = [ResidualBlock(hidden_channels, inner_norm=False) for _ in range(n_residual_blocks)]
         for _ in range(n_halvings - 1):
             layers += [
                 nn.ConvTranspose2d(hidden_channels, hidden_channels, (3, 4), stride=(1, 2), padding=1),
@@ -83,10 +91,14 @@ class Decoder(nn.Module):
         if n_halvings == 0:
             layers.append(nn.Conv2d(hidden_channels, out_channels, 3, padding=1))
         else:
-            layers.append(nn.ConvTranspose2d(hidden_channels, out_channels, (3, 4), stride=(1, 2), padding=1))
+            # one upsampling more than the encoder has halvings, so that the resize below only ever shrinks
+            layers += [
+                nn.ConvTranspose2d(channels, out_channels, (3, 4), stride=(1, 2), padding=1)
+                for channels in (hidden_channels, out_channels)
+            ]
         self.layers = nn.Sequential(*layers)
         self.size = size
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode latents to the spectrogram."""
-        return F.interpolate(self.layers(z).float(), size=self.size, mode="bilinear", align_corners=False)
+        return F.interpolate(self.layers(z).float(), size=self.size, mode="bilinear", align_corners=True)

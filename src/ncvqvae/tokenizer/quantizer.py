@@ -26,7 +26,8 @@ class Quantizer(nn.Module):
         codebook_size: number K of codes.
         decay: decay of the codebook's exponential moving average.
         commitment_weight: factor of the commitment loss mean((z - sg(e))^2), already applied in the result.
-        kmeans_init: start from k-means of the first batch.
+        kmeans_init: start from k-means of the first batch; else from N(0, 1) with empty counts, as published, where a
+            code that the first batch does not choose is lost (its average is divided by a count of nearly 0).
         dead_code_threshold: revive codes whose moving count is below this; 0 never does.
         rotation_trick: gradient by rotation (Fifty et al. 2024) instead of straight-through.
     """
@@ -51,6 +52,10 @@ class Quantizer(nn.Module):
             threshold_ema_dead_code=dead_code_threshold,
             rotation_trick=rotation_trick,
         )
+        if not kmeans_init:
+            start = torch.randn(1, codebook_size, dim)
+            state = {"embed": start, "embed_avg": start, "cluster_size": torch.zeros(1, codebook_size)}
+            self.vq._codebook.load_state_dict(state, strict=False)
 
     @property
     def codebook(self) -> Tensor:
