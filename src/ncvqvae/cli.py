@@ -199,8 +199,8 @@ def bench(
     from ncvqvae.bench.suites import load_suite
     from ncvqvae.console import console
 
-    folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     chosen = load_suite(suite).select(datasets, models, seeds)
+    folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir)
     made = make_backend(backend, folder, workers=workers, address=address, cpus=cpus, gpus=gpus)
     check_outcome(run_bench(runs, made))

@@ -47,7 +47,7 @@ class LocalBackend:
     def finished(self, timeout: float) -> list[Outcome]:
         """Runs that ended; waits at most ``timeout`` seconds for one."""
         at_work = {worker.answers: worker for worker in self.workers if worker.run is not None}
-        ready = wait(cast(list[Any], list(at_work)), timeout)
+        ready = wait(cast(Any, list(at_work)), timeout)
         outcomes = [at_work[cast(Any, answers)].take() for answers in ready]
         self.workers = [worker for worker in self.workers if worker.process.returncode is None]
         return outcomes

@@ -157,7 +157,7 @@ def _train(run: Run, pulse: Pulse) -> None:
         seconds = parse_yaml(path.read_text(encoding="utf-8"), str(path))["seconds"]
         own = {stage: 0.0 if stage in run.reused_stages else value for stage, value in seconds.items()}
         fcn = "given" if run.fcn else "own"
-        facts = {"commit": commit(), "version": metadata.version("ncvqvae"), "fcn": fcn}
+        facts = {"commit": commit(), "version": metadata.version("ncvqvae"), "fcn": fcn, "reuse": run.reuse}
         _write_facts(run.folder, {**facts, "seconds": own})
 
 

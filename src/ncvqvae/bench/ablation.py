@@ -1,0 +1,135 @@
+"""What each switch changes: pairs of models that differ in one setting, and how much of the published gain is SSL."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ncvqvae.bench.rows import HIGHER_IS_BETTER, flat_settings, read_settings, run_folders
+from ncvqvae.config import load_config
+
+METRICS = ("knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled", "copied")
+PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "stage2.schedule_gives"}
+"""In what the published pair differs: besides SSL, how the prior reads tokens and how many it masks."""
+
+
+def single_switches(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Differences of all pairs of models that differ in one switch: second minus first, paired over common seeds.
+
+    One of the two has the preset's value and comes first. SSL loss and augmentation count as one switch between a naive
+    and a self-supervised model, and the naive one comes first.
+    """
+    found = []
+    settings = _settings(folder)
+    for (dataset, first), (other, second) in combinations(settings, 2):
+        if dataset != other:
+            continue
+        switches = _switches(settings[dataset, first], settings[other, second])
+        if len(switches) == 1:
+            name = switches[0]
+            values = (settings[dataset, first][name], settings[other, second][name])
+            if name == "ssl" and values[1] == "none":  # from the naive model to the other
+                first, second, values = second, first, values[::-1]
+            pair = {"dataset": dataset, "switch": name, "from": values[0], "to": values[1]}
+            models = {"first": first, "second": second}
+            found.append(pair | models | _differences(rows, dataset, first, second))
+    table = pd.DataFrame(found)
+    return table.sort_values(["switch", "dataset"], kind="stable", ignore_index=True) if found else table
+
+
+def usual_value(settings: dict[str, Any], name: str) -> Any:
+    """Value of a setting in the preset of the model, for its kind of model (naive or self-supervised)."""
+    return flat_settings(load_config(settings["preset"], settings={"ssl": settings["ssl"]}))[name]
+
+
+def ssl_share(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The published pair's gain beside that of SSL alone, with the prior of the one and of the other.
+
+    A line per dataset, SSL model and metric; ``gain`` counts improvement as positive, ``share`` is SSL's part of the
+    published gain, left out where that is not positive.
+    """
+    settings = _settings(folder)
+    found = []
+    for (dataset, naive), (other, model) in combinations(settings, 2):
+        if settings[dataset, naive]["ssl"] != "none":
+            (dataset, naive), (other, model) = (other, model), (dataset, naive)
+        a, b = settings[dataset, naive], settings[other, model]
+        if dataset != other or set(_switches(a, b)) != PUBLISHED_SWITCHES:
+            continue
+        for metric in METRICS[:-1]:
+            sign = 1 if HIGHER_IS_BETTER.get(metric, False) else -1
+            total = _mean_difference(rows, dataset, naive, model, metric)
+            if total is None:
+                continue
+            line: dict[str, Any] = {"dataset": dataset, "metric": metric, "naive": naive, "model": model}
+            line["gain"] = round(sign * total, 3)
+            for label, like in (("with the model's prior", b), ("with the naive prior", a)):
+                gain = _gain_of_ssl(rows, settings, dataset, a, b, like, metric)
+                line[f"SSL alone, {label}"] = "" if gain is None else round(sign * gain, 3)
+                share = gain is not None and sign * total > 0
+                line[f"share, {label}"] = f"{gain / total:.0%}" if share and gain is not None else ""
+            found.append(line)
+    return pd.DataFrame(found)
+
+
+def _gain_of_ssl(
+    rows: pd.DataFrame,
+    settings: dict[tuple[str, str], dict[str, Any]],
+    dataset: str,
+    naive: dict[str, Any],
+    model: dict[str, Any],
+    like: dict[str, Any],
+    metric: str,
+) -> float | None:
+    """Difference that SSL makes with the prior of ``like`` for both, if both models ran."""
+    same_prior = {name: like[name] for name in PUBLISHED_SWITCHES - {"ssl"}}
+    names = {tuple(sorted(values.items())): name for (of, name), values in settings.items() if of == dataset}
+    first = names.get(tuple(sorted((naive | same_prior).items())))
+    second = names.get(tuple(sorted((model | same_prior).items())))
+    return None if first is None or second is None else _mean_difference(rows, dataset, first, second, metric)
+
+
+def _settings(folder: str | Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Settings by (dataset, model), without the seed."""
+    found = {}
+    for path in run_folders(folder):
+        key = (path.parts[-4], path.parts[-3])
+        if key not in found:
+            stored = read_settings(path.parent)
+            found[key] = flat_settings(stored.config) | {"preset": stored.preset}
+            del found[key]["seed"]
+    return found
+
+
+def _switches(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    different = [name for name in a if a[name] != b[name] and name != "preset"]
+    if "ssl" in different and "none" in (a["ssl"], b["ssl"]):
+        # a naive model has no second view, so its augmentation and the view's weights say nothing
+        different = [name for name in different if name != "augmentation"]
+    return different
+
+
+def _paired(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: str) -> pd.Series:
+    """Second minus first by seed."""
+    if metric not in rows:
+        return pd.Series(dtype=float)
+    of_dataset = rows[rows["dataset"] == dataset]
+    a, b = (of_dataset[of_dataset["model"] == name].set_index("seed")[metric] for name in (first, second))
+    return (b - a).dropna()
+
+
+def _mean_difference(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: str) -> float | None:
+    differences = _paired(rows, dataset, first, second, metric)
+    return float(differences.mean()) if len(differences) else None
+
+
+def _differences(rows: pd.DataFrame, dataset: str, first: str, second: str) -> dict[str, str]:
+    texts = {}
+    for metric in METRICS:
+        values = _paired(rows, dataset, first, second, metric)
+        spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
+        texts[metric] = f"{values.mean():+.3f}{spread}" if len(values) else ""
+    return texts

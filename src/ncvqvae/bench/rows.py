@@ -1,0 +1,105 @@
+"""Figures of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ncvqvae.bench.runs import read_facts
+from ncvqvae.config import Config, from_dict, parse_yaml, to_dict
+from ncvqvae.errors import InputError
+
+IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
+HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True}
+"""By metric; every other metric of the tables is better when lower."""
+
+
+def collect_rows(folder: str | Path) -> pd.DataFrame:
+    """One row per evaluated run: identity, all metrics, stage seconds, commit and version.
+
+    Raises:
+        InputError: if the folder holds no evaluated run.
+    """
+    rows = [_row(path.parent) for path in run_folders(folder)]
+    if not rows:
+        raise InputError(f"{folder} holds no evaluated run (DATASET/MODEL/SEED/metrics.json); run ncvqvae bench first")
+    return pd.DataFrame(rows)
+
+
+def run_folders(folder: str | Path) -> list[Path]:
+    """The ``metrics.json`` of every evaluated run of a bench, sorted."""
+    found = Path(folder).glob("*/*/*/metrics.json")
+    return sorted(path for path in found if (path.parent / "config.yaml").is_file())
+
+
+class Stored(NamedTuple):
+    """Settings of a run, and the preset that they were made from."""
+
+    preset: str
+    config: Config
+
+
+def read_settings(folder: Path) -> Stored:
+    """The complete settings of a run."""
+    path = folder / "config.yaml"
+    values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    return Stored(values["preset"], from_dict(Config, values["model"]))
+
+
+def flat_settings(config: Config) -> dict[str, Any]:
+    """Settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in to_dict(config).items():
+        inner = {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+        flat |= inner
+    return flat
+
+
+def published_rows() -> pd.DataFrame:
+    """The study's own 364 runs (results chapter), with our names: ``none`` for naive, ``seed`` for run."""
+    rows = _published("per_run.csv").rename(columns={"run": "seed"})
+    rows["ssl"] = rows["ssl"].replace("naive", "none")
+    rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
+    return rows
+
+
+def timevqvae_means() -> pd.DataFrame:
+    """Published mean figures of TimeVQVAE: a row per dataset, a column per metric."""
+    return _published("timevqvae.csv").pivot(index="dataset", columns="metric", values="value")
+
+
+def chapter_model(ssl: str, augmentation: str) -> str:
+    """Name of one of the chapter's seven models in suite ``paper``."""
+    return "none" if ssl == "none" else f"{ssl}-{augmentation}"
+
+
+CHAPTER_MODELS = ["none"] + [
+    chapter_model(ssl, augmentation)
+    for ssl in ("barlowtwins", "vibcreg")
+    for augmentation in ("warp", "slice", "gauss")
+]
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    preset, config = read_settings(folder)
+    facts = read_facts(folder)
+    identity = {
+        "dataset": folder.parts[-3],
+        "ssl": config.ssl,
+        "augmentation": config.augmentation,
+        "model": folder.parts[-2],
+        "seed": config.seed,
+        "preset": preset,
+    }
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return identity | metrics | {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+
+
+def _published(name: str) -> pd.DataFrame:
+    with (resources.files("ncvqvae.bench") / "published" / name).open(encoding="utf-8") as file:
+        # the chapter's "none" is a name, not a missing value
+        return pd.read_csv(file, keep_default_na=False, na_values=[""])
