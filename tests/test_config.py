@@ -125,6 +125,13 @@ def test_single_settings_win_over_the_naive_block(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- there and back
 
 
+def changed_value(value: bool | int | float) -> bool | int | float:
+    """Another value of the same kind, within the range of shares where it is a share."""
+    if isinstance(value, bool):
+        return not value
+    return value * 0.5 + 0.01 if isinstance(value, float) else value + 1
+
+
 def changed(config: Any) -> Any:
     """The same dataclass with every value another one of its type."""
     changes: dict[str, Any] = {}
@@ -136,7 +143,7 @@ def changed(config: Any) -> Any:
         elif typing.get_origin(hint) is typing.Literal:
             changes[field.name] = next(choice for choice in typing.get_args(hint) if choice != value)
         else:
-            changes[field.name] = not value if isinstance(value, bool) else value + 1
+            changes[field.name] = changed_value(value)
     return dataclasses.replace(config, **changes)
 
 
@@ -184,3 +191,31 @@ def test_every_setting_has_a_help_text() -> None:
         names = [name for name, value in vars(group).items() if not dataclasses.is_dataclass(value)]
         help_text = field_help(type(group))
         assert [name for name in names if f"    {name}: " not in help_text] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sampling.n_steps", 0),
+        ("stage1.batch_size", 1),
+        ("prior.dropout", 2.0),
+        ("seed", -1),
+        ("tokenizer.hop_length", 8),
+        ("stage2.learning_rate", float("nan")),
+        ("sampling.temperature", 0.0),
+    ],
+)
+def test_a_value_out_of_range_is_named(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=name):
+        load_config("default", settings={name: value})
+
+
+def test_a_users_file_wins_over_the_presets_naive_block(tmp_path: Path) -> None:
+    file = written(tmp_path, "ssl: none\nprior: {input_mode: codebook}")
+    assert load_config("paper", file=file).prior.input_mode == "codebook"
+
+
+@pytest.mark.parametrize("text", ["naive:", "naive: 3", "prior:", "ssl: none\nprior:", "naive: {prior: {widht: 3}}"])
+def test_a_group_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError):
+        load_config("paper", file=written(tmp_path, text))

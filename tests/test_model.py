@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import ncvqvae.model
 from ncvqvae import NCVQVAE, InputError
@@ -324,7 +326,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     [
         ("format: 2", "format 2; this version reads up to 1: upgrade ncvqvae"),
         ("format: new", "format 'new'"),
-        ("", "format None"),
+        ("", "is damaged"),
         ("format: [1", "is not valid YAML"),
     ],
 )
@@ -352,3 +354,47 @@ def test_use_before_fit_says_so() -> None:
     for use in (lambda m: m.sample(3), lambda m: m.decode([[0]]), lambda m: m.save_pretrained("nowhere")):
         with pytest.raises(ValueError, match="not fitted yet"):
             use(NCVQVAE())
+
+
+def test_checkpoints_of_other_settings_or_data_are_refused(tmp_path: Path) -> None:
+    with without_training():
+        NCVQVAE(settings=TINY, seed=0).fit(series(), checkpoints=tmp_path)
+        NCVQVAE(settings=TINY, seed=0).fit(series(), checkpoints=tmp_path)
+        for model, X in ((NCVQVAE(settings=TINY, seed=1), series()), (NCVQVAE(settings=TINY, seed=0), series() + 1)):
+            with pytest.raises(InputError, match="other data or settings"):
+                model.fit(X, checkpoints=tmp_path)
+
+
+def test_a_loaded_model_clones_to_the_same_settings(model: NCVQVAE, tmp_path: Path) -> None:
+    loaded = reloaded(model, tmp_path)
+    assert clone(loaded)._config() == loaded.config_ == model.config_
+
+
+@pytest.mark.parametrize("use", ["transform", "encode", "reconstruct"])
+def test_use_before_fit_is_named_so(use: str) -> None:
+    with pytest.raises(NotFittedError):
+        getattr(NCVQVAE(), use)(series())
+
+
+def test_an_estimate_leaves_a_fitted_model_alone(model: NCVQVAE) -> None:
+    before = model.encode(series())
+    seconds = model.estimate_seconds(series(), labels(["up", "down", "flat"]))
+    assert set(seconds) == {"stage1", "stage2"} and min(seconds.values()) > 0
+    np.testing.assert_array_equal(model.encode(series()), before)
+
+
+def test_tuples_are_labels_too(tmp_path: Path) -> None:
+    model = reloaded(fitted_at_once(series(), labels([(1, 2), (3, 4)])), tmp_path)
+    assert set(model.sample(5).y) <= {(1, 2), (3, 4)}
+    assert list(model.sample(2, (1, 2)).y) == [(1, 2), (1, 2)]
+
+
+def test_labels_that_cannot_be_saved_are_refused_before_training() -> None:
+    with pytest.raises(InputError, match="cannot be saved"):
+        NCVQVAE(settings=TINY).fit(series(), labels([frozenset({1}), frozenset({2})]))
+
+
+@pytest.mark.parametrize("n", [2.5, "3", None])
+def test_a_number_of_samples_that_is_not_whole_is_refused(model: NCVQVAE, n: Any) -> None:
+    with pytest.raises(InputError, match="whole number"):
+        model.sample(n)

@@ -48,7 +48,7 @@ def warp_at(x: Tensor, start: Tensor, factor: Tensor, window: int) -> Tensor:
     position = rearrange(torch.linspace(0, 1, length, device=x.device), "t -> 1 t") * rearrange(total - 1, "b -> b 1")
     # two stages: nodes of the stretched grid left and right of each output position, then the series at those nodes
     left = position.floor()
-    weight = position - left
+    weight = (position - left).to(x.dtype)
     right = torch.minimum(left + 1, rearrange(total - 1, "b -> b 1"))
     at = [_interpolate(x, _source_time(node, start, stretched, window)) for node in (left, right)]
     return torch.lerp(at[0], at[1], rearrange(weight, "b t -> b 1 t"))

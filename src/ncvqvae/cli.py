@@ -222,6 +222,22 @@ def tables(folder: Path, /, *, out: Path | None = None) -> None:
     console().print(f"{len(written)} files in {out or folder / 'tables'}; begin with tables.md", highlight=False)
 
 
+@app.command
+def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> None:
+    """Show evaluated runs side by side on one page.
+
+    Args:
+        run: folder of an evaluated run.
+        more: further runs.
+        out: HTML file to write.
+    """
+    from ncvqvae.console import console
+    from ncvqvae.run import compare_runs
+
+    compare_runs([run, *more], out)
+    console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
     try:

@@ -194,16 +194,80 @@ def load_config(
     if file is not None:
         layers.append(parse_yaml(_read(Path(file)), str(file)))
     layers.append(_nested(settings or {}))
+    is_naive = [layer["ssl"] for layer in layers if "ssl" in layer][-1:] == ["none"]
     merged: dict[str, Any] = {}
-    naive: dict[str, Any] = {}
     for layer in layers:
-        naive = _merge(naive, layer.pop("naive", {}))
-        merged = _merge(merged, layer)
-    if merged.get("ssl") == "none":
-        # single settings given by the user still win over the recipe's block for naive models
-        merged = _merge(_merge(merged, naive), layers[-1])
+        naive = layer.pop("naive", {})
+        for values in (layer, naive):
+            from_dict(Config, _group(values, "naive"))  # each on its own, so that no layer hides another's mistake
+        merged = _merge(_merge(merged, layer), naive if is_naive else {})
+    if is_naive:
         merged["augmentation"] = "none"
-    return from_dict(Config, merged)
+    return check_ranges(from_dict(Config, merged))
+
+
+AT_LEAST = {
+    "seed": 0,
+    "tokenizer.n_fft": 2,
+    "tokenizer.hop_length": 1,
+    "tokenizer.latent_width": 1,
+    "tokenizer.hidden_channels": 1,
+    "tokenizer.n_residual_blocks": 0,
+    "tokenizer.codebook_size": 1,
+    "stage1.epochs": 1,
+    "stage1.batch_size": 2,
+    "stage1.projector_width": 1,
+    "prior.width": 1,
+    "prior.n_layers": 1,
+    "prior.n_heads": 1,
+    "prior.head_width": 1,
+    "stage2.epochs": 1,
+    "stage2.batch_size": 1,
+    "sampling.n_steps": 1,
+    "sampling.chunk_size": 1,
+}
+WITHIN = {
+    "tokenizer.codebook_decay": (0.0, 1.0),
+    "prior.dropout": (0.0, 0.999),
+    "stage2.label_smoothing": (0.0, 1.0),
+    "stage2.class_drop": (0.0, 1.0),
+    "stage1.learning_rate": (1e-12, 10.0),
+    "stage2.learning_rate": (1e-12, 10.0),
+    "stage2.token_temperature": (1e-6, 1e6),
+    "sampling.temperature": (1e-6, 1e6),
+    "sampling.choice_temperature": (0.0, 1e6),
+}
+
+
+def check_ranges(config: C) -> C:
+    """Return ``config`` (or one of its groups, given by its own names) if every number is in its range.
+
+    Raises:
+        InputError: naming the first that is not, and its range.
+    """
+    values = _dotted(dataclasses.asdict(config))  # type: ignore[call-overload]
+    for name, low in AT_LEAST.items():
+        if values.get(name, low) < low:
+            raise InputError(f"setting {name!r} is {values[name]}; give at least {low}")
+    for name, (least, most) in WITHIN.items():
+        if name in values and not least <= values[name] <= most:
+            raise InputError(f"setting {name!r} is {values[name]}; give a number from {least:g} to {most:g}")
+    if values.get("tokenizer.hop_length", 1) * 2 > values.get("tokenizer.n_fft", 2):
+        raise InputError("setting 'tokenizer.hop_length' is more than half of n_fft, which loses part of the series")
+    return config
+
+
+def _dotted(values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _dotted(value, f"{where}{key}.") if isinstance(value, Mapping) else {f"{where}{key}": value}
+    return flat
+
+
+def _group(values: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise InputError(f"setting {name!r} is a group of settings, not {values!r}")
+    return values
 
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:

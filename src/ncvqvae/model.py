@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ncvqvae.augmentations import augment
-from ncvqvae.config import Config, SamplingConfig, from_dict, load_config, parse_yaml, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, parse_yaml, to_dict
 from ncvqvae.data import GlobalScaler, check_labels, check_series
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
@@ -114,6 +117,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         folder = None if checkpoints is None else Path(checkpoints)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            self._check_identity(folder / "identity", check_series(X), y)
         common = {"checkpoints": folder, "logger": logger}
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}
@@ -135,19 +139,20 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return self
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
-        """Expected seconds of ``stage1`` and ``stage2``, from two steps of each on copies that are thrown away."""
-        self._prepare(X, y)
-        scaled = torch.from_numpy(self.scaler_.transform(check_series(X)))
+        """Expected seconds of ``stage1`` and ``stage2``, from two steps of each with networks that are thrown away."""
+        trial = copy.copy(self)
+        trial._prepare(X, y)
+        scaled = torch.from_numpy(trial.scaler_.transform(check_series(X)))
         seconds = {}
         with torch.random.fork_rng():
-            for stage, build in (("stage1", self._stage1), ("stage2", self._stage2)):
+            for stage, build in (("stage1", trial._stage1), ("stage2", trial._stage2)):
                 plan, objective, _, get_batch = build(scaled, y)
-                throwaway = copy.deepcopy(objective).train()
+                objective.train()
                 batch = get_batch(plan.batch(0))
                 times = []
                 for _ in range(2):
                     start = time.perf_counter()
-                    torch.stack(list(throwaway(*batch).values())).sum().backward()
+                    torch.stack(list(objective(*batch).values())).sum().backward()
                     times.append(time.perf_counter() - start)
                 seconds[stage] = min(times) * plan.n_steps
         return seconds
@@ -166,8 +171,21 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self.n_cases_, self.n_channels_, self.n_timepoints_ = series.shape
         labels = check_labels(y, len(series))
         self.classes_, self.class_counts_ = _classes(labels)
+        _check_storable(self.classes_)
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler().fit(series)
+
+    def _check_identity(self, path: Path, series: np.ndarray, y: Any) -> None:
+        """Checkpoints are continued only by the same settings on the same data."""
+        digest = hashlib.sha256(repr((to_dict(self.config_), series.shape, None if y is None else list(y))).encode())
+        for rows in np.array_split(series, max(1, len(series) // 1024)):
+            digest.update(np.ascontiguousarray(rows).tobytes())
+        if path.exists() and path.read_text() != digest.hexdigest():
+            raise InputError(
+                f"{path.parent} has checkpoints of other data or settings; use the same, or another folder"
+            )
+        with replaced(path) as temporary:
+            temporary.write_text(digest.hexdigest())
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
@@ -223,7 +241,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def encode(self, X: Any) -> np.ndarray:
         """Tokens (n_cases, N), int64, of series in their own units."""
-        return self._in_chunks(self.tokenizer_.encode, self._scaled(X)).numpy()
+        scaled = self._scaled(X)
+        return self._in_chunks(self.tokenizer_.encode, scaled).numpy()
 
     def decode(self, tokens: Any) -> np.ndarray:
         """Series in their own units from tokens (n_cases, N).
@@ -273,11 +292,16 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             InputError: if ``n`` is not positive, or a label or setting is unknown.
         """
         check_is_fitted(self)
+        try:
+            n = operator.index(n)
+        except TypeError:
+            raise InputError(f"cannot generate {n!r} series; give a whole number") from None
         if n <= 0:
             raise InputError(f"cannot generate {n} series; give a number of at least 1")
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
-        config = from_dict(SamplingConfig, {**to_dict(self.config_.sampling), **sampling}, "sampling.")
+        changed = {**to_dict(self.config_.sampling), **sampling}
+        config = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
@@ -360,34 +384,38 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         path = folder / "config.yaml"
         if not path.is_file():
             raise InputError(f"{folder} holds no trained model (no config.yaml); give the folder that fit wrote")
-        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-        if not isinstance(values.get("format"), int) or values["format"] > FORMAT:
-            raise InputError(
-                f"{path} has format {values.get('format')!r}; this version reads up to {FORMAT}: upgrade ncvqvae"
-            )
-        model = cls(values["preset"])
-        model.config_ = from_dict(Config, values["model"])
-        model.ssl, model.augmentation, model.seed = (
-            model.config_.ssl,
-            model.config_.augmentation,
-            model.config_.seed,
-        )
-        data = values["data"]
-        model.n_cases_, model.n_channels_, model.n_timepoints_ = (
-            data[name] for name in ("n_cases", "n_channels", "n_timepoints")
-        )
-        model.flat_ = data["flat"]
-        model.n_features_in_ = model.n_timepoints_ * model.n_channels_
-        model.classes_ = _label_array(data["classes"])
-        model.class_counts_ = np.array(data["class_counts"], dtype=int)
-        model.scaler_ = GlobalScaler.from_state(data["scaler"])
-        model.seconds_ = values["seconds"]
+        try:
+            values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+            version = values["format"]
+            if not isinstance(version, int) or version > FORMAT:
+                raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
+            model = cls._from_values(values)
+        except (KeyError, TypeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); fit the run again") from None
         model._build_tokenizer()
         _load_weights(folder / "tokenizer.safetensors", model.tokenizer_)
         model._build_prior()
         _load_weights(folder / "prior.safetensors", model.prior_)
         model.tokenizer_.eval().requires_grad_(False)
         model.prior_.eval().requires_grad_(False)
+        return model
+
+    @classmethod
+    def _from_values(cls, values: Mapping[str, Any]) -> NCVQVAE:
+        """A model without weights from what ``config.yaml`` says."""
+        model = cls(values["preset"], settings=values["model"])
+        model.config_ = check_ranges(from_dict(Config, values["model"]))
+        data = values["data"]
+        model.n_cases_, model.n_channels_, model.n_timepoints_ = (
+            int(data[name]) for name in ("n_cases", "n_channels", "n_timepoints")
+        )
+        model.flat_ = bool(data["flat"])
+        model.n_features_in_ = model.n_timepoints_ * model.n_channels_
+        model.classes_ = _label_array(_as_labels(data["classes"]))
+        model.class_counts_ = np.array(data["class_counts"], dtype=int)
+        model.scaler_ = GlobalScaler.from_state(data["scaler"])
+        model.seconds_ = dict(values["seconds"])
+        model.history_ = []
         return model
 
     # ------------------------------------------------------------------ helpers
@@ -421,7 +449,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return torch.tensor([places.get(label, len(places)) for label in labels.tolist()])
 
     def _wanted_classes(self, labels: Any, n: int) -> Tensor:
-        one_for_all = isinstance(labels, str | bytes) or np.ndim(labels) == 0
+        one_for_all = isinstance(labels, str) or np.ndim(labels) == 0 or _is_one_of(labels, self.classes_.tolist())
         given = [labels] * n if one_for_all else list(labels)
         if len(given) != n:
             raise InputError(f"{len(given)} labels were given for {n} series; give one, or one per series")
@@ -431,6 +459,29 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             known = ", ".join(map(str, self.classes_.tolist()[:20])) or "none: the training data had no labels"
             raise InputError(f"unknown label {given[int(unknown[0])]!r}; labels of this model: {known}")
         return indices
+
+
+def _is_one_of(label: Any, classes: list[Any]) -> bool:
+    """Whether a tuple is itself a label, rather than a sequence of labels."""
+    return isinstance(label, tuple) and label in classes
+
+
+def _check_storable(classes: np.ndarray) -> None:
+    """Labels must survive ``config.yaml``; better said before the training than after it."""
+    import yaml
+
+    try:
+        if _as_labels(yaml.safe_load(yaml.safe_dump(classes.tolist()))) == classes.tolist():
+            return
+    except yaml.YAMLError:
+        pass
+    kinds = ", ".join(sorted({type(label).__name__ for label in classes.tolist()}))
+    raise InputError(f"labels of type {kinds} cannot be saved; use strings, integers, booleans or tuples of them")
+
+
+def _as_labels(stored: list[Any]) -> list[Any]:
+    """Labels as YAML gives them back; it knows no tuples, and a list is never a label."""
+    return [tuple(label) if isinstance(label, list) else label for label in stored]
 
 
 class _StageParts(NamedTuple):

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from ncvqvae.config import from_dict, parse_yaml, to_dict
 from ncvqvae.data import Splits, load_splits, read_series
 from ncvqvae.data.writers import SeriesWriter
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.protocol import n_unconditional
 from ncvqvae.files import replaced
 from ncvqvae.model import NCVQVAE, Report, Samples
 
@@ -155,6 +156,15 @@ def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
         pd.DataFrame(rows).to_csv(temporary, index=False)
 
 
+def read_metrics(path: Path) -> dict[str, float]:
+    """What :func:`write_metrics` wrote."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): float(value) for name, value in values.items()}
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(f"{path} is damaged; evaluate the run again") from None
+
+
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
     """A flat object of figures as JSON; what could not be computed is left out."""
     known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
@@ -282,6 +292,29 @@ def evaluate_run(
     return Evaluated(splits.name, scores.metrics, files)
 
 
+def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
+    """Write one page that shows evaluated runs side by side.
+
+    Raises:
+        InputError: if a run has not been evaluated.
+    """
+    from ncvqvae.report.page import write_comparison
+    from ncvqvae.scoring import Scores
+
+    contents = []
+    for folder in map(Path, folders):
+        model, source = open_run(folder)
+        path = folder / "metrics.json"
+        if not path.is_file():
+            raise InputError(f"{folder} has no figures yet; first run: ncvqvae evaluate {folder}")
+        splits = source.load(model.config_.seed)
+        n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
+        labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
+        scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
+        contents.append(report_content(folder, model, splits, scores))
+    write_comparison(contents, out)
+
+
 def draw_figures(folder: str | Path) -> list[Path]:
     """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
     from ncvqvae.report.figures import save_figures
@@ -326,6 +359,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         name=splits.name,
         facts=facts,
         metrics=scores.metrics,
+        copied_per_class=scores.copied_per_class,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
         X_train=splits.X_train,
         y_train=splits.y_train,

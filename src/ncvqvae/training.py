@@ -106,7 +106,7 @@ class Stage(L.LightningModule):
         terms = self.objective(*(part.to(self.device) for part in self.get_batch(self.plan.batch(step))))
         loss = torch.stack(list(terms.values())).sum()
         if not math.isfinite(loss.item()):
-            values = ", ".join(f"{name} {float(value):.3g}" for name, value in terms.items())
+            values = ", ".join(f"{name} {value.item():.3g}" for name, value in terms.items())
             raise TrainingError(f"the loss is not finite at step {step} ({values}); a lower learning rate may mend it")
         return {"loss": loss, **{name: value.detach() for name, value in terms.items()}}
 
