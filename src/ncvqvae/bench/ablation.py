@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 from ncvqvae.bench.rows import HIGHER_IS_BETTER, flat_settings, read_settings, run_folders
 from ncvqvae.config import load_config
 
-METRICS = ("knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled", "copied")
+GENERATIVE = ("fid", "is", "cas", "fid_labelled", "is_labelled")
+METRICS = ("knn", "svm", *GENERATIVE, "copied")
 PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "stage2.schedule_gives"}
 """In what the published pair differs: besides SSL, how the prior reads tokens and how many it masks."""
 
@@ -31,7 +33,10 @@ def single_switches(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
         if len(switches) == 1:
             name = switches[0]
             values = (settings[dataset, first][name], settings[other, second][name])
-            if name == "ssl" and values[1] == "none":  # from the naive model to the other
+            usual = "none" if name == "ssl" and "none" in values else usual_value(settings[dataset, first], name)
+            if usual not in values:
+                continue
+            if values[1] == usual:
                 first, second, values = second, first, values[::-1]
             pair = {"dataset": dataset, "switch": name, "from": values[0], "to": values[1]}
             models = {"first": first, "second": second}
@@ -42,7 +47,12 @@ def single_switches(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
 
 def usual_value(settings: dict[str, Any], name: str) -> Any:
     """Value of a setting in the preset of the model, for its kind of model (naive or self-supervised)."""
-    return flat_settings(load_config(settings["preset"], settings={"ssl": settings["ssl"]}))[name]
+    return _usual_settings(settings["preset"], settings["ssl"])[name]
+
+
+@cache
+def _usual_settings(preset: str, ssl: str) -> dict[str, Any]:
+    return flat_settings(load_config(preset, settings={"ssl": ssl}))
 
 
 def ssl_share(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
@@ -57,9 +67,10 @@ def ssl_share(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
         if settings[dataset, naive]["ssl"] != "none":
             (dataset, naive), (other, model) = (other, model), (dataset, naive)
         a, b = settings[dataset, naive], settings[other, model]
-        if dataset != other or set(_switches(a, b)) != PUBLISHED_SWITCHES:
+        as_published = all(of[name] == usual_value(of, name) for of in (a, b) for name in PUBLISHED_SWITCHES)
+        if dataset != other or not as_published or set(_switches(a, b)) != PUBLISHED_SWITCHES:
             continue
-        for metric in METRICS[:-1]:
+        for metric in GENERATIVE:
             sign = 1 if HIGHER_IS_BETTER.get(metric, False) else -1
             total = _mean_difference(rows, dataset, naive, model, metric)
             if total is None:

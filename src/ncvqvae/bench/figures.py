@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -98,8 +99,8 @@ def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
     _hide_rest(axes, len(datasets))
     present = rows.drop_duplicates(["ssl", "augmentation"])
     handles = [
-        axes[0].scatter([], [], c=COLOURS[row.ssl], marker=MARKERS[row.augmentation], label=row.model)
-        for row in present.itertuples()
+        axes[0].scatter([], [], c=COLOURS[row["ssl"]], marker=MARKERS[row["augmentation"]], label=row["model"])
+        for row in present.to_dict("records")
     ]
     figure.legend(handles=handles, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -191,7 +192,7 @@ def _ordered_models(rows: pd.DataFrame) -> list[str]:
     return chapter or sorted(present)
 
 
-def _style(rows: pd.DataFrame, model: str) -> dict[str, str]:
+def _style(rows: pd.DataFrame, model: str) -> dict[str, Any]:
     first = rows[rows["model"] == model].iloc[0]
     hatches = {"none": "", "warp": "", "slice": "///", "gauss": "..."}
     return {"color": COLOURS[first["ssl"]], "edgecolor": "white", "hatch": hatches[first["augmentation"]]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +47,11 @@ class Stored(NamedTuple):
 def read_settings(folder: Path) -> Stored:
     """The complete settings of a run."""
     path = folder / "config.yaml"
+    return _read_settings(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read_settings(path: Path, modified: int) -> Stored:
     values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     return Stored(values["preset"], from_dict(Config, values["model"]))
 

@@ -22,7 +22,8 @@ class ModelEntry:
     """A model of a suite.
 
     Args:
-        name: name of its folder and its column in the tables.
+        name: name of its folder and its column in the tables; ``A+B`` is a variant of ``A``, outside the chapter's
+            tables.
         preset: recipe to start from.
         settings: what differs from the recipe, by dotted name.
         reuse: model whose settings these build on, and whose trained stages are taken over where settings agree.

@@ -73,7 +73,8 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / "rows.csv", rows.to_csv(index=False))]
     sections = ["# Tables", _preface(rows)]
-    main = rows[rows["reuse"].isna()] if rows["reuse"].isna().any() else rows  # variants have tables of their own
+    variant = rows["model"].str.contains("+", regex=False)
+    main = rows if variant.all() else rows[~variant]  # variants have tables of their own
     for spec in TABLES:
         cells = table_cells(spec, main)
         if len(cells):
@@ -122,7 +123,8 @@ def table_cells(spec: TableSpec, rows: pd.DataFrame) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame()
     cells = pd.concat(parts, ignore_index=True)
-    order = {name: place for place, name in enumerate([*CHAPTER_MODELS, *rows["model"].unique(), *PEER.values()])}
+    names = dict.fromkeys([*CHAPTER_MODELS, *rows["model"], *PEER.values()])
+    order = {name: place for place, name in enumerate(names)}
     cells["_model"] = cells["model"].map({name: order[name] for name in cells["model"].unique()})
     cells["_metric"] = cells["metric"].map({name: place for place, name in enumerate(spec.metrics)})
     cells = cells.sort_values(["dataset", "_metric", "source", "_model"], kind="stable", ignore_index=True)
@@ -178,8 +180,8 @@ def _preface(rows: pd.DataFrame) -> str:
     return (
         f"{len(rows)} runs, {n.min()} to {n.max()} seeds per cell; preset {listed('preset')}; version "
         f"{listed('version')}, commit {listed('commit')}; FCN behind FID and IS: {listed('fcn')}. Every run is a row "
-        "of rows.csv. *ours*: mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four runs; **bold**: "
-        "best model of the row."
+        "of rows.csv. *ours*: mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four runs; "
+        "**bold**: best model of the row. A model named A+B is a variant of A, and in the tables further below."
     )
 
 
