@@ -72,5 +72,6 @@ class RayBackend:
         try:
             outcome: Outcome = self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
-            return failed(run, f"Ray gave it up: {str(error).splitlines()[0]}", str(error))
+            cause = getattr(error, "cause", None) or error
+            return failed(run, f"{type(cause).__name__}: {cause}".splitlines()[0], str(error))
         return outcome

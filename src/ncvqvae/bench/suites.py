@@ -81,6 +81,7 @@ class Suite:
             data_dir: folder of the datasets.
             fcn_dir: folder with ``<dataset>.safetensors``, the weights of the FCN behind FID and IS.
         """
+        reused = {name: reused_stages(model, self.models) for name, model in self.models.items()}
         common = {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
         return [
             Run(
@@ -92,7 +93,7 @@ class Suite:
                 settings=model.settings,
                 seed=seed,
                 reuse=model.reuse,
-                reused_stages=reused_stages(model, self.models),
+                reused_stages=reused[model.name],
                 fcn=None if fcn_dir is None else str(Path(fcn_dir).resolve() / f"{dataset}.safetensors"),
             )
             for seed in self.seeds

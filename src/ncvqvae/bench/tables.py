@@ -92,7 +92,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
             files.append(_write(out / f"{name}.csv", effects.to_csv(index=False)))
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
     files.append(_write(out / "tables.md", "\n\n".join(sections) + "\n"))
-    return files + save_ranks(rows, out) + save_figures(folder, rows, out)
+    return files + save_ranks(main, out) + save_figures(folder, rows, out)
 
 
 def all_models(rows: pd.DataFrame) -> pd.DataFrame:

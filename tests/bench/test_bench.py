@@ -1,0 +1,188 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.bench import tasks
+
+from ncvqvae.bench.bench import check_outcome, run_bench
+from ncvqvae.bench.local import LocalBackend
+from ncvqvae.bench.rows import collect_rows
+from ncvqvae.bench.runs import Outcome, Run, held
+from ncvqvae.bench.schedule import Estimate, Schedule
+from ncvqvae.bench.suites import ModelEntry, Suite
+from ncvqvae.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+class Inline:
+    """Backend without processes."""
+
+    slots = 1
+
+    def __init__(self, task: Callable[[Run], Outcome]) -> None:
+        self.task, self.queue = task, list[Run]()
+
+    def start(self, run: Run) -> None:
+        self.queue.append(run)
+
+    def finished(self, timeout: float) -> list[Outcome]:
+        runs, self.queue = self.queue, []
+        return [self.task(run) for run in runs]
+
+    def close(self) -> None:
+        pass
+
+
+def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
+    plain = {name: ModelEntry(name, "quick", {}) for name in models}
+    return Suite({"A": {"data": "A"}}, plain | entries, list(range(seeds)))
+
+
+@pytest.fixture
+def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocalBackend]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def make(n: int = 2) -> LocalBackend:
+        return LocalBackend(tmp_path / "bench.log", workers=n, task="tests.bench.tasks:traces")
+
+    return make
+
+
+def test_failed_runs_say_why_and_stop_nobody(tmp_path: Path, workers: Callable[..., LocalBackend]) -> None:
+    after = ModelEntry("after", "quick", {"sampling.n_steps": 3}, reuse="raises")
+    runs = suite_of("raises", "dies", "works", seeds=2, after=after).runs(tmp_path)
+    schedule = run_bench(runs, workers())
+    assert {run.model for run in schedule.in_state("done")} == {"works"}
+    assert schedule.count("failed") == 6
+    raised = (tmp_path / "A/raises/0/failed.txt").read_text()
+    assert raised.startswith("RuntimeError: no luck\n") and "Traceback" in raised
+    assert "signal 9" in (tmp_path / "A/dies/1/failed.txt").read_text()
+    assert schedule.reasons["A/after/0"] == "A/raises/0, which it reuses, failed"
+    with pytest.raises(InputError, match="6 of 8 runs failed, first A/"):
+        check_outcome(schedule)
+
+    (tmp_path / "mended").touch()
+    log_before = (tmp_path / "log.txt").read_text().splitlines()
+    schedule = run_bench(runs, workers())
+    check_outcome(schedule)
+    assert schedule.count("done") == 8 and not list(tmp_path.glob("*/*/*/failed.txt"))
+    again = (tmp_path / "log.txt").read_text().splitlines()[len(log_before) :]
+    assert sorted(again) == sorted(run.key for run in runs if run.model != "works")
+
+
+def test_two_benches_share_the_runs(tmp_path: Path, workers: Callable[..., LocalBackend]) -> None:
+    runs = suite_of("a", "b", seeds=3).runs(tmp_path)
+    schedules: list[Schedule] = []
+
+    def bench() -> None:
+        schedules.append(run_bench(runs, workers(1), pause=0.2))
+
+    threads = [threading.Thread(target=bench) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [schedule.count("done") for schedule in schedules] == [6, 6]
+    log = (tmp_path / "log.txt").read_text().splitlines()
+    assert sorted(log) == sorted(run.key for run in runs)  # each once
+
+
+def test_a_run_in_other_hands_is_looked_at_again(tmp_path: Path) -> None:
+    runs = suite_of("a").runs(tmp_path)
+    with held(runs[0].note(".lock")) as mine:
+        assert mine
+        assert tasks.traces(runs[0]) == Outcome("A/a/0", "busy")
+    schedule = Schedule(runs, pause=0.0)
+    assert schedule.next() == runs[0] and schedule.next() is None
+    schedule.record(Outcome("A/a/0", "busy"))
+    assert schedule.is_open() and schedule.next() == runs[0]
+
+
+def test_a_folder_with_other_settings_is_refused(tmp_path: Path) -> None:
+    runs = suite_of("a").runs(tmp_path)
+    assert tasks.traces(runs[0]).state == "done"
+    other = suite_of(a=ModelEntry("a", "quick", {"prior.dropout": 0.7})).runs(tmp_path)
+    with pytest.raises(InputError, match=r"another prior\.dropout"):
+        Schedule(other)
+
+
+def test_estimate_from_what_was_measured(tmp_path: Path) -> None:
+    variant = ModelEntry("v", "quick", {"sampling.n_steps": 3}, reuse="a")
+    runs = Suite({"A": {"data": "A"}}, {"a": ModelEntry("a", "quick", {}), "v": variant}, [0, 1]).runs(tmp_path)
+    assert Estimate(Schedule(runs)).seconds_left(1) is None
+    tasks.traces(runs[0])  # stage 1 took 1 s, stage 2 took 2 s, evaluation 3 s
+    schedule = Schedule(runs)
+    estimate = Estimate(schedule)
+    assert estimate.seconds_left(1) == 6 + 3 + 3  # the variants only evaluate
+
+
+def test_killed_and_started_again_ends_in_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(16, 1, 24)).astype("float32"), y=np.arange(16) % 2)
+    (tmp_path / "broken.csv").write_text("no series here\n")
+    settings = "\n".join(f"    {name}: {value}" for name, value in tasks.TINY.items())
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        "preset: quick\ndatasets: [tiny.npz, broken.csv]\nseeds: 2\n"
+        f"models:\n  a:\n{settings}\n  a+T-1: {{reuse: a, sampling.n_steps: 1}}\n"
+    )
+    from ncvqvae.bench.suites import load_suite
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    broken.mkdir()
+    driver = (
+        "from ncvqvae.bench.bench import run_bench; from ncvqvae.bench.local import LocalBackend;"
+        "from ncvqvae.bench.suites import load_suite; from pathlib import Path; import sys;"
+        "suite, out = sys.argv[1:];"
+        "run_bench(load_suite(suite).runs(out), LocalBackend(Path(out, 'log'), workers=1,"
+        " task='tests.bench.tasks:tiny_until_stage2'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", driver, str(suite), str(broken)], env=environment)
+    # meanwhile the same without interruption
+    schedule = run_bench(load_suite(suite).runs(whole), Inline(tasks.tiny))
+    assert schedule.count("done") == 4
+    assert "broken" in schedule.reasons["broken/a/0"] and "reuses" in schedule.reasons["broken/a+T-1/0"]
+
+    wait_for((broken / "pid").is_file)
+    worker = int((broken / "pid").read_text())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not is_alive(worker))
+    left = broken / "tiny/a/1"
+    assert (left / "checkpoints/stage1.safetensors").is_file() and not (left / "config.yaml").exists()
+
+    finished = (broken / "tiny/a/0/metrics.json").stat().st_mtime_ns
+    schedule = run_bench(load_suite(suite).runs(broken), Inline(tasks.tiny))
+    assert schedule.count("done") == 4 and schedule.count("failed") == 4
+    assert (broken / "tiny/a/0/metrics.json").stat().st_mtime_ns == finished  # what was done stays
+    seconds = ["stage1_seconds", "stage2_seconds"]
+    a, b = (collect_rows(folder).drop(columns=seconds) for folder in (whole, broken))
+    assert len(a) == 4 and a.equals(b)
+
+    variant, base = (a[(a["model"] == name) & (a["seed"] == 0)].iloc[0] for name in ("a+T-1", "a"))
+    assert variant["prior_loss"] == base["prior_loss"] and variant["fid"] != base["fid"]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

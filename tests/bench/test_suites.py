@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from ncvqvae.bench.suites import load_suite, suite_names
+from ncvqvae.errors import InputError
+
+
+def suite_file(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_that_comes_along_makes_models(name: str, tmp_path: Path) -> None:
+    runs = load_suite(name).runs(tmp_path)
+    assert len({run.key for run in runs}) == len(runs) > 0
+
+
+def test_paper_is_the_whole_matrix(tmp_path: Path) -> None:
+    runs = load_suite("paper").runs(tmp_path)
+    assert len(runs) == 13 * 7 * 4
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    naive = next(run for run in runs if run.model == "none").config()
+    assert (naive.prior.input_mode, naive.stage2.schedule_gives) == ("token", "kept")
+
+
+def test_ablation_shares_the_runs_of_paper_and_trains_only_what_changes(tmp_path: Path) -> None:
+    ablation, paper = load_suite("ablation"), load_suite("paper")
+    for name in ("none", "vibcreg-gauss"):
+        assert ablation.models[name].config() == paper.models[name].config()
+    reused = {run.model: run.reused_stages for run in ablation.runs(tmp_path)}
+    assert reused["vibcreg-gauss+T-1"] == ["stage1", "stage2"]
+    assert reused["vibcreg-gauss+dropout-0.1"] == ["stage1"]
+    assert reused["vibcreg-gauss+weight-0"] == []
+
+
+def test_a_variant_has_the_settings_of_the_one_that_it_reuses(tmp_path: Path) -> None:
+    text = """
+    datasets: [GunPoint]
+    models:
+      a: {preset: quick, ssl: none, prior: {dropout: 0.3}}
+      b: {reuse: a, stage2.loss_on: all}
+      c: {reuse: b, sampling: {n_steps: 3}}
+    """
+    suite = load_suite(suite_file(tmp_path, text))
+    config = suite.models["c"].config()
+    assert (config.ssl, config.prior.dropout, config.stage2.loss_on, config.sampling.n_steps) == ("none", 0.3, "all", 3)
+    assert config.stage2.max_steps == 400  # of preset quick
+    assert [run.model for run in suite.select(models=["c"], seeds=1).runs(tmp_path)] == ["a", "b", "c"]
+
+
+def test_files_beside_the_suite_are_found(tmp_path: Path) -> None:
+    (tmp_path / "series.csv").touch()
+    text = "datasets: [{data: series.csv, label_column: kind}]\nmodels: {a: {}}\nseeds: [3, 5]"
+    runs = load_suite(suite_file(tmp_path, text)).runs(tmp_path / "out", data_dir=tmp_path, fcn_dir=tmp_path / "fcn")
+    assert [run.key for run in runs] == ["series/a/3", "series/a/5"]
+    assert runs[0].source == {
+        "data": str(tmp_path / "series.csv"),
+        "label_column": "kind",
+        "data_dir": str(tmp_path),
+    }
+    assert runs[0].fcn == str(tmp_path / "fcn" / "series.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("datasets: [A]\nmodel: {a: {}}", "unknown key 'model'; did you mean 'models'"),
+        ("models: {a: {}}", "needs datasets"),
+        ("datasets: [A]\nmodels: [a]", "needs models"),
+        ("datasets: [A]\nmodels: {a: {sll: none}}", "model a: unknown setting 'sll'; did you mean 'ssl'"),
+        ("datasets: [A]\nmodels: {a: {reuse: b}, bb: {}}", "no model 'b'; did you mean 'bb'"),
+        ("datasets: [A]\nmodels: {a: {reuse: b}, b: {reuse: a}}", "in a circle"),
+        ("datasets: [A]\nmodels: {a: {}, b: {reuse: a, ssl: none}}", "nothing of a can be reused"),
+        ("datasets: [A]\nmodels: {../a: {}}", "cannot name a folder"),
+        ("datasets: [A]\nmodels: {a: {}}\nseeds: many", "seeds 'many'"),
+        ("datasets: [{data: A, labels: x}]\nmodels: {a: {}}", "unknown key 'labels'"),
+    ],
+)
+def test_a_wrong_suite_is_said_in_one_line(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=r".") as error:
+        load_suite(suite_file(tmp_path, text))
+    assert complaint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'paper'"):
+        load_suite("papr")
+    with pytest.raises(InputError, match="did you mean 'vibcreg-gauss'"):
+        load_suite("paper").select(models=["vibcreg-gaus"])

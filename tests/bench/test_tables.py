@@ -1,0 +1,154 @@
+import random
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.bench.folders import write_finished
+
+from ncvqvae.bench.ablation import single_switches, ssl_share
+from ncvqvae.bench.ranks import average_ranks, complete_scores
+from ncvqvae.bench.rows import collect_rows, published_rows, timevqvae_means
+from ncvqvae.bench.runs import Run
+from ncvqvae.bench.suites import Suite, load_suite
+from ncvqvae.bench.tables import TABLES, table_cells, write_all
+from ncvqvae.errors import InputError
+
+DATASETS = ["Mallat", "Symbols", "Homemade"]
+
+
+def metrics(run: Run) -> dict[str, float]:
+    rng = random.Random(run.key)
+    names = ("val_recon", "knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled", "copied")
+    return {name: rng.random() for name in names} | {"fid_real": 0.5, "is_real": 0.9, "cas_real": 0.8 + run.seed / 10}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench")
+    paper = load_suite("paper").select(DATASETS, ["none", "barlowtwins-warp", "vibcreg-gauss"], seeds=2)
+    write_finished(paper, folder, metrics)
+    ablation = load_suite("ablation")
+    names = ("none+nc-prior", "vibcreg-gauss+T-1", "vibcreg-gauss+T-2", "vibcreg-gauss+weight-0")
+    kept = {name: ablation.models[name] for name in names}
+    runs = Suite({"Mallat": {"data": "Mallat"}}, {**ablation.models, **kept}, [0, 1])
+    write_finished(PartOf(runs, names), folder, metrics)
+    return folder
+
+
+class PartOf(Suite):
+    """Some models of a suite, without those that they reuse."""
+
+    def __init__(self, suite: Suite, names: tuple[str, ...]) -> None:
+        super().__init__(suite.datasets, suite.models, suite.seeds)
+        object.__setattr__(self, "names", names)
+
+    def runs(self, out: object, **options: object) -> list[Run]:
+        return [run for run in super().runs(str(out)) if run.model in self.names]  # type: ignore[attr-defined]
+
+
+def spec(number: int) -> object:
+    return next(table for table in TABLES if table.number == number)
+
+
+def test_rows_carry_everything(bench: Path) -> None:
+    rows = collect_rows(bench)
+    assert len(rows) == 3 * 3 * 2 + 4 * 2
+    first = rows[(rows["dataset"] == "Mallat") & (rows["model"] == "none")].iloc[0]
+    assert (first["ssl"], first["augmentation"], first["seed"], first["preset"]) == ("none", "none", 0, "paper")
+    assert (first["commit"], first["version"]) == ("abc1234", "0.1.0")
+
+
+def test_published_figures_are_those_of_the_chapter() -> None:
+    rows = published_rows()
+    assert len(rows) == 364
+    fid = rows[(rows["dataset"] == "Mallat") & (rows["model"] == "vibcreg-gauss")]["fid"]
+    assert (round(fid.mean(), 2), round(fid.min(), 2)) == (1.65, 1.31)  # tables 6 and 5
+    cas = rows[(rows["dataset"] == "FordA") & (rows["model"] == "none")]["cas"]
+    assert round(cas.mean(), 3) == 0.864  # table 7
+    assert timevqvae_means().loc["Symbols", "fid"] == 5.6
+
+
+def test_cells_are_mean_and_sd_over_seeds_and_the_best_is_marked(bench: Path) -> None:
+    rows = collect_rows(bench)
+    cells = table_cells(spec(6), rows)  # type: ignore[arg-type]
+    ours = cells[(cells["source"] == "ours") & (cells["dataset"] == "Symbols") & (cells["metric"] == "fid")]
+    ours = ours.set_index("model")
+    a, b = (float(v) for v in rows[(rows["dataset"] == "Symbols") & (rows["model"] == "none")]["fid"])
+    assert ours.loc["none", "value"] == pytest.approx((a + b) / 2)
+    assert ours.loc["none", "sd"] == pytest.approx(abs(a - b) / 2**0.5)
+    assert ours.loc["none", "n_seeds"] == 2
+    models = ours.drop("real data")
+    assert list(models.index[models["best"].astype(bool)]) == [models["value"].astype(float).idxmin()]
+    assert ours.loc["real data", "value"] == 0.5
+
+    top = table_cells(spec(5), rows)  # type: ignore[arg-type]
+    best_is = top[(top["source"] == "ours") & (top["dataset"] == "Symbols") & (top["metric"] == "is")]
+    expected = rows[rows["dataset"] == "Symbols"].groupby("model")["is"].max()
+    assert dict(zip(best_is["model"], best_is["value"], strict=True)) == pytest.approx(expected.to_dict())
+    assert list(best_is.loc[best_is["best"].astype(bool), "model"]) == [expected.idxmax()]
+
+
+def test_all_files_are_written_with_the_published_figures_beside(bench: Path, tmp_path: Path) -> None:
+    files = {path.name for path in write_all(bench, tmp_path)}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    for number in range(1, 8):
+        assert {f"table-{number}.{kind}" for kind in ("md", "csv", "tex")} <= files
+    for figure in ("01-reconstruction", "06-ssl-loss", "08-fid-and-is", "11-knn-against-fid"):
+        assert {f"figure-{figure}.png", f"figure-{figure}.pdf"} <= files
+    assert {"rows.csv", "ranks.csv", "ranks-fid.png", "switches.csv", "ssl-share.csv", "models.csv"} <= files
+    assert "figure-20-augmented-weight-slice.png" not in files  # one weight only
+
+    text = (tmp_path / "table-7.md").read_text()
+    mallat = next(line for line in text.splitlines() if "Mallat" in line and "chapter" in line)
+    assert "0.471" in mallat and "0.964" in mallat  # the chapter's naive model, TimeVQVAE
+    assert not any("Homemade" in line and "chapter" in line for line in text.splitlines())
+    assert "+T-1" not in text and "vibcreg-gauss+T-1" in (tmp_path / "tables.md").read_text()
+    latex = (tmp_path / "table-7.tex").read_text()
+    assert r"\mathbf" in latex and r"\pm" in latex and "_" not in latex.replace("\\_", "")
+    widths = {line.count(" & ") for line in latex.splitlines() if " & " in line}
+    assert len(widths) == 1
+
+
+def test_effects_are_differences_paired_by_seed(bench: Path) -> None:
+    rows = collect_rows(bench)
+    effects = single_switches(bench, rows)
+    steps = effects[effects["switch"] == "sampling.n_steps"]
+    # from the published value only: 1 against 2 is no line of its own
+    assert sorted(zip(steps["from"], steps["to"], strict=True)) == [(10, 1), (10, 2)]
+    fid = rows[rows["dataset"] == "Mallat"].pivot_table(index="seed", columns="model", values="fid")
+    differences = fid["vibcreg-gauss+T-1"] - fid["vibcreg-gauss"]
+    line = steps[steps["second"] == "vibcreg-gauss+T-1"].iloc[0]
+    assert line["fid"] == f"{differences.mean():+.3f} ± {differences.std():.3f}"
+    ssl = effects[(effects["switch"] == "ssl") & (effects["from"] == "none")]
+    assert set(zip(ssl["first"], ssl["second"], strict=True)) == {
+        ("none+nc-prior", "vibcreg-gauss"),
+        ("none+nc-prior", "barlowtwins-warp"),
+    }
+
+
+def test_share_of_ssl_in_the_published_gain(bench: Path) -> None:
+    rows = collect_rows(bench)
+    table = ssl_share(bench, rows)
+    line = table[(table["metric"] == "fid") & (table["model"] == "vibcreg-gauss") & (table["dataset"] == "Mallat")]
+    fid = rows[rows["dataset"] == "Mallat"].groupby("model")["fid"].mean()
+    total, alone = fid["none"] - fid["vibcreg-gauss"], fid["none+nc-prior"] - fid["vibcreg-gauss"]
+    assert line["naive"].tolist() == ["none"]
+    assert line["gain"].item() == pytest.approx(total, abs=1e-3)
+    assert line["SSL alone, with the model's prior"].item() == pytest.approx(alone, abs=1e-3)
+    assert line["share, with the model's prior"].item() == (f"{alone / total:.0%}" if total > 0 else "")
+    assert line["SSL alone, with the naive prior"].item() == ""  # that model did not run
+
+
+def test_ranks_leave_out_what_did_not_run_everywhere() -> None:
+    rows = pd.DataFrame(
+        {"dataset": list("xxxyyy"), "model": list("abcabc"), "fid": [1.0, 2.0, 3.0, 2.0, 1.0, float("nan")]}
+    )
+    scores = complete_scores(rows, "fid")
+    assert list(scores.columns) == ["a", "b"]
+    assert average_ranks(scores, higher_is_better=False).to_dict() == {"a": 1.5, "b": 1.5}
+    assert average_ranks(scores.assign(b=9.0), higher_is_better=True).to_dict() == {"b": 1.0, "a": 2.0}
+
+
+def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no evaluated run"):
+        collect_rows(tmp_path)
