@@ -10,6 +10,7 @@ import pytest
 from ncvqvae.bench.bench import run_bench
 from ncvqvae.bench.runs import Outcome, Run
 from ncvqvae.bench.suites import ModelEntry, Suite
+from ncvqvae.errors import InputError
 
 ray = pytest.importorskip("ray")
 
@@ -64,3 +65,10 @@ def test_runs_of_a_node_that_dies_go_on_elsewhere(cluster: Any, tmp_path: Path) 
     begun = [line.split()[0] for line in (tmp_path / "log.txt").read_text().splitlines()]
     assert len(begun) > len(set(begun))  # the run of the dead node began twice
     assert set(begun) == {run.key for run in runs}
+
+
+def test_an_address_where_nothing_listens_is_said_at_once() -> None:
+    from ncvqvae.bench.cluster import RayBackend
+
+    with pytest.raises(InputError, match="no Ray cluster at address 127.0.0.1:1"):
+        RayBackend("127.0.0.1:1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,7 @@ class RayBackend:
         self.ray = ray
         self.owns_cluster = not ray.is_initialized()
         if self.owns_cluster:
+            _check_answers(address)
             try:
                 ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=None)
             except (ConnectionError, ValueError) as error:
@@ -75,3 +77,14 @@ class RayBackend:
             cause = getattr(error, "cause", None) or error
             return failed(run, f"{type(cause).__name__}: {cause}".splitlines()[0], str(error))
         return outcome
+
+
+def _check_answers(address: str | None) -> None:
+    """Say within seconds that nothing listens at ``host:port``; Ray itself tries for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster at address {address}: {error.strerror or error}; check --address") from None
