@@ -61,7 +61,8 @@ class Prior(nn.Module):
         """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,)."""
         vectors = torch.cat([self.codes, self.mask_vector])[tokens]
         x = torch.cat([self.classes(classes)[:, None], self.project_in(vectors)], dim=1) + self.positions
-        return self.output(self.head(self.transformer(x)[:, 1:]))
+        # inner products of two vectors of unit scale grow with their width: keep first logits near 1
+        return self.output(self.head(self.transformer(x)[:, 1:]) * self.codes.shape[1] ** -0.5)
 
     def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float) -> Tensor:
         """Classifier-free guidance, l_none + scale (l_class - l_none); one network pass where ``scale`` is 1."""
