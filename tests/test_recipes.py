@@ -67,7 +67,8 @@ def test_other_presets_treat_both_kinds_of_model_alike(preset: str) -> None:
 
 def test_quick_is_short() -> None:
     config = load_config("quick")
-    assert 0 < config.stage1.max_steps <= 1000 and 0 < config.stage2.max_steps <= 1000
+    assert 0 < config.stage1.max_steps <= 2000 and 0 < config.stage2.max_steps <= 2000
+    assert config.tokenizer.hidden_channels < load_config("paper").tokenizer.hidden_channels
 
 
 def test_every_published_fault_is_flagged_in_the_file() -> None:

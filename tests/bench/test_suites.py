@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from ncvqvae.bench.suites import load_suite, suite_names
+from ncvqvae.config import load_config
 from ncvqvae.errors import InputError
 
 
@@ -47,7 +48,7 @@ def test_a_variant_has_the_settings_of_the_one_that_it_reuses(tmp_path: Path) ->
     suite = load_suite(suite_file(tmp_path, text))
     config = suite.models["c"].config()
     assert (config.ssl, config.prior.dropout, config.stage2.loss_on, config.sampling.n_steps) == ("none", 0.3, "all", 3)
-    assert config.stage2.max_steps == 400  # of preset quick
+    assert config.stage2.max_steps == load_config("quick").stage2.max_steps
     assert [run.model for run in suite.select(models=["c"], seeds=1).runs(tmp_path)] == ["a", "b", "c"]
 
 
