@@ -102,6 +102,8 @@ class PriorConfig:
     """Dropout in attention and feed-forward layers."""
     input_mode: Literal["token", "codebook", "codebook-finetuned"] = "token"
     """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them."""
+    scale_tied_logits: bool = True
+    """Divide the logits of a tied output by the root of the code's width, so that training starts near chance."""
 
 
 @dataclass

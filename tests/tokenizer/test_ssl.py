@@ -136,10 +136,18 @@ def test_groups_are_the_largest_divisor_up_to_64(dim: int, groups: int) -> None:
 @pytest.mark.parametrize("ssl", LOSSES)
 def test_projector_has_three_layers_and_whitens_for_vibcreg_only(ssl: str) -> None:
     projector = Projector(10, 32, whiten=ssl == "vibcreg")
-    linear = [layer for layer in projector if isinstance(layer, torch.nn.Linear)]
+    linear = [layer for layer in projector.layers if isinstance(layer, torch.nn.Linear)]
     assert [(layer.in_features, layer.out_features) for layer in linear] == [(10, 32), (32, 32), (32, 32)]
-    assert isinstance(projector[-1], IterNorm) == (ssl == "vibcreg")
-    assert projector(torch.randn(8, 10)).shape == (8, 32)
+    assert isinstance(projector.layers[-1], IterNorm) == (ssl == "vibcreg")
+    assert projector(torch.randn(2, 8, 10)).shape == (2, 8, 32)
+
+
+@pytest.mark.parametrize("ssl", LOSSES)
+def test_projecting_two_views_at_once_is_projecting_each(ssl: str) -> None:
+    projector = Projector(10, 32, whiten=ssl == "vibcreg")
+    first, second = torch.randn(8, 10), 3 + 2 * torch.randn(8, 10)
+    both = projector(torch.stack([first, second]))
+    torch.testing.assert_close(both, torch.cat([projector(first[None]), projector(second[None])]))
 
 
 def test_pool_is_mean_then_maximum_over_the_grid() -> None:

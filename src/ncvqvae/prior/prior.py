@@ -15,7 +15,8 @@ class Prior(nn.Module):
 
     Input modes: ``token`` learns a table that starts from the codebook and is tied to the output layer; ``codebook``
     reads the frozen code vectors with a learned mask vector and has an output layer of its own;
-    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained.
+    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained. In each, a token enters as
+    norm(vector + position), so that neither drowns the other.
 
     Args:
         config: the architecture.
@@ -31,8 +32,9 @@ class Prior(nn.Module):
         self.tied = config.input_mode == "token"
         self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=config.input_mode != "codebook")
         self.mask_vector = nn.Parameter(torch.randn(1, dim) * self.codes.std())
-        self.positions = nn.Parameter(torch.randn(n_tokens + 1, config.width) * 0.02)
-        self.classes = nn.Embedding(n_classes + 1, config.width)
+        self.positions = nn.Parameter(torch.randn(n_tokens, dim))
+        self.norm_in = nn.LayerNorm(dim)
+        self.classes = nn.Embedding(n_classes + 1, dim)
         self.project_in = nn.Linear(dim, config.width)
         self.transformer = Transformer(
             config.n_layers,
@@ -43,7 +45,10 @@ class Prior(nn.Module):
             config.dropout,
         )
         self.head = nn.Sequential(nn.Linear(config.width, dim), nn.GELU(), nn.LayerNorm(dim))
-        self.output = nn.Linear(dim, self.n_codes)
+        self.output = nn.Linear(dim, self.n_codes, bias=False)
+        self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.n_codes))
+        # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
+        self.output_scale = dim**-0.5 if self.tied and config.scale_tied_logits else 1.0
         if self.tied:
             self.output.weight = self.codes
 
@@ -59,10 +64,9 @@ class Prior(nn.Module):
 
     def forward(self, tokens: Tensor, classes: Tensor) -> Tensor:
         """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,)."""
-        vectors = torch.cat([self.codes, self.mask_vector])[tokens]
-        x = torch.cat([self.classes(classes)[:, None], self.project_in(vectors)], dim=1) + self.positions
-        # inner products of two vectors of unit scale grow with their width: keep first logits near 1
-        return self.output(self.head(self.transformer(x)[:, 1:]) * self.codes.shape[1] ** -0.5)
+        vectors = self.norm_in(torch.cat([self.codes, self.mask_vector])[tokens] + self.positions)
+        x = self.project_in(torch.cat([self.classes(classes)[:, None], vectors], dim=1))
+        return self.output(self.head(self.transformer(x)[:, 1:]) * self.output_scale) + self.output_bias
 
     def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float) -> Tensor:
         """Classifier-free guidance, l_none + scale (l_class - l_none); one network pass where ``scale`` is 1."""

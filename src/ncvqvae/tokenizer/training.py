@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ncvqvae.config import Stage1Config
@@ -45,6 +46,6 @@ class TokenizerObjective(nn.Module):
             if config.augmented_weight:
                 error = reconstruction_error(u_view, view, tokenizer.reconstruct(z_view))
                 terms["recon_view"] = config.augmented_weight * error
-            projections = self.projector(pool(quantized.latents)), self.projector(pool(z_view.float()))
+            projections = self.projector(torch.stack([pool(quantized.latents), pool(z_view.float())]))
             terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
         return terms

@@ -12,8 +12,10 @@ def pool(z: Tensor) -> Tensor:
     return torch.cat([z.mean((2, 3)), z.amax((2, 3))], dim=1)
 
 
-class Projector(nn.Sequential):
-    """Three linear layers of one width with batch norm and ReLU between them.
+class Projector(nn.Module):
+    """Three linear layers of one width with batch norm and ReLU between them, on several views at once.
+
+    The views share the matrix products, which reads the wide weights once; norms see each view's batch on its own.
 
     Args:
         in_features: width of the pooled latents, 2 d.
@@ -28,7 +30,15 @@ class Projector(nn.Sequential):
         layers.append(nn.Linear(width, width))
         if whiten:
             layers.append(IterNorm(width))
-        super().__init__(*layers)
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Project pooled latents (V, B, in_features) of V views to (V, B, width)."""
+        for layer in self.layers:
+            per_view = isinstance(layer, (nn.BatchNorm1d, IterNorm))
+            views = torch.stack([layer(view) for view in views]) if per_view else layer(views)
+        return views
 
 
 class IterNorm(nn.Module):
