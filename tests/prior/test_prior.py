@@ -79,6 +79,13 @@ def test_logits_depend_on_known_tokens_everywhere_and_on_the_class() -> None:
     assert not torch.allclose(network(tokens, torch.full_like(classes, network.no_class)), base)
 
 
+def test_scaling_divides_the_logits_of_a_tied_output_by_the_root_of_the_codes_width() -> None:
+    scaled, plain = (prior("token", scale_tied_logits=given).eval()(*batch()) for given in (True, False))
+    torch.testing.assert_close(scaled * D**0.5, plain)
+    untied = [prior("codebook", scale_tied_logits=given).eval()(*batch()) for given in (True, False)]
+    torch.testing.assert_close(*untied)
+
+
 def test_guidance_scale_one_is_the_conditional_distribution_in_one_pass() -> None:
     network, (tokens, classes) = prior().eval(), batch()
     calls = recorded_calls(network)
