@@ -88,7 +88,7 @@ def score_model(model: NCVQVAE, splits: Splits, *, fcn: str | Path | None = None
     copied = copied_share(main, train_image, test_image, y_generated=generated.y_labelled, y_heldout=splits.y_test)
     metrics["copied"] = copied.share
     metrics["copied_unconditional"] = copied_share(generated.unconditional, train_image, test_image).share
-    metrics["copied_real"] = float((copied.heldout_distances < copied.threshold).mean())
+    metrics["copied_real"] = float((copied.heldout_distances <= copied.threshold).mean())
     return Scores(metrics, unconditional, first, copied.per_class)
 
 
@@ -123,7 +123,7 @@ def score_series(
     copied = copied_share(made, real.X_train, real.X_test)
     return metrics | {
         "copied_raw": copied.share,
-        "copied_raw_real": float((copied.heldout_distances < copied.threshold).mean()),
+        "copied_raw_real": float((copied.heldout_distances <= copied.threshold).mean()),
     }
 
 

@@ -77,3 +77,13 @@ def test_spread_falls_as_a_class_collapses() -> None:
 def test_a_class_with_one_series_has_no_spread() -> None:
     X = series(5, 0)
     assert list(intra_class_spread(X, np.array([0, 0, 1, 1, 2]), X, np.array([0, 0, 0, 1, 2]))) == [0]
+
+
+def test_a_tokenizer_that_maps_heldout_series_onto_training_series_does_not_hide_copies() -> None:
+    rng = np.random.default_rng(0)
+    train, far = rng.normal(size=(20, 1, 8)), rng.normal(size=(80, 1, 8))
+    heldout = np.concatenate([train[:10], far])  # more than 5 % coincide: the quantile is 0
+    copied = copied_share(train, train, heldout)
+    assert copied.threshold == 0
+    assert copied.share == 1
+    assert (copied.heldout_distances <= copied.threshold).mean() == pytest.approx(10 / 90)

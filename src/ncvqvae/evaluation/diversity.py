@@ -16,7 +16,7 @@ class CopiedShare:
     """Result of `copied_share`.
 
     Attributes:
-        share: share of generated series nearer to a training series than `threshold`.
+        share: share of generated series that lie within `threshold` of a training series.
         threshold: quantile of the held-out real series' distances to their nearest training series.
         per_class: label → the share among generated series of that class (empty without labels).
         heldout_per_class: label → the same share among held-out real series: the real-data row of `per_class`.
@@ -51,8 +51,9 @@ def copied_share(
 ) -> CopiedShare:
     """Share of generated series that lie suspiciously near to a training series; `quantile` is what real data gives.
 
-    A series counts as copied if its Euclidean distance to the nearest training series is below the `quantile` of
-    the held-out real series' distances. `train` and `heldout` must have gone through the generator's own
+    A series counts as copied if its Euclidean distance to the nearest training series is at most the `quantile` of
+    the held-out real series' distances (at most, not below: a coarse tokenizer maps many a held-out series onto a
+    training series, so that the quantile itself is 0). `train` and `heldout` must have gone through the generator's own
     tokenizer (encode, decode): it smooths noise away, and against raw series even reconstructions of held-out
     real series look like copies.
 
@@ -67,12 +68,12 @@ def copied_share(
     distances, heldout_distances = nearest_distances(generated, train), nearest_distances(heldout, train)
     threshold = float(np.quantile(heldout_distances, quantile))
     return CopiedShare(
-        share=float((distances < threshold).mean()),
+        share=float((distances <= threshold).mean()),
         threshold=threshold,
         distances=distances,
         heldout_distances=heldout_distances,
-        per_class=_mean_per_class(distances < threshold, y_generated),
-        heldout_per_class=_mean_per_class(heldout_distances < threshold, y_heldout),
+        per_class=_mean_per_class(distances <= threshold, y_generated),
+        heldout_per_class=_mean_per_class(heldout_distances <= threshold, y_heldout),
     )
 
 
