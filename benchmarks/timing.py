@@ -20,10 +20,10 @@ class Contest:
 
 @dataclass(frozen=True)
 class Limit:
-    """Something with a limit in seconds instead of a reference; ``measure`` returns the seconds."""
+    """Something with a limit instead of a reference, in seconds unless the work's name says GB."""
 
     measure: Callable[[], float]
-    seconds: float
+    limit: float
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row
 
 
 def measure(work: str, limit: Limit, repetitions: int) -> Row:
-    """Median of the measured seconds against the limit."""
-    seconds = statistics.median(limit.measure() for _ in range(repetitions))
-    return Row(work, seconds, limit.seconds, limit.seconds / seconds, 1.0)
+    """Median of the measured values against the limit."""
+    value = statistics.median(limit.measure() for _ in range(repetitions))
+    return Row(work, value, limit.limit, limit.limit / value, 1.0)
 
 
 def matmul_gflops(dtype: torch.dtype, largest: int = 2048, repetitions: int = 5) -> float:

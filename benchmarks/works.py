@@ -239,6 +239,26 @@ def import_time(short: bool) -> Limit:
     return Limit(seconds, 0.3)
 
 
+def peak_memory(code: str) -> float:
+    """Peak resident memory in GB of a Python process that runs ``code``."""
+    lines = f"import resource\n{code}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
+    done = subprocess.run([sys.executable, "-c", lines], check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def fit_memory(short: bool) -> Limit:
+    """``fit`` at ECG5000's size; a few steps of each stage, since memory does not grow with their number."""
+    n_cases, steps = (8, 1) if short else (500, 5)
+    code = f"""
+import numpy as np
+from ncvqvae import NCVQVAE
+X = np.random.default_rng(0).normal(size=({n_cases}, 1, 140)).astype("float32")
+model = NCVQVAE("default", settings={{"stage1.max_steps": {steps}, "stage2.max_steps": {steps}}})
+model.fit(X, np.arange({n_cases}) % 5)
+"""
+    return Limit(lambda: peak_memory(code), 1.2)
+
+
 WORKS = [
     Work("stage 1 naive, ECG5000, paper", 2, stage1(ecg5000, "paper", "none")),
     Work("stage 1 naive, ECG5000, default", 2, stage1(ecg5000, "default", "none")),
@@ -260,6 +280,7 @@ WORKS = [
     Work("loop against bare step, 20 series", 1 / 1.1, loop_overhead(20), repetitions=3),
     Work("loop against bare step, 500 series", 1 / 1.1, loop_overhead(500), repetitions=3),
     Work("FCN training, ECG5000 (limit 60 s)", 1, fcn_training, repetitions=1),
+    Work("peak memory of fit, ECG5000, default (GB, limit 1.2)", 1, fit_memory, repetitions=1),
     Work("ncvqvae --help (limit 1 s)", 1, command_line_help, repetitions=3),
     Work("import ncvqvae after torch (limit 0.3 s)", 1, import_time, repetitions=3),
 ]

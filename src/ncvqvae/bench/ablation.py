@@ -14,8 +14,8 @@ from ncvqvae.config import load_config
 
 GENERATIVE = ("fid", "is", "cas", "fid_labelled", "is_labelled")
 METRICS = ("knn", "svm", *GENERATIVE, "copied")
-PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "stage2.schedule_gives"}
-"""In what the published pair differs: besides SSL, how the prior reads tokens and how many it masks."""
+PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "prior.scale_tied_logits", "stage2.schedule_gives"}
+"""In what the published pair differs: besides SSL, how the prior reads and scores tokens, and how many it masks."""
 
 
 def single_switches(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
