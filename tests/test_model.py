@@ -340,12 +340,12 @@ def test_a_failed_save_leaves_the_old_file(model: NCVQVAE, tmp_path: Path, monke
     model.save_pretrained(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def half_a_file(_: object, path: Path) -> None:
+    def half_a_file(path: Path, *_: object) -> None:
         path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(ncvqvae.model, "save_file", half_a_file)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(ncvqvae.model, "_write_weights", half_a_file)
+    with pytest.raises(InputError, match="disk full"):
         model.save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -241,14 +246,37 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
     try:
-        app(arguments, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
+        with _termination_as_interrupt():
+            app(arguments, exit_on_error=False, print_error=False)
+    except (CycloptsError, InputError) as error:
         _fail(str(error))
-    except InputError as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted; what had been written is intact, continue with --resume", file=sys.stderr)
-        sys.exit(130)
+    except OSError as error:
+        _fail(
+            f"{error.filename or 'file system'}: {error.strerror or error}; free space, or check path and permissions"
+        )
+    except KeyboardInterrupt as interrupt:
+        how, code = ("terminated", 143) if interrupt.args == (signal.SIGTERM,) else ("interrupted", 130)
+        command = (sys.argv[1:] if arguments is None else arguments)[:1]
+        mend = "continue with --resume" if command == ["fit"] else "start the same command again"
+        print(f"{how}; what had been written is intact, {mend}", file=sys.stderr)
+        sys.exit(code)
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM unwind the program as Ctrl-C does, so that temporary files go and workers end."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.SIGTERM)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(message: str) -> None:

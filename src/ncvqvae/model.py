@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
@@ -127,12 +127,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             plan, objective, network, get_batch = build(scaled, y)
             done = None if folder is None else folder / f"{stage}.safetensors"
             if done is not None and done.exists():
-                trained = _load_stage(done, network)
+                trained = load_stage(done, network)
             else:
                 relay = None if report is None else _relay(report, stage)
                 trained = train(stage, objective, get_batch, plan, report=relay, **common)
                 if done is not None:
-                    _save_stage(done, network, trained)
+                    save_stage(done, network, trained)
             network.eval().requires_grad_(False)
             self.history_ += trained.history
             self.seconds_[stage] = trained.seconds
@@ -351,15 +351,27 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     # ------------------------------------------------------------------ files
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``, each whole or not at all."""
-        import yaml
+        """Write ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``, all of them or none.
 
+        Raises:
+            InputError: if they cannot be written; an older model in the folder stays as it is.
+        """
         check_is_fitted(self)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, network in (("tokenizer", self.tokenizer_), ("prior", self.prior_)):
-            with replaced(folder / f"{name}.safetensors") as path:
-                save_file(_weights(network), path)
+        with (
+            replaced(folder / "config.yaml") as config,  # the last to take its name: it says that a run is finished
+            replaced(folder / "prior.safetensors") as prior,
+            replaced(folder / "tokenizer.safetensors") as tokenizer,
+        ):
+            config.write_text(self._as_yaml(), encoding="utf-8")
+            _write_weights(prior, self.prior_)
+            _write_weights(tokenizer, self.tokenizer_)
+
+    def _as_yaml(self) -> str:
+        """All but the weights, as ``config.yaml`` holds it."""
+        import yaml
+
         data = {
             "n_cases": self.n_cases_,
             "n_channels": self.n_channels_,
@@ -370,8 +382,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             "scaler": self.scaler_.get_state(),
         }
         values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
-        with replaced(folder / "config.yaml") as path:
-            path.write_text(yaml.safe_dump({**values, "seconds": self.seconds_}, sort_keys=False), encoding="utf-8")
+        return yaml.safe_dump({**values, "seconds": self.seconds_}, sort_keys=False)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> NCVQVAE:
@@ -530,9 +541,12 @@ def _relay(report: Report, stage: str) -> Callable[[int, int, dict[str, float]],
     return lambda step, n_steps, terms: report(stage, step, n_steps, terms)
 
 
-def _weights(network: nn.Module) -> dict[str, Tensor]:
+def _write_weights(path: Path, network: nn.Module, metadata: dict[str, str] | None = None) -> None:
     # a tied weight would be refused as shared memory, and the row-major copy is what readers expect
-    return {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
+    weights = {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
+    path.write_bytes(
+        serialized(weights, metadata)
+    )  # a full disk is an OSError here, and not in safetensors' own writer
 
 
 def _load_weights(path: Path, network: nn.Module) -> dict[str, str]:
@@ -550,14 +564,15 @@ def _load_weights(path: Path, network: nn.Module) -> dict[str, str]:
     return metadata
 
 
-def _save_stage(path: Path, network: nn.Module, trained: Trained) -> None:
+def save_stage(path: Path, network: nn.Module, trained: Trained) -> None:
     """Weights of a finished stage, with its history, for a run that is resumed later."""
     record = {"history": json.dumps(trained.history), "seconds": repr(trained.seconds)}
     with replaced(path) as temporary:
-        save_file(_weights(network), temporary, metadata=record)
+        _write_weights(temporary, network, record)
 
 
-def _load_stage(path: Path, network: nn.Module) -> Trained:
+def load_stage(path: Path, network: nn.Module) -> Trained:
+    """Load weights that :func:`save_stage` wrote into ``network``; return the history."""
     from ncvqvae.training import Trained
 
     record = _load_weights(path, network)

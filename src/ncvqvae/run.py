@@ -19,7 +19,7 @@ from ncvqvae.data import Splits, load_splits, read_series
 from ncvqvae.data.writers import SeriesWriter
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.protocol import n_unconditional
-from ncvqvae.files import replaced
+from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE, Report, Samples
 
 if TYPE_CHECKING:  # figures and metrics take seconds to import, and sampling needs neither
@@ -81,7 +81,7 @@ def fit_run(
 
     Args:
         overwrite: replace a run that is there already.
-        resume: continue an interrupted run.
+        resume: continue an interrupted run; a finished one of the same data and settings is returned as it is.
         report: called while training, see :meth:`NCVQVAE.fit`.
         announce: called before training with the splits and the expected seconds of each stage.
         logger: ``tensorboard``, ``wandb``, ``mlflow`` or ``none``.
@@ -91,7 +91,11 @@ def fit_run(
     """
     folder = Path(out)
     with _claimed(folder):
+        remove_leftovers(folder)
         _check_folder(folder, overwrite, resume)
+        if resume and (folder / "config.yaml").is_file():  # killed after its last file: nothing is left to do
+            _check_same_run(folder, source, model, resume)
+            return NCVQVAE.from_pretrained(folder)
         config = model._config()
         splits = source.load(config.seed)
         _check_same_run(folder, source, model, resume)
@@ -202,7 +206,7 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
         for name in present & set(OWN_FILES):
             path = folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    elif (folder / "config.yaml").exists():
+    elif (folder / "config.yaml").exists() and not resume:
         raise InputError(f"{folder} holds a finished run; choose another --out, or replace it with --overwrite")
     elif not resume:
         raise InputError(
@@ -272,6 +276,7 @@ def evaluate_run(
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
     with _claimed(folder):
+        remove_leftovers(folder)
         splits = source.load(model.config_.seed)
         if samples is not None:
             given = read_series(samples)

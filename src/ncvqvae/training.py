@@ -24,13 +24,15 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ncvqvae.checkpoints import Interruption, WholeFileIO, describe
 from ncvqvae.config import TrainingConfig
+from ncvqvae.errors import InputError
 
 CHUNK = 100  # optimizer steps that Lightning sees as one epoch, so that its per-epoch work does not grow with epochs
 
 
-class TrainingError(RuntimeError):
-    """The loss became NaN or infinite."""
+class TrainingError(InputError):
+    """The loss or the weights became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,19 @@ class Stage(L.LightningModule):
         """Loss terms of the batch of the current optimizer step."""
         step = self.global_step
         torch.manual_seed(int(np.random.SeedSequence([self.plan.seed, step]).generate_state(1)[0]))
-        terms = self.objective(*(part.to(self.device) for part in self.get_batch(self.plan.batch(step))))
+        rows = self.plan.batch(step)
+        terms = self.objective(*(part.to(self.device) for part in self.get_batch(rows)))
         loss = torch.stack(list(terms.values())).sum()
         if not math.isfinite(loss.item()):
             values = ", ".join(f"{name} {value.item():.3g}" for name, value in terms.items())
-            raise TrainingError(f"the loss is not finite at step {step} ({values}); a lower learning rate may mend it")
+            raise TrainingError(f"the loss is not finite at step {step} ({values}), batch of series {rows.tolist()}")
         return {"loss": loss, **{name: value.detach() for name, value in terms.items()}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let no checkpoint hold weights that are not finite: the last one on disk stays a good one."""
+        for name, value in self.objective.state_dict().items():
+            if not value.isfinite().all():
+                raise TrainingError(f"weights ({name}) are not finite after step {self.global_step - 1}")
 
     def configure_optimizers(self) -> Any:
         """AdamW and a cosine to 0, stepped per optimizer step."""
@@ -203,13 +212,16 @@ def train(
         checkpoint_seconds: time between checkpoints.
 
     Raises:
-        TrainingError: if the loss becomes NaN or infinite.
+        TrainingError: if the loss becomes NaN or infinite; it names step, series and the last good checkpoint.
+        InputError: if a checkpoint is damaged, or cannot be written.
+        KeyboardInterrupt: after Ctrl-C; the step in hand is finished and a checkpoint saved first.
     """
     _quiet()
     keep_freed_pages()
     history, clock = History(stage, report), Clock()
-    callbacks: list[L.Callback] = [history, clock]
-    resume = None
+    path = None if checkpoints is None else checkpoints / f"{stage}.ckpt"
+    interruption = Interruption(path)
+    callbacks: list[L.Callback] = [history, clock, interruption]
     if checkpoints is not None:
         callbacks.append(
             ModelCheckpoint(
@@ -219,7 +231,6 @@ def train(
                 enable_version_counter=False,
             )
         )
-        resume = checkpoints / f"{stage}.ckpt"
     trainer = L.Trainer(
         max_steps=plan.n_steps,
         max_epochs=-1,
@@ -227,6 +238,7 @@ def train(
         devices=1,
         precision=resolve_precision(plan.config.precision),  # type: ignore[arg-type]
         callbacks=callbacks,
+        plugins=[WholeFileIO()],
         logger=logger or False,
         enable_checkpointing=checkpoints is not None,
         enable_progress_bar=False,
@@ -236,10 +248,12 @@ def train(
     loader: DataLoader[int] = DataLoader(range(CHUNK), batch_size=None)  # type: ignore[arg-type]
     module = Stage(objective, get_batch, plan, plan.config)
     objective.train()
-    with torch.random.fork_rng():
-        trainer.fit(
-            module, loader, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True
-        )
+    try:
+        with torch.random.fork_rng(), interruption:
+            trainer.fit(module, loader, ckpt_path=path if path is not None and path.exists() else None)
+    except TrainingError as error:
+        mend = f"look at these series, or lower {stage}.learning_rate"
+        raise TrainingError(f"{stage}: {error}; {describe(path)}; {mend}") from None
     objective.eval()
     return Trained(history.rows, clock.state_dict()["seconds"])
 

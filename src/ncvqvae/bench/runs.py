@@ -165,7 +165,7 @@ def _take_over(run: Run) -> None:
     """Put the trained stages of another run where ``fit_run`` looks for finished stages of an interrupted one."""
     import pandas as pd
 
-    from ncvqvae.model import NCVQVAE, _save_stage
+    from ncvqvae.model import NCVQVAE, save_stage
     from ncvqvae.training import Trained
 
     other = Path(run.out) / str(run.reused_key)
@@ -180,7 +180,7 @@ def _take_over(run: Run) -> None:
             if row["stage"] == stage
         ]
         path = run.folder / "checkpoints" / f"{stage}.safetensors"
-        _save_stage(path, networks[stage], Trained(rows, model.seconds_[stage]))
+        save_stage(path, networks[stage], Trained(rows, model.seconds_[stage]))
 
 
 def _evaluate(run: Run, pulse: Pulse) -> None:
