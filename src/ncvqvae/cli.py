@@ -22,6 +22,7 @@ app = App(
     help="Learn from and generate labelled time series with NC-VQVAE.",
     help_format="plaintext",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # main() says what is left and how to go on
 )
 
 Settings = Parameter(name="*", group="Settings (each overrides the preset)")
