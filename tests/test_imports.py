@@ -18,7 +18,7 @@ SEE_ALL = {"__init__", "__main__", "bench", "cli", "console", "model", "report",
 SHARED = {"ncvqvae.errors", "ncvqvae.config", "ncvqvae.files"}
 MAY_SEE = {"prior": {"ncvqvae.tokenizer.tokenizer"}, "training": {"ncvqvae.checkpoints"}}
 
-HEAVY = {"aeon", "lightning", "matplotlib", "numba", "pandas", "plotly", "scipy", "sklearn", "torch"}
+HEAVY = {"aeon", "lightning", "matplotlib", "numba", "pandas", "scipy", "sklearn", "torch"}
 
 
 def is_module(name: str) -> bool:

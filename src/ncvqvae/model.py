@@ -130,7 +130,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 trained = load_stage(done, network)
             else:
                 relay = None if report is None else _relay(report, stage)
-                trained = train(stage, objective, get_batch, plan, report=relay, **common)
+                monitor = getattr(objective, "monitor", None)
+                trained = train(stage, objective, get_batch, plan, report=relay, monitor=monitor, **common)
                 if done is not None:
                     save_stage(done, network, trained)
             network.eval().requires_grad_(False)

@@ -132,9 +132,13 @@ class History(L.Callback):
     """Collects the loss terms about ``n_rows`` times, and hands them to the logger and to ``report``."""
 
     def __init__(
-        self, stage: str, report: Callable[[int, int, dict[str, float]], None] | None, n_rows: int = 500
+        self,
+        stage: str,
+        report: Callable[[int, int, dict[str, float]], None] | None,
+        monitor: Callable[[float], dict[str, float]] | None = None,
+        n_rows: int = 500,
     ) -> None:
-        self.stage, self.report, self.n_rows = stage, report, n_rows
+        self.stage, self.report, self.monitor, self.n_rows = stage, report, monitor, n_rows
         self.rows: list[dict[str, float | str]] = []
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any) -> None:
@@ -144,6 +148,8 @@ class History(L.Callback):
         if step % every and step != n_steps:
             return
         terms = {name: float(value) for name, value in outputs.items()}
+        if self.monitor is not None:
+            terms |= self.monitor(step / n_steps)
         self.rows.append({"stage": self.stage, "step": step, **terms})
         if trainer.logger is not None:
             trainer.logger.log_metrics({f"{self.stage}/{name}": value for name, value in terms.items()}, step)
@@ -197,6 +203,7 @@ def train(
     checkpoints: Path | None = None,
     logger: Logger | None = None,
     report: Callable[[int, int, dict[str, float]], None] | None = None,
+    monitor: Callable[[float], dict[str, float]] | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> Trained:
     """Train ``objective`` in place.
@@ -209,6 +216,7 @@ def train(
         checkpoints: folder of the resumable checkpoint; one that exists is continued.
         logger: a Lightning logger.
         report: called with step, number of steps and loss terms about 500 times.
+        monitor: gives figures that stand beside the loss terms, from the share of steps that is done.
         checkpoint_seconds: time between checkpoints.
 
     Raises:
@@ -218,7 +226,7 @@ def train(
     """
     _quiet()
     keep_freed_pages()
-    history, clock = History(stage, report), Clock()
+    history, clock = History(stage, report, monitor), Clock()
     path = None if checkpoints is None else checkpoints / f"{stage}.ckpt"
     interruption = Interruption(path)
     callbacks: list[L.Callback] = [history, clock, interruption]

@@ -1,5 +1,6 @@
 """Stage 1's objective: which terms there are, and what each is made of."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from ncvqvae.config import Stage1Config, TokenizerConfig
 from ncvqvae.tokenizer.ssl import pool
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
-from ncvqvae.tokenizer.training import TokenizerObjective
+from ncvqvae.tokenizer.training import CollapseWarning, TokenizerObjective
 
 CONFIG = Stage1Config(projector_width=16)
 
@@ -86,3 +87,23 @@ def test_weights_scale_their_terms_and_nothing_else() -> None:
 
 def test_naive_model_has_no_projector() -> None:
     assert {name.split(".")[0] for name, _ in objective("none").named_parameters()} == {"tokenizer"}
+
+
+def test_perplexity_counts_the_codes_in_use() -> None:
+    module = objective("none")
+    counts = module.tokenizer.quantizer.vq._codebook.cluster_size
+    counts.copy_(torch.tensor([[5.0, 5, 5, 5, 0, 0, 0, 0]]))
+    assert module.monitor(0.5)["perplexity"] == pytest.approx(4)
+
+
+def test_a_collapsing_codebook_is_said_once_and_not_at_the_start() -> None:
+    module = objective("none")
+    module.tokenizer.quantizer.vq._codebook.cluster_size.copy_(torch.tensor([[9.0] + [0.0] * 7]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        module.monitor(0.01)
+    with pytest.warns(CollapseWarning, match="1 of 8 codes"):
+        module.monitor(0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        module.monitor(0.6)

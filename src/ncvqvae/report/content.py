@@ -131,12 +131,16 @@ class Curve(NamedTuple):
     values: np.ndarray
 
 
+NOT_TERMS = ("stage", "step", "perplexity")
+"""Columns of the history that are no part of the loss."""
+
+
 def loss_terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
     """Curves by stage and term, the total `loss` first; a term that a row lacks, or has as nan, has no point there."""
     stages: dict[str, dict[str, Curve]] = {}
     for stage in STAGES:
         rows = [row for row in history if row["stage"] == stage]
-        names = dict.fromkeys(key for row in rows for key in row if key not in ("stage", "step"))
+        names = dict.fromkeys(key for row in rows for key in row if key not in NOT_TERMS)
         for name in sorted(names, key=lambda name: name != "loss"):
             points = [(row["step"], row[name]) for row in rows if np.isfinite(row.get(name, np.nan))]
             if points:

@@ -62,6 +62,12 @@ class Quantizer(nn.Module):
         """Code vectors, (K, d)."""
         return self.vq.codebook
 
+    @property
+    def usage(self) -> Tensor:
+        """Share of each code in the training's moving counts, (K,)."""
+        counts = self.vq._codebook.cluster_size.flatten()
+        return counts / counts.sum().clamp(min=torch.finfo(counts.dtype).tiny)
+
     def forward(self, z: Tensor) -> Quantized:
         """Quantize latents (B, d, H, W); in training mode this also moves the codebook. Always in fp32."""
         height = z.shape[2]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
 from ncvqvae.config import Stage1Config
 from ncvqvae.tokenizer.ssl import LOSSES, Projector, pool
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
+
+COLLAPSED = 1 / 4
+"""Perplexity of the codes, as a share of their number, below which the tokenizer is said to have collapsed."""
+
+
+class CollapseWarning(UserWarning):
+    """The tokenizer uses so few codes that series look alike to the prior."""
 
 
 class TokenizerObjective(nn.Module):
@@ -25,6 +34,7 @@ class TokenizerObjective(nn.Module):
     def __init__(self, tokenizer: Tokenizer, config: Stage1Config, ssl: str) -> None:
         super().__init__()
         self.tokenizer, self.config = tokenizer, config
+        self.warned = False
         self.ssl_loss: nn.Module | None = None
         if ssl != "none":
             self.ssl_loss = LOSSES[ssl]()
@@ -49,3 +59,22 @@ class TokenizerObjective(nn.Module):
             projections = self.projector(torch.stack([pool(quantized.latents), pool(z_view.float())]))
             terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
         return terms
+
+    def monitor(self, progress: float) -> dict[str, float]:
+        """Perplexity of the codes in use, from 1 to their number K; warns once if it is below a quarter of K.
+
+        Args:
+            progress: share of the training that is done; in its first tenth the codebook may still be settling.
+        """
+        usage = self.tokenizer.quantizer.usage
+        perplexity = float(torch.special.entr(usage).sum().exp())
+        if progress > 0.1 and perplexity < COLLAPSED * len(usage) and not self.warned:
+            self.warned = True
+            n_used = int((usage > 0.01 / len(usage)).sum())  # a hundredth of an even share is hardly any series
+            warnings.warn(
+                f"the codebook is collapsing: {n_used} of {len(usage)} codes are in use (perplexity {perplexity:.1f}); "
+                "generated series will be coarse and alike; try tokenizer.dead_code_threshold 1 or another ssl",
+                CollapseWarning,
+                stacklevel=2,
+            )
+        return {"perplexity": perplexity}
