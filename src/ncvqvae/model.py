@@ -168,6 +168,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 f"series have {series.shape[2]} time steps, fewer than the STFT window of {n_fft}; "
                 "set a smaller tokenizer.n_fft"
             )
+        if series.min() == series.max():
+            raise InputError(
+                f"all values are {series.flat[0]:g}: there is nothing to learn; check which columns are read"
+            )
         self.flat_ = np.ndim(X) == 2
         self.n_cases_, self.n_channels_, self.n_timepoints_ = series.shape
         labels = check_labels(y, len(series))

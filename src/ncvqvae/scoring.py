@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ncvqvae.data import Splits
+from ncvqvae.errors import InputError
 from ncvqvae.evaluation.diversity import copied_share
 from ncvqvae.evaluation.features import FCN, cached_fcn, load_fcn
 from ncvqvae.evaluation.probes import probe_accuracy
@@ -107,11 +108,17 @@ def score_series(
         model: gives the scaling of the train split.
         splits: real data.
         X: series in the units of the data, labelled if ``y`` is given.
+
+    Raises:
+        InputError: if the samples have another shape than the data.
     """
 
     def scaled(values: np.ndarray) -> np.ndarray:
         return model.scaler_.transform(values)
 
+    if X.shape[1:] != splits.X_train.shape[1:]:
+        given, wanted = (f"{a.shape[1]} channel(s) and length {a.shape[2]}" for a in (X, splits.X_train))
+        raise InputError(f"the samples have {given}, the data {wanted}; give series of the data's own shape")
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     made = scaled(X)
     generated = GeneratedData(unconditional=made) if y is None else GeneratedData(labelled=made, y_labelled=y)

@@ -1,0 +1,224 @@
+"""The command line: every verb on a tiny model, and one line with exit 2 for whatever is at fault."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ncvqvae.cli import main
+from ncvqvae.data import read_series
+from ncvqvae.run import _claimed
+
+TINY = {
+    "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
+    "stage1": {"max_steps": 2, "batch_size": 8, "projector_width": 16, "precision": "32-true"},
+    "prior": {"width": 8, "head_width": 8, "n_layers": 1},
+    "stage2": {"max_steps": 2, "batch_size": 8, "precision": "32-true"},
+}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, settings, and a fitted run in ``run``."""
+    folder = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    np.savez(folder / "data.npz", X=rng.normal(size=(24, 1, 32)), y=np.array(["a", "b", "c"] * 8))
+    np.savez(folder / "longer.npz", X=rng.normal(size=(6, 1, 40)), y=np.array(["a", "b", "c"] * 2))
+    np.savez(folder / "channels.npz", X=rng.normal(size=(6, 2, 32)), y=np.array(["a", "b", "c"] * 2))
+    np.savez(folder / "unseen.npz", X=rng.normal(size=(6, 1, 32)), y=np.array(["a", "b", "z"] * 2))
+    np.savez(folder / "constant.npz", X=np.ones((6, 1, 32)), y=np.array(["a", "b", "c"] * 2))
+    np.savez(folder / "complex.npz", X=np.ones((6, 1, 32), complex))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (folder / "not.yaml").write_text("stage1: [")
+    (folder / "code.yaml").write_text("!!python/object/apply:os.system ['true']")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "run", "--logger", "none"])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inside(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(work / "cache"))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its content; locks say nothing."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def test_a_run_folder_holds_all_there_is(work: Path) -> None:
+    names = {path.name for path in (work / "run").iterdir()} - {".lock"}
+    assert {"config.yaml", "data.yaml", "tokenizer.safetensors", "prior.safetensors", "history.csv", "figures"} == names
+    assert list((work / "run" / "figures").glob("*.png"))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet", ".ts"])
+def test_samples_can_be_read_again(suffix: str) -> None:
+    main(["sample", "run", "-n", "5", "--label", "b", "--out", f"draw{suffix}"])
+    made = read_series(f"draw{suffix}")
+    assert made.X.shape == (5, 1, 32)
+    assert made.y is not None and made.y.tolist() == ["b"] * 5
+
+
+def test_sampling_settings_and_seed_act(work: Path) -> None:
+    for name, options in {"one": [], "same": [], "seed": ["--seed", "5"], "steps": ["--sampling.n-steps", "1"]}.items():
+        main(["sample", "run", "-n", "4", "--out", f"{name}.npz", *options])
+    one, same, seed, steps = (read_series(f"{name}.npz").X for name in ("one", "same", "seed", "steps"))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, seed) and not np.array_equal(one, steps)
+
+
+def test_evaluate_and_report_write_what_they_say(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree("run", "evaluated")
+    main(["evaluate", "evaluated"])
+    metrics = json.loads(Path("evaluated/metrics.json").read_text())
+    assert {"val_recon", "knn", "svm", "prior_loss", "fid", "is", "cas", "copied", "fid_real", "cas_real"} <= set(
+        metrics
+    )
+    assert f"{metrics['cas']:.3f}" in capsys.readouterr().out
+    assert Path("evaluated/report.html").read_text().rstrip().endswith("</html>")
+    main(["report", "evaluated", "evaluated", "--out", "both.html"])
+    assert Path("both.html").is_file()
+
+
+def test_a_finished_run_is_resumed_to_itself_and_replaced_only_when_asked(work: Path) -> None:
+    again = ["fit", "data.npz", "--config", "tiny.yaml", "--out", "again", "--logger", "none"]
+    main(again)
+    first = files(work / "again")
+    main([*again, "--resume"])
+    assert files(work / "again")["tokenizer.safetensors"] == first["tokenizer.safetensors"]
+    (work / "again" / "note.txt").write_text("mine")
+    main([*again, "--overwrite", "--seed", "1"])
+    assert files(work / "again")["tokenizer.safetensors"] != first["tokenizer.safetensors"]
+    assert (work / "again" / "note.txt").read_text() == "mine"
+
+
+FIT = ["fit", "data.npz", "--config", "tiny.yaml", "--logger", "none", "--out", "new"]
+BAD_INPUT = {
+    "missing file": (["fit", "absent.csv", "--out", "new"], "absent.csv"),
+    "folder for a file": (["fit", "run", "--out", "new"], "run"),
+    "unknown dataset": (["fit", "GunPiont", "--out", "new"], "GunPoint"),
+    "complex numbers": (["fit", "complex.npz", "--out", "new"], "complex"),
+    "constant dataset": (["fit", "constant.npz", *FIT[2:]], "all values are 1"),
+    "test of another length": ([*FIT, "--test", "longer.npz"], "40"),
+    "test of other channels": ([*FIT, "--test", "channels.npz"], "channels"),
+    "label only in test": ([*FIT, "--test", "unseen.npz"], "z"),
+    "unknown preset": ([*FIT, "--preset", "papre"], "did you mean 'paper'"),
+    "unknown option": ([*FIT, "--stage1.epoch", "3"], "--stage1.epochs"),
+    "unknown loss": ([*FIT, "--ssl", "barlow"], "barlowtwins"),
+    "wrong kind of value": ([*FIT, "--stage1.epochs", "many"], "many"),
+    "value out of range": ([*FIT, "--stage1.epochs", "0"], "epochs"),
+    "settings that are no YAML": (["fit", "data.npz", "--config", "not.yaml", "--out", "new"], "not.yaml"),
+    "settings with code": (["fit", "data.npz", "--config", "code.yaml", "--out", "new"], "code.yaml"),
+    "settings that are not there": (["fit", "data.npz", "--config", "no.yaml", "--out", "new"], "no.yaml"),
+    "shorter than the window": ([*FIT, "--tokenizer.n-fft", "64"], "STFT window"),
+    "run that is finished": (["fit", "data.npz", "--out", "run"], "--overwrite"),
+    "resumed with other settings": ([*FIT[:-2], "--out", "run", "--resume", "--seed", "3"], "seed"),
+    "folder of something else": (["fit", "data.npz", "--out", "."], "not a run's"),
+    "no series wanted": (["sample", "run", "-n", "0", "--out", "new.npz"], "0"),
+    "fewer than none wanted": (["sample", "run", "-n", "-3", "--out", "new.npz"], "-3"),
+    "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "a, b, c"),
+    "label and unconditional": (["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"], "label"),
+    "unknown format": (["sample", "run", "--out", "new.xlsx"], ".xlsx"),
+    "file that is there": (["sample", "run", "--out", "data.npz"], "--overwrite"),
+    "no run": (["sample", "nowhere", "--out", "new.npz"], "nowhere"),
+    "evaluation of no run": (["evaluate", "nowhere"], "nowhere"),
+    "weights that are not there": (["evaluate", "run", "--fcn", "no.safetensors"], "no.safetensors"),
+    "weights that are none": (["evaluate", "run", "--fcn", "data.npz"], "data.npz"),
+    "samples of another length": (["evaluate", "run", "--samples", "longer.npz"], "40"),
+    "comparison before evaluation": (["report", "run", "--out", "new.html"], "ncvqvae evaluate run"),
+    "tables of no bench": (["tables", "nowhere"], "nowhere"),
+    "unknown suite": (["bench", "--suite", "papper", "--out", "new"], "paper"),
+    "unknown command": (["fitt", "data.npz"], "fit"),
+    "nothing to fit": (["fit"], "DATA"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input_gets_one_line_and_exit_2(name: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, words = BAD_INPUT[name]
+    before = files(work)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert stopped.value.code == 2
+    assert said.startswith("ncvqvae: ") and words in said
+    written = {name: content for name, content in files(work).items() if before.get(name) != content}
+    assert {Path(name).name for name in written} <= {"data.yaml"}  # says what was asked, when the fault shows late
+    shutil.rmtree(work / "new", ignore_errors=True)
+
+
+@pytest.fixture
+def damaged(work: Path) -> Iterator[Path]:
+    shutil.copytree(work / "run", work / "damaged")
+    yield work / "damaged"
+    shutil.rmtree(work / "damaged")
+
+
+def newer_format(run: Path) -> None:
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**values, "format": 999}))
+
+
+def truncated(name: str) -> Callable[[Path], None]:
+    def cut(run: Path) -> None:
+        content = (run / name).read_bytes()
+        (run / name).write_bytes(content[: len(content) // 2])
+
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (newer_format, "upgrade ncvqvae"),
+        (truncated("prior.safetensors"), "prior.safetensors"),
+        (truncated("tokenizer.safetensors"), "tokenizer.safetensors"),
+        (lambda run: (run / "data.yaml").unlink(), "data.yaml"),
+        (lambda run: (run / "config.yaml").write_bytes(b"\xff\xfe\x00"), "config.yaml"),
+    ],
+)
+def test_damaged_runs_get_one_line(
+    damaged: Path, damage: Callable[[Path], None], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(damaged)
+    with pytest.raises(SystemExit) as stopped:
+        main(["sample", "damaged", "-n", "2", "--out", "never.npz"])
+    assert stopped.value.code == 2 and words in capsys.readouterr().err
+    assert not Path("never.npz").exists()
+
+
+def test_a_second_process_on_one_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with _claimed(work / "shared"), pytest.raises(SystemExit) as stopped:
+        main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "shared"])
+    assert stopped.value.code == 2 and "another process is writing" in capsys.readouterr().err
+
+
+def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ncvqvae.run.fit_run", interrupted)
+    monkeypatch.setattr("ncvqvae.bench.bench.run_bench", interrupted)
+    for arguments, mend in ((FIT, "--resume"), (["bench", "--suite", "smoke", "--out", "b"], "the same command")):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 130 and mend in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is where not even root can write")
+def test_a_folder_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "/proc/run"])
+    assert stopped.value.code == 2 and "choose another --out" in capsys.readouterr().err
