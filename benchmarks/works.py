@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
 from ncvqvae.evaluation.features import FCNTraining, train_fcn
-from ncvqvae.training import Plan, Stage, resolve_precision, train
+from ncvqvae.hardware import resolve_precision
+from ncvqvae.training import Plan, Stage, train
 from reference.augmentations import AUGMENTATIONS, AugmentedDataset
 from reference.prior import StageTwo
 from reference.tokenizer import StageOne

@@ -22,6 +22,7 @@ from ncvqvae.errors import InputError
 SSL = Literal["none", "barlowtwins", "vibcreg"]
 Augmentation = Literal["none", "warp", "slice", "gauss"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
 @dataclass
@@ -68,7 +69,7 @@ class TrainingConfig:
     """Peak learning rate of AdamW; a cosine takes it to 0 over the training."""
     weight_decay: float = 1e-3
     """Decoupled weight decay of AdamW."""
-    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     """Arithmetic of the matrix products; auto takes bf16 where this machine multiplies faster in it (measured)."""
 
 
@@ -144,6 +145,8 @@ class SamplingConfig:
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
     chunk_size: int = 256
     """Series generated at a time."""
+    precision: Precision = "32-true"
+    """Arithmetic of the matrix products; auto takes bf16 where this machine multiplies faster in it (measured)."""
 
 
 @dataclass

@@ -25,6 +25,7 @@ from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load
 from ncvqvae.data import GlobalScaler, check_labels, check_series
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
+from ncvqvae.prior.decoding import draw
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
@@ -226,14 +227,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             objective = PriorObjective(self.prior_, config.stage2)
         self.tokenizer_.eval()
         logits = self._in_chunks(self.tokenizer_.token_logits, scaled) / config.stage2.token_temperature
+        weights = torch.softmax(logits, dim=-1)
         classes = self._class_indices(y, len(scaled))
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
-            chosen = logits[rows]
-            if config.stage2.stochastic_tokens:
-                # argmax of logits + Gumbel noise draws from their softmax
-                chosen = chosen - torch.empty_like(chosen).exponential_().log()
-            return chosen.argmax(-1), classes[rows]
+            tokens = draw(weights[rows]) if config.stage2.stochastic_tokens else weights[rows].argmax(-1)
+            return tokens, classes[rows]
 
         return _StageParts(Plan(len(scaled), config.stage2, config.seed), objective, self.prior_, get_batch)
 

@@ -1,6 +1,5 @@
 """Parallel decoding: equal to the reference given the same noise; known tokens stay, none stays masked."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -42,8 +41,13 @@ def test_equals_the_reference_given_the_same_noise(
 ) -> None:
     rng = np.random.default_rng(n_steps)
     token_noise, choice_noise = rng.gumbel(size=(n_steps, B, N, K)), rng.gumbel(size=(n_steps, B, N))
-    draws: Iterator[np.ndarray] = (step for pair in zip(token_noise, choice_noise, strict=True) for step in pair)
-    monkeypatch.setattr(decoding, "gumbel", lambda shape, generator=None: torch.from_numpy(next(draws)).reshape(shape))
+    of_tokens, of_choice = iter(token_noise), iter(choice_noise)
+
+    def draw(weights: Tensor, generator: object) -> Tensor:
+        return (weights.log() + torch.from_numpy(next(of_tokens))).argmax(-1)
+
+    monkeypatch.setattr(decoding, "draw", draw)
+    monkeypatch.setattr(decoding, "gumbel", lambda shape, generator: torch.from_numpy(next(of_choice)).reshape(shape))
     config = replace(CONFIG, n_steps=n_steps, choice_temperature=choice_temperature)
     decoded = parallel_decode(lambda tokens: logits_of(tokens), start(), MASK, config)
 
@@ -111,3 +115,12 @@ def test_the_seed_decides() -> None:
     first = parallel_decode(logits_of, start(), MASK, CONFIG, seeded(1)).tokens
     assert torch.equal(first, parallel_decode(logits_of, start(), MASK, CONFIG, seeded(1)).tokens)
     assert not torch.equal(first, parallel_decode(logits_of, start(), MASK, CONFIG, seeded(2)).tokens)
+
+
+def test_draws_follow_the_weights_and_never_take_what_has_none() -> None:
+    weights = torch.tensor([0.0, 3.0, 0.0, 1.0, 6.0, 0.0])
+    drawn = decoding.draw(weights.expand(100_000, -1), seeded())
+    shares = torch.bincount(drawn, minlength=6) / len(drawn)
+    torch.testing.assert_close(shares, weights / 10, atol=0.006, rtol=0)  # 4 standard errors
+    assert shares[weights == 0].eq(0).all()
+    assert decoding.draw(torch.eye(4)).tolist() == [0, 1, 2, 3]

@@ -40,13 +40,12 @@ def parallel_decode(
         config: steps, schedule and temperatures.
         generator: source of all randomness (CPU).
     """
-    tokens = tokens.clone()
     n_start = (tokens == mask_token).sum(1)
     probabilities, entropies = [], []
     for step in range(1, config.n_steps + 1):
         unknown = tokens == mask_token
         log_p = torch.log_softmax(logits_fn(tokens).float() / config.temperature, dim=-1)
-        drawn = (log_p + gumbel(log_p.shape, generator).to(log_p)).argmax(-1)
+        drawn = draw(log_p.exp(), generator)
         selected = log_p.gather(-1, drawn[..., None]).squeeze(-1)
         share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
@@ -58,6 +57,17 @@ def parallel_decode(
         probabilities.append(selected.exp().masked_fill(~fixed, math.nan))
         entropies.append(-(log_p.exp() * log_p).sum(-1)[unknown].mean())
     return Decoded(tokens, torch.stack(probabilities), torch.stack(entropies))
+
+
+def draw(weights: Tensor, generator: Generator | None = None) -> Tensor:
+    """One index per row, with probability in proportion to ``weights`` (..., K): inverse of the distribution function.
+
+    One uniform number a row, where noise on every logit would take K of them.
+    """
+    cumulative = weights.cumsum(-1)
+    # torch.rand never is 1, so that the share is below the total and the last index that has weight is the last possible
+    share = torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(weights)[..., None]
+    return (cumulative <= share * cumulative[..., -1:]).sum(-1).clamp(max=weights.shape[-1] - 1)
 
 
 def gumbel(shape: torch.Size, generator: Generator | None = None) -> Tensor:

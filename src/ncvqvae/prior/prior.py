@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ncvqvae.config import PriorConfig, SamplingConfig
+from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.prior.decoding import Decoded, parallel_decode
 from ncvqvae.prior.transformer import Transformer
 
@@ -79,12 +80,15 @@ class Prior(nn.Module):
     @torch.no_grad()
     def sample(self, classes: Tensor, config: SamplingConfig, generator: Generator | None = None) -> Decoded:
         """Draw token grids for class indices (B,); ``no_class`` draws unconditionally."""
-        start = torch.full((len(classes), self.n_tokens), self.mask_token, device=self.codes.device)
-        classes = classes.to(self.codes.device)
-        return parallel_decode(
-            lambda tokens: self.guided_logits(tokens, classes, config.guidance_scale),
-            start,
-            self.mask_token,
-            config,
-            generator,
-        )
+        device = self.codes.device
+        start = torch.full((len(classes), self.n_tokens), self.mask_token, device=device)
+        distinct, place = classes.to(device).unique(return_inverse=True)
+
+        def logits(tokens: Tensor) -> Tensor:
+            if tokens is start:  # nothing is known yet: the answer depends on the class alone
+                return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place]
+            return self.guided_logits(tokens, distinct[place], config.guidance_scale)
+
+        keep_freed_pages()
+        with torch.autocast(device.type, torch.bfloat16, resolve_precision(config.precision) == "bf16-mixed"):
+            return parallel_decode(logits, start, self.mask_token, config, generator)

@@ -76,13 +76,15 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """softmax(Q K^T / sqrt(head_width)) V, projected back."""
-        q, k, v = rearrange(self.to_qkv(x), "b n (part h d) -> part b h n d", part=3, h=self.n_heads)
+        heads = rearrange(self.to_qkv(x), "b n (part h d) -> part (b h) n d", part=3, h=self.n_heads)
         if x.is_cuda:
+            q, k, v = rearrange(heads, "part (b h) n d -> part b h n d", h=self.n_heads)
             attended = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout.p if self.training else 0.0)
-        else:
-            weights = torch.softmax((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), dim=-1)
-            attended = self.dropout(weights) @ v
-        return self.to_out(rearrange(attended, "b h n d -> b n (h d)"))
+            return self.to_out(rearrange(attended, "b h n d -> b n (h d)"))
+        q, k, v = heads.contiguous()  # one copy here instead of one in each product
+        scores = torch.baddbmm(q.new_zeros(()), q, k.transpose(1, 2), beta=0, alpha=q.shape[-1] ** -0.5)
+        attended = torch.bmm(self.dropout(torch.softmax(scores, dim=-1)), v)
+        return self.to_out(rearrange(attended, "(b h) n d -> b n (h d)", h=self.n_heads))
 
 
 class Block(nn.Module):
