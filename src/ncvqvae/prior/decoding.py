@@ -64,10 +64,9 @@ def draw(weights: Tensor, generator: Generator | None = None) -> Tensor:
 
     One uniform number a row, where noise on every logit would take K of them.
     """
-    cumulative = weights.cumsum(-1)
-    # torch.rand never is 1, so that the share is below the total and the last index that has weight is the last possible
-    share = torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(weights)[..., None]
-    return (cumulative <= share * cumulative[..., -1:]).sum(-1).clamp(max=weights.shape[-1] - 1)
+    cumulative = weights.double().cumsum(-1)
+    share = torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(weights.device)[..., None]
+    return (cumulative <= share * cumulative[..., -1:]).sum(-1)
 
 
 def gumbel(shape: torch.Size, generator: Generator | None = None) -> Tensor:
