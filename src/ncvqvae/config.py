@@ -51,6 +51,8 @@ class TokenizerConfig:
     """Codes whose moving count falls below this are drawn anew from the batch; 0 never revives one."""
     rotation_trick: bool = False
     """Rotate and rescale the gradient through the quantizer instead of the straight-through estimate."""
+    keep_standardised: bool = False
+    """Standardise decoded series, each on its own, where every training series has mean 0 and standard deviation 1."""
 
 
 @dataclass

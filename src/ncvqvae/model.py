@@ -179,7 +179,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self.classes_, self.class_counts_ = _classes(labels)
         _check_storable(self.classes_)
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
-        self.scaler_ = GlobalScaler().fit(series)
+        self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
 
     def _check_identity(self, path: Path, series: np.ndarray, y: Any) -> None:
         """Checkpoints are continued only by the same settings on the same data."""

@@ -88,3 +88,40 @@ def test_other_numbers_of_channels_and_unfitted_scalers_are_refused() -> None:
 def test_a_damaged_state_is_refused(state: dict) -> None:
     with pytest.raises(InputError, match=r"use what GlobalScaler\.get_state gave"):
         GlobalScaler.from_state(state)
+
+
+def standardised(ddof: int, n: int = 6, length: int = 65) -> np.ndarray:
+    X = np.random.default_rng(ddof).normal(3.0, 2.0, size=(n, 2, length))
+    return (X - X.mean(2, keepdims=True)) / X.std(2, ddof=ddof, keepdims=True)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_standardised_cases_stay_standardised(ddof: int) -> None:
+    X = standardised(ddof)
+    scaler = GlobalScaler(keep_standardised=True).fit(X)
+    assert scaler.case_ddof_ == ddof
+    np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(X)), X, atol=1e-5)
+    flat = scaler.inverse_transform(0.7 * scaler.transform(X) + 0.3)
+    np.testing.assert_allclose(flat, X, atol=1e-5)
+    again = GlobalScaler.from_state(scaler.get_state())
+    np.testing.assert_array_equal(again.inverse_transform(X), scaler.inverse_transform(X))
+
+
+def test_other_data_is_scaled_back_as_it_is() -> None:
+    X = standardised(1)
+    X[2] *= 1.1
+    for scaler, data in ((GlobalScaler(keep_standardised=True), X), (GlobalScaler(), standardised(1))):
+        scaler.fit(data)
+        assert scaler.case_ddof_ is None
+        np.testing.assert_allclose(
+            scaler.inverse_transform(0.7 * scaler.transform(data)).std(), 0.7 * data.std(), rtol=0.02
+        )
+
+
+def test_constant_cases_neither_hide_the_rule_nor_break_it() -> None:
+    X = standardised(1)
+    X[0] = 0.0
+    scaler = GlobalScaler(keep_standardised=True).fit(X)
+    assert scaler.case_ddof_ == 1
+    assert (scaler.inverse_transform(scaler.transform(X))[0] == 0).all()
+    assert GlobalScaler(keep_standardised=True).fit(np.zeros((3, 1, 20))).case_ddof_ is None

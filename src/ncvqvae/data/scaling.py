@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from ncvqvae.data.checks import bad_input, case_chunks
 
+STANDARDISED = 1e-3  # archives round to a few digits
+CONSTANT = 1e-6
+
 
 class GlobalScaler:
     """Scale each channel by one mean and one standard deviation over all cases and time steps.
@@ -16,9 +19,17 @@ class GlobalScaler:
     z = (x − μ_c) / σ_c, with μ_c and σ_c (ddof 0) of channel c over the whole train split; σ_c = 1 where the channel
     is constant. Statistics and arithmetic are float64, results float32.
 
+    Many archives standardise every case: mean 0 and standard deviation 1 over its time steps. A generator keeps that
+    only roughly, and smooth series come out too flat; with ``keep_standardised`` the inverse standardises them again.
+
+    Args:
+        keep_standardised: where every case of the train split is standardised, standardise what is scaled back.
+
     Attributes:
         mean_: float64 array (n_channels,), in the units of the data.
         scale_: float64 array (n_channels,), in the units of the data, never 0.
+        case_ddof_: 0 or 1, the kind of standard deviation that is 1 in every case and channel of the train split; None
+            where there is none, or without ``keep_standardised``.
 
     Example:
         >>> X = np.array([[[0.0, 2.0]], [[4.0, 6.0]]], dtype=np.float32)
@@ -28,6 +39,10 @@ class GlobalScaler:
 
     mean_: np.ndarray
     scale_: np.ndarray
+    case_ddof_: int | None
+
+    def __init__(self, keep_standardised: bool = False) -> None:
+        self.keep_standardised = keep_standardised
 
     def fit(self, X: np.ndarray, y: object = None) -> GlobalScaler:
         """Take mean and standard deviation of every channel of X (n_cases, n_channels, n_timepoints)."""
@@ -37,6 +52,7 @@ class GlobalScaler:
         squares = sum(_channel_sum((chunk - centre) ** 2) for chunk in case_chunks(X))
         constant = X.max(axis=(0, 2)) == X.min(axis=(0, 2))
         self.scale_ = np.where(constant, 1.0, np.sqrt(squares / per_channel))
+        self.case_ddof_ = _standardised_ddof(X) if self.keep_standardised else None
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -47,19 +63,22 @@ class GlobalScaler:
         return scaled
 
     def inverse_transform(self, X: np.ndarray) -> np.ndarray:
-        """Return z · σ + μ as float32: scaled values back in the units of the data."""
+        """Return z · σ + μ as float32: scaled values back in the units of the data, standardised if these were."""
         self._check_channels(X)
-        restored = np.empty(X.shape, dtype=np.float32)
-        np.add(X * self.scale_[:, None], self.mean_[:, None], out=restored, casting="same_kind")
-        return restored
+        restored = X * self.scale_[:, None] + self.mean_[:, None]
+        if self.case_ddof_ is not None:
+            restored -= restored.mean(axis=2, keepdims=True)
+            deviation = restored.std(axis=2, ddof=self.case_ddof_, keepdims=True)
+            restored /= np.where(deviation > CONSTANT, deviation, 1.0)
+        return restored.astype(np.float32)
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """Fit on X and return it scaled."""
         return self.fit(X).transform(X)
 
-    def get_state(self) -> dict[str, list[float]]:
-        """Return what was fitted, as plain lists that JSON and YAML keep exactly."""
-        return {"mean": self.mean_.tolist(), "scale": self.scale_.tolist()}
+    def get_state(self) -> dict[str, Any]:
+        """Return what was fitted, as plain values that JSON and YAML keep exactly."""
+        return {"mean": self.mean_.tolist(), "scale": self.scale_.tolist(), "case_ddof": self.case_ddof_}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> GlobalScaler:
@@ -72,9 +91,15 @@ class GlobalScaler:
         try:
             scaler.mean_ = _vector(state["mean"])
             scaler.scale_ = _vector(state["scale"])
+            scaler.case_ddof_ = state.get("case_ddof")  # models from before it had no such thing
         except (KeyError, TypeError, ValueError) as error:
             raise bad_input("scaler state", f"unreadable ({error!r})", "use what GlobalScaler.get_state gave") from None
-        usable = scaler.mean_.shape == scaler.scale_.shape and np.isfinite(scaler.mean_).all()
+        scaler.keep_standardised = scaler.case_ddof_ is not None
+        usable = (
+            scaler.case_ddof_ in (None, 0, 1)
+            and scaler.mean_.shape == scaler.scale_.shape
+            and np.isfinite(scaler.mean_).all()
+        )
         if not usable or not (np.isfinite(scaler.scale_) & (scaler.scale_ > 0)).all():
             raise bad_input("scaler state", "mean or scale out of range", "use what GlobalScaler.get_state gave")
         return scaler
@@ -89,6 +114,21 @@ class GlobalScaler:
 
 def _channel_sum(chunk: np.ndarray) -> np.ndarray:
     return chunk.sum(axis=(0, 2), dtype=np.float64)
+
+
+def _standardised_ddof(X: np.ndarray) -> int | None:
+    """The ddof with which every case has standard deviation 1 around mean 0; constant cases are passed over."""
+    possible = {0, 1}
+    varied = False
+    for chunk in case_chunks(X):
+        values = chunk.astype(np.float64)
+        deviations = {ddof: values.std(axis=2, ddof=ddof) for ddof in possible}
+        constant = values.std(axis=2) < CONSTANT
+        varied |= bool((~constant).any())
+        if np.abs(values.mean(axis=2)).max() > STANDARDISED:
+            return None
+        possible = {d for d in possible if (constant | (np.abs(deviations[d] - 1) <= STANDARDISED)).all()}
+    return max(possible) if possible and varied else None
 
 
 def _vector(values: ArrayLike) -> np.ndarray:
