@@ -218,14 +218,15 @@ def tables(folder: Path, /, *, out: Path | None = None) -> None:
     """Write the study's tables and figures over the runs in FOLDER, beside the published ones.
 
     Args:
-        folder: folder that bench wrote.
-        out: where tables and figures go (default: FOLDER/tables).
+        folder: folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
+        out: where tables and figures go (default: FOLDER/tables; beside a CSV, the folder NAME-tables).
     """
     from ncvqvae.bench.tables import write_all
     from ncvqvae.console import console
 
-    written = write_all(folder, out or folder / "tables")
-    console().print(f"{len(written)} files in {out or folder / 'tables'}; begin with tables.md", highlight=False)
+    out = out or (folder.with_name(f"{folder.stem}-tables") if folder.is_file() else folder / "tables")
+    written = write_all(folder, out)
+    console().print(f"{len(written)} files in {out}; begin with tables.md", highlight=False)
 
 
 @app.command

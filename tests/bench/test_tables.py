@@ -152,3 +152,26 @@ def test_ranks_leave_out_what_did_not_run_everywhere() -> None:
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no evaluated run"):
         collect_rows(tmp_path)
+
+
+def test_rows_on_disk_give_the_same_tables(bench: Path, tmp_path: Path) -> None:
+    write_all(bench, tmp_path / "first")
+    write_all(tmp_path / "first" / "rows.csv", tmp_path / "second")
+    for spec in TABLES:
+        name = f"{spec.stem}.md"
+        assert (tmp_path / "second" / name).read_text() == (tmp_path / "first" / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dataset,ssl\nMallat,none\n", "no column 'augmentation'"),
+        ("dataset,ssl,augmentation,seed,preset\n", "no rows"),
+        ('a,b\n"1,2\n3', "no CSV of rows"),
+    ],
+)
+def test_a_file_that_holds_no_rows_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        collect_rows(path)

@@ -22,9 +22,14 @@ HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "
 def collect_rows(folder: str | Path) -> pd.DataFrame:
     """One row per evaluated run: identity, all metrics, stage seconds, commit and version.
 
+    Args:
+        folder: a bench's folder, or a CSV of such rows.
+
     Raises:
-        InputError: if the folder holds no evaluated run.
+        InputError: if there is no evaluated run, or the file is no CSV of rows.
     """
+    if Path(folder).is_file():
+        return _read_rows(Path(folder))
     rows = [_row(path.parent) for path in run_folders(folder)]
     if not rows:
         raise InputError(f"{folder} holds no evaluated run (DATASET/MODEL/SEED/metrics.json); run ncvqvae bench first")
@@ -103,6 +108,21 @@ def _row(folder: Path) -> dict[str, Any]:
     }
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return identity | metrics | {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
+    """Rows that were written before; where no model is named, it is called as in suite ``paper``."""
+    try:
+        rows = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no CSV of rows: {error}; give rows.csv of ncvqvae tables") from None
+    missing = [name for name in IDENTITY if name not in rows and name != "model"]
+    if missing or rows.empty:
+        what = f"has no column {missing[0]!r}" if missing else "has no rows"
+        raise InputError(f"{path} {what}; give rows.csv of ncvqvae tables")
+    if "model" not in rows:
+        rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
+    return rows
 
 
 def _published(name: str) -> pd.DataFrame:

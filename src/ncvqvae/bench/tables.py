@@ -62,8 +62,12 @@ TABLES = (
 def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     """Write rows, tables and figures of the bench in ``folder`` into ``out``; returns the files.
 
+    Args:
+        folder: a bench's folder, or a CSV of rows: then without what needs the runs' settings and loss curves.
+        out: folder of the files.
+
     Raises:
-        InputError: if the folder holds no evaluated run.
+        InputError: if there is no evaluated run.
     """
     from ncvqvae.bench.figures import save_figures
     from ncvqvae.bench.ranks import save_ranks
@@ -174,7 +178,7 @@ def _real_data(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 def _preface(rows: pd.DataFrame) -> str:
     def listed(column: str) -> str:
-        return ", ".join(sorted(map(str, rows[column].dropna().unique()))) or "unknown"
+        return ", ".join(sorted(map(str, rows[column].dropna().unique()))) if column in rows else "unknown"
 
     n = rows.groupby(["dataset", "model"]).size()
     return (
