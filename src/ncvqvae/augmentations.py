@@ -12,6 +12,8 @@ import torch
 from einops import rearrange, repeat
 from torch import Generator, Tensor
 
+WHOLE = 0.999  # a resampled value counts as observed if all of its weight is on observed ones
+
 
 def window_warp(
     x: Tensor,
@@ -117,3 +119,17 @@ def augment(x: Tensor, kind: str, generator: Generator | None = None) -> Tensor:
     if kind == "none":
         return x
     raise ValueError(f"unknown augmentation {kind!r}")
+
+
+def augment_observed(
+    x: Tensor, observed: Tensor, kind: str, generator: Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """:func:`augment` of series of which only a part was observed (True in ``observed``, B C T): the view and its part.
+
+    What moves in time takes the mask with it, by the same draws.
+    """
+    if kind in ("warp", "slice"):
+        move = window_warp if kind == "warp" else slice_and_shuffle
+        moved, where = move(torch.cat([x, observed.to(x)], dim=1), generator=generator).chunk(2, dim=1)
+        return amplitude_resize(moved, generator=generator) if kind == "warp" else moved, where > WHOLE
+    return augment(x, kind, generator), observed

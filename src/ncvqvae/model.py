@@ -20,15 +20,26 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
-from ncvqvae.augmentations import augment
+from ncvqvae.augmentations import augment, augment_observed
 from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, parse_yaml, to_dict
-from ncvqvae.data import GlobalScaler, check_labels, check_series
+from ncvqvae.data import (
+    GlobalScaler,
+    ScaledSeries,
+    beyond,
+    check_labels,
+    check_series,
+    cut_or_pad,
+    length_counts,
+    lengths_from_state,
+    lengths_to_state,
+    series_lengths,
+)
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
-from ncvqvae.prior.decoding import draw
+from ncvqvae.prior.decoding import Decoded, draw
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss
-from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
+from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
@@ -36,6 +47,9 @@ if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs 
 
 FORMAT = 1
 """Version of the files that :meth:`NCVQVAE.save_pretrained` writes."""
+
+CHUNK = 256
+"""Series that go through a network at once, outside training."""
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 
@@ -103,7 +117,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Train both stages.
 
         Args:
-            X: series, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints).
+            X: series, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or a list of arrays of unequal
+                lengths; NaN where nothing was observed. A memory-mapped array is read batch by batch.
             y: labels (n_cases,), any hashable kind; None for unlabelled series.
             checkpoints: folder for resumable checkpoints; one left by an interrupted training is continued.
             logger: a Lightning logger.
@@ -122,7 +137,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         common = {"checkpoints": folder, "logger": logger}
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}
-        scaled = torch.from_numpy(self.scaler_.transform(check_series(X)))
+        scaled = ScaledSeries(check_series(X), self.scaler_)
 
         for stage, build in (("stage1", self._stage1), ("stage2", self._stage2)):
             plan, objective, network, get_batch = build(scaled, y)
@@ -144,7 +159,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Expected seconds of ``stage1`` and ``stage2``, from two steps of each with networks that are thrown away."""
         trial = copy.copy(self)
         trial._prepare(X, y)
-        scaled = torch.from_numpy(trial.scaler_.transform(check_series(X)))
+        scaled = ScaledSeries(check_series(X), trial.scaler_)
         seconds = {}
         with torch.random.fork_rng():
             for stage, build in (("stage1", trial._stage1), ("stage2", trial._stage2)):
@@ -169,17 +184,18 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 f"series have {series.shape[2]} time steps, fewer than the STFT window of {n_fft}; "
                 "set a smaller tokenizer.n_fft"
             )
-        if series.min() == series.max():
-            raise InputError(
-                f"all values are {series.flat[0]:g}: there is nothing to learn; check which columns are read"
-            )
-        self.flat_ = np.ndim(X) == 2
+        lowest, highest = (pick.reduce(series, axis=None) for pick in (np.fmin, np.fmax))  # NaN aside
+        if lowest == highest:
+            raise InputError(f"all values are {lowest:g}: there is nothing to learn; check which columns are read")
+        self.flat_ = not isinstance(X, list) and np.ndim(X) == 2
         self.n_cases_, self.n_channels_, self.n_timepoints_ = series.shape
         labels = check_labels(y, len(series))
         self.classes_, self.class_counts_ = _classes(labels)
         _check_storable(self.classes_)
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
+        indices = self._class_indices(y, len(series)).numpy()
+        self.length_counts_ = length_counts(series, indices, len(self.classes_))
 
     def _check_identity(self, path: Path, series: np.ndarray, y: Any) -> None:
         """Checkpoints are continued only by the same settings on the same data."""
@@ -202,9 +218,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _build_prior(self) -> None:
         tokenizer = self.tokenizer_
-        self.prior_ = Prior(self.config_.prior, tokenizer.codebook, tokenizer.n_tokens, len(self.classes_))
+        self.prior_ = Prior(
+            self.config_.prior, tokenizer.codebook, tokenizer.n_tokens, len(self.classes_), self._unequal
+        )
 
-    def _stage1(self, scaled: Tensor, y: Any) -> _StageParts:
+    @property
+    def _unequal(self) -> bool:
+        return self.length_counts_ is not None
+
+    def _stage1(self, scaled: ScaledSeries, y: Any) -> _StageParts:
         from ncvqvae.training import Plan
 
         config = self.config_
@@ -213,12 +235,16 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             objective = TokenizerObjective(self.tokenizer_, config.stage1, config.ssl)
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
-            x = scaled[rows]
-            return (x,) if config.ssl == "none" else (x, augment(x, config.augmentation))
+            x, observed = _tensors(scaled, rows.numpy())
+            kind = "none" if config.ssl == "none" else config.augmentation
+            if observed is not None:
+                view, view_observed = augment_observed(x, observed, kind)
+                return (x, view, observed, view_observed)
+            return (x,) if config.ssl == "none" else (x, augment(x, kind))
 
         return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)
 
-    def _stage2(self, scaled: Tensor, y: Any) -> _StageParts:
+    def _stage2(self, scaled: ScaledSeries, y: Any) -> _StageParts:
         from ncvqvae.training import Plan
 
         config = self.config_
@@ -226,13 +252,14 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             self._build_prior()
             objective = PriorObjective(self.prior_, config.stage2)
         self.tokenizer_.eval()
-        logits = self._in_chunks(self.tokenizer_.token_logits, scaled) / config.stage2.token_temperature
+        logits = self._in_chunks(lambda x, _: self.tokenizer_.token_logits(x), scaled) / config.stage2.token_temperature
         weights = torch.softmax(logits, dim=-1)
+        special = self._in_chunks(self._special_tokens, scaled)
         classes = self._class_indices(y, len(scaled))
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
             tokens = draw(weights[rows]) if config.stage2.stochastic_tokens else weights[rows].argmax(-1)
-            return tokens, classes[rows]
+            return torch.maximum(tokens, special[rows]), classes[rows]
 
         return _StageParts(Plan(len(scaled), config.stage2, config.seed), objective, self.prior_, get_batch)
 
@@ -241,12 +268,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> np.ndarray:
         """Embeddings (n_cases, d): quantized latents averaged over the token grid, as the chapter's probes use them."""
         tokens = torch.from_numpy(self.encode(X))
-        return self.tokenizer_.codebook[tokens].mean(1).numpy()
+        codes = self.tokenizer_.codebook[tokens]
+        seen = (tokens >= 0)[..., None]
+        if not seen.all():
+            return ((codes * seen).sum(1) / seen.sum(1)).numpy()
+        return codes.mean(1).numpy()
 
     def encode(self, X: Any) -> np.ndarray:
-        """Tokens (n_cases, N), int64, of series in their own units."""
-        scaled = self._scaled(X)
-        return self._in_chunks(self.tokenizer_.encode, scaled).numpy()
+        """Tokens (n_cases, N), int64, of series in their own units; -1 where nothing of a token's time was observed."""
+        return self._in_chunks(self.tokenizer_.encode, self._scaled(X)).numpy()
 
     def decode(self, tokens: Any) -> np.ndarray:
         """Series in their own units from tokens (n_cases, N).
@@ -261,26 +291,42 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             raise InputError(
                 f"tokens have shape {tuple(given.shape)}; this model takes integers of shape (n, {n_tokens})"
             )
-        if given.numel() and not 0 <= int(given.min()) <= int(given.max()) < n_codes:
+        if given.numel() and not -1 <= int(given.min()) <= int(given.max()) < n_codes:
             raise InputError(
                 f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}"
             )
-        return self._in_own_units(self._in_chunks(self.tokenizer_.decode, given.long()))
+        return self._decode(given.long())
 
     def reconstruct(self, X: Any) -> np.ndarray:
-        """``decode(encode(X))``."""
-        return self.decode(self.encode(X))
+        """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series."""
+        lengths = series_lengths(self._scaled(X).X) if self._unequal else None
+        return self._decode(torch.from_numpy(self.encode(X)), lengths)
 
     def sample(
-        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None, **sampling: Any
+        self,
+        n: int,
+        labels: Any = None,
+        *,
+        unconditional: bool = False,
+        length: int | None = None,
+        seed: int | None = None,
+        **sampling: Any,
     ) -> Samples:
         """Generate ``n`` new series; see :meth:`iter_samples` for the arguments."""
-        parts = list(self.iter_samples(n, labels, unconditional=unconditional, seed=seed, **sampling))
+        parts = list(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
         y = None if parts[0].y is None else np.concatenate([p.y for p in parts if p.y is not None])
         return Samples(np.concatenate([p.X for p in parts]), y)
 
     def iter_samples(
-        self, n: int, labels: Any = None, *, unconditional: bool = False, seed: int | None = None, **sampling: Any
+        self,
+        n: int,
+        labels: Any = None,
+        *,
+        unconditional: bool = False,
+        length: int | None = None,
+        seed: int | None = None,
+        first: int = 0,
+        **sampling: Any,
     ) -> Iterator[Samples]:
         """Generate ``n`` new series in chunks, so that memory does not limit their number.
 
@@ -289,13 +335,17 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             labels: one label for all, or one per series; by default each is drawn from the train split's class
                 distribution first (label-first sampling).
             unconditional: sample without any label.
+            length: time steps of all series; by default each length is drawn from those of its class in the train
+                split, where series differ in length. Behind the end of a shorter series stands NaN.
             seed: seed of the draw; the model's own if not given.
+            first: leave out the series before this one, a multiple of ``sampling.chunk_size``.
             sampling: settings of :class:`ncvqvae.config.SamplingConfig` for this draw, for example ``n_steps=20``.
 
         Raises:
-            InputError: if ``n`` is not positive, or a label or setting is unknown.
+            InputError: if ``n`` is not positive, a label or setting is unknown, or ``length`` cannot be made.
         """
         check_is_fitted(self)
+        self._check_length(length)
         try:
             n = operator.index(n)
         except TypeError:
@@ -309,21 +359,47 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
-        for chunk, first in enumerate(range(0, n, size)):
-            count = min(size, n - first)
+        for start in range(first, n, size):
+            count, chunk = min(size, n - start), start // size
             generator = Generator().manual_seed(int(np.random.SeedSequence([seed, 3, chunk]).generate_state(1)[0]))
             if unconditional or not len(self.classes_):
                 indices = torch.full((count,), self.prior_.no_class)
             elif wanted is not None:
-                indices = wanted[first : first + count]
+                indices = wanted[start : start + count]
             else:
                 weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
                 indices = torch.multinomial(weights, count, replacement=True, generator=generator)
-            tokens = self.prior_.sample(indices, config, generator).tokens
-            with torch.no_grad():
-                X = self._in_own_units(self.tokenizer_.decode(tokens).cpu())
+            drawn = self._draw_grids(indices, config, generator, length)
             known = not (unconditional or not len(self.classes_))
+            X = self._decode(drawn.grids.tokens, drawn.lengths)
             yield Samples(X, self.classes_[indices.numpy()] if known else None)
+
+    def _draw_grids(
+        self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
+    ) -> _Drawn:
+        """Lengths where series differ in them, then token grids, for class indices (B,)."""
+        if self.length_counts_ is None:
+            return _Drawn(self.prior_.sample(indices, config, generator), None)
+        counts = torch.from_numpy(self.length_counts_).double()
+        of_class = torch.cat([counts, counts.sum(0, keepdim=True)])[indices]  # no class: the lengths of all
+        lengths = torch.multinomial(of_class, 1, generator=generator)[:, 0]
+        lengths = lengths if length is None else torch.full_like(lengths, length)
+        absent = ~self._within(lengths)
+        grids = self.prior_.sample(indices, config, generator, absent)
+        return _Drawn(grids._replace(tokens=grids.tokens.masked_fill(absent.to(grids.tokens.device), -1)), lengths)
+
+    def _within(self, lengths: Tensor) -> Tensor:
+        """Tokens (B, N) of which a part lies before the end of series of these lengths (B,)."""
+        inside = torch.from_numpy(~beyond(lengths.numpy(), self.n_timepoints_))
+        return self.tokenizer_.on_grid(self.tokenizer_.present(inside))
+
+    def _check_length(self, length: int | None) -> None:
+        if length is None:
+            return
+        if not self._unequal and length != self.n_timepoints_:
+            raise InputError(f"length {length}: this model's series all have length {self.n_timepoints_}; leave it out")
+        if not 1 <= length <= self.n_timepoints_:
+            raise InputError(f"length {length}: give a number from 1 to {self.n_timepoints_}, the longest in training")
 
     def decoding_probabilities(self, n: int, seed: int | None = None) -> np.ndarray:
         """Probability of each token when it was selected, per decoding step: (T, n, N), nan where none was.
@@ -335,21 +411,28 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         generator = Generator().manual_seed(seed)
         weights = torch.as_tensor(self.class_counts_ if len(self.classes_) else [1.0], dtype=torch.float64)
         indices = torch.multinomial(weights, n, replacement=True, generator=generator)
-        return self.prior_.sample(indices, self.config_.sampling, generator).probabilities.cpu().numpy()
+        return self._draw_grids(indices, self.config_.sampling, generator).grids.probabilities.cpu().numpy()
 
     def reconstruction_loss(self, X: Any) -> float:
-        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units."""
+        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed."""
         scaled = self._scaled(X)
-        tokenizer, total = self.tokenizer_, 0.0
+        tokenizer, total, weight = self.tokenizer_, 0.0, 0.0
         with torch.no_grad():
-            for x in scaled.split(256):
-                decoded = tokenizer.reconstruct(tokenizer.code_latents(tokenizer.encode(x)))
-                total += len(x) * float(reconstruction_error(tokenizer.spectrogram(x), x, decoded))
-        return total / len(scaled)
+            for start in range(0, len(scaled), CHUNK):
+                x, observed = _tensors(scaled, slice(start, start + CHUNK))
+                decoded = tokenizer.reconstruct(tokenizer.code_latents(tokenizer.encode(x, observed)))
+                if observed is None:
+                    share, error = 1.0, reconstruction_error(tokenizer.spectrogram(x), x, decoded)
+                else:
+                    share = float(observed.float().mean())
+                    error = observed_error(tokenizer.spectrogram, x, decoded, observed)
+                total, weight = total + share * len(x) * float(error), weight + share * len(x)
+        return total / weight
 
     def prior_loss(self, X: Any, y: Any = None) -> float:
         """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given."""
         tokens = torch.from_numpy(self.encode(X))
+        tokens = torch.maximum(tokens, self._in_chunks(self._special_tokens, self._scaled(X)))
         return masked_token_loss(self.prior_, tokens, self._class_indices(y, len(tokens)))
 
     # ------------------------------------------------------------------ files
@@ -385,6 +468,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             "class_counts": self.class_counts_.tolist(),
             "scaler": self.scaler_.get_state(),
         }
+        if self._unequal:
+            data["lengths"] = lengths_to_state(self.length_counts_)
         values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
         return yaml.safe_dump({**values, "seconds": self.seconds_}, sort_keys=False)
 
@@ -429,30 +514,52 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.classes_ = _label_array(_as_labels(data["classes"]))
         model.class_counts_ = np.array(data["class_counts"], dtype=int)
         model.scaler_ = GlobalScaler.from_state(data["scaler"])
+        model.length_counts_ = lengths_from_state(data.get("lengths"), model.n_timepoints_)
         model.seconds_ = dict(values["seconds"])
         model.history_ = []
         return model
 
     # ------------------------------------------------------------------ helpers
 
-    def _scaled(self, X: Any) -> Tensor:
+    def _scaled(self, X: Any) -> ScaledSeries:
         """Checked series as the networks take them."""
         check_is_fitted(self)
         series = check_series(X, min_cases=1)
+        if self._unequal and series.shape[2] < self.n_timepoints_:
+            series = cut_or_pad(series, self.n_timepoints_)
         if series.shape[1:] != (self.n_channels_, self.n_timepoints_):
             raise InputError(
                 f"series have {series.shape[1]} channels and {series.shape[2]} time steps; "
                 f"this model was fitted on {self.n_channels_} and {self.n_timepoints_}"
             )
-        return torch.from_numpy(self.scaler_.transform(series))
-
-    def _in_own_units(self, scaled: Tensor) -> np.ndarray:
-        X = self.scaler_.inverse_transform(scaled.numpy())
-        return X[:, 0] if self.flat_ else X
+        return ScaledSeries(series, self.scaler_)
 
     @torch.no_grad()
-    def _in_chunks(self, function: Callable[[Tensor], Tensor], rows: Tensor, size: int = 256) -> Tensor:
-        return torch.cat([function(part) for part in rows.split(size)])
+    def _decode(self, tokens: Tensor, lengths: Any = None) -> np.ndarray:
+        """Series in their own units from tokens (n, N), NaN behind the ends where they have ``lengths`` (n,)."""
+        scaled = torch.cat([self.tokenizer_.decode(part).cpu() for part in tokens.split(CHUNK)]).numpy()
+        if lengths is not None:
+            scaled = np.where(beyond(lengths, self.n_timepoints_), np.float32(np.nan), scaled)
+        X = self.scaler_.inverse_transform(scaled)
+        return X[:, 0] if self.flat_ else X
+
+    def _special_tokens(self, x: Tensor, observed: Tensor | None) -> Tensor:
+        """What stands in a code's place (B, N): absent token behind a series' end, mask token in gaps, else -1."""
+        tokens = torch.full((len(x), self.tokenizer_.n_tokens), -1)
+        if observed is None:
+            return tokens
+        seen = self.tokenizer_.on_grid(self.tokenizer_.present(observed))
+        tokens = tokens.masked_fill(~seen, self.prior_.mask_token)
+        if not self._unequal:
+            return tokens
+        time = torch.arange(1, observed.shape[-1] + 1)
+        lengths = (observed.any(1) * time).amax(-1)
+        return tokens.masked_fill(~self._within(lengths), self.prior_.absent_token)
+
+    @torch.no_grad()
+    def _in_chunks(self, function: Callable[[Tensor, Tensor | None], Tensor], series: ScaledSeries) -> Tensor:
+        """``function`` of values and mask, over all series, a chunk at a time."""
+        return torch.cat([function(*_tensors(series, slice(at, at + CHUNK))) for at in range(0, len(series), CHUNK)])
 
     def _class_indices(self, y: Any, n: int) -> Tensor:
         """Index of each label in ``classes_``; ``len(classes_)`` (no class) for unlabelled data and unknown labels."""
@@ -499,6 +606,13 @@ def _as_labels(stored: list[Any]) -> list[Any]:
     return [tuple(label) if isinstance(label, list) else label for label in stored]
 
 
+class _Drawn(NamedTuple):
+    """Token grids (-1 behind a series' end), and lengths (B,) where series differ in them."""
+
+    grids: Decoded
+    lengths: Tensor | None
+
+
 class _StageParts(NamedTuple):
     plan: Plan
     objective: nn.Module
@@ -520,6 +634,12 @@ def _classes(labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     for value in values:
         counts[value] += 1
     return _label_array(ordered), np.array(list(counts.values()), dtype=int)
+
+
+def _tensors(series: ScaledSeries, rows: Any) -> tuple[Tensor, Tensor | None]:
+    """Values and mask of some series."""
+    values, mask = series[rows]
+    return torch.from_numpy(values), None if mask is None else torch.from_numpy(mask)
 
 
 def _label_array(labels: list[Any]) -> np.ndarray:

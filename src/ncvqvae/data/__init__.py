@@ -2,6 +2,18 @@
 
 from ncvqvae.data.checks import check_labels, check_pair, check_series
 from ncvqvae.data.columns import TableOptions
+from ncvqvae.data.masks import (
+    ScaledSeries,
+    are_unequal,
+    beyond,
+    cut_or_pad,
+    fill,
+    has_missing,
+    length_counts,
+    lengths_from_state,
+    lengths_to_state,
+    series_lengths,
+)
 from ncvqvae.data.scaling import GlobalScaler
 from ncvqvae.data.splits import Splits, load_dataset, load_splits
 from ncvqvae.data.tables import Series, read_series
@@ -9,15 +21,25 @@ from ncvqvae.data.writers import SeriesWriter, write_series
 
 __all__ = [
     "GlobalScaler",
+    "ScaledSeries",
     "Series",
     "SeriesWriter",
     "Splits",
     "TableOptions",
+    "are_unequal",
+    "beyond",
     "check_labels",
     "check_pair",
     "check_series",
+    "cut_or_pad",
+    "fill",
+    "has_missing",
+    "length_counts",
+    "lengths_from_state",
+    "lengths_to_state",
     "load_dataset",
     "load_splits",
     "read_series",
+    "series_lengths",
     "write_series",
 ]

@@ -41,19 +41,22 @@ def case_chunks(X: np.ndarray) -> Iterable[np.ndarray]:
 
 
 def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoints: int = 2) -> np.ndarray:
-    """Return X as float32 series of one length, or say in one line why that cannot be.
+    """Return X as series in one array, or say in one line why that cannot be.
+
+    What was not observed is NaN: gaps within a series, and the steps behind the end of a shorter one.
 
     Args:
         X: array, list of arrays or pandas.DataFrame, (n_cases, n_timepoints) or (n_cases, n_channels, n_timepoints)
-            A 2-D input has one channel. A float32 3-D array (memory-mapped ones too) is returned without a copy.
+            A 2-D input has one channel; arrays in a list may differ in length. A float32 3-D array is returned without
+            a copy, and a memory-mapped array of any dtype as it is.
         where: what the error line names as the place, e.g. a file.
         min_cases, min_timepoints: fewest series and time steps that make sense to the caller.
 
     Returns:
-        float32 array (n_cases, n_channels, n_timepoints), every value finite, in the units of X.
+        float32 array (n_cases, n_channels, n_timepoints), every value finite or NaN, in the units of X.
 
     Raises:
-        InputError: other shapes or dtypes, unequal lengths, missing or infinite values, too few cases or time steps.
+        InputError: other shapes or dtypes, infinite values, a series without a value, too few cases or time steps.
     """
     array = _as_numeric(X, where)
     if array.ndim not in (2, 3):
@@ -62,10 +65,8 @@ def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoi
         )
     series = array[:, None, :] if array.ndim == 2 else array
     _check_size(series.shape, where, min_cases, min_timepoints)
-    with np.errstate(over="ignore"):
-        as_float32 = series.astype(np.float32, copy=False)
-    _check_values(series, as_float32, where)
-    return as_float32
+    _check_values(series, where)
+    return series if isinstance(series, np.memmap) else series.astype(np.float32, copy=False)
 
 
 def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | None:
@@ -86,11 +87,12 @@ def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | N
             raise bad_input(where, f"label {position} is a {type(label).__name__}", "use strings, integers or booleans")
         if is_missing(label):
             raise bad_input(where, f"the label of series {position} is missing", "fill it in or drop that series")
+    _check_distinct(labels, where)
     return _labels_to_array(labels)
 
 
 def check_pair(X_train: np.ndarray, X_test: np.ndarray, *, where: object = "test") -> None:
-    """Refuse a test split whose series differ from the train split's in channels or length."""
+    """Refuse a test split whose series differ from the train split's in channels or (padded) length."""
     for axis, noun in ((1, "channels"), (2, "time steps")):
         if X_train.shape[axis] != X_test.shape[axis]:
             raise bad_input(
@@ -128,7 +130,7 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
     if hasattr(X, "dtypes") and hasattr(X, "columns"):  # a DataFrame, without importing pandas
         X = _frame_values(X, where)
     if isinstance(X, (list, tuple)):
-        _check_same_shape(X, where)
+        X = _stacked(X, where)
     try:
         array = np.asanyarray(X)
     except ValueError as error:
@@ -138,18 +140,22 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
     return array
 
 
-def _check_same_shape(cases: Sequence[Any], where: object) -> None:
-    """Refuse a list of series of which some are longer, or have more channels, than others."""
+def _stacked(cases: Sequence[Any], where: object) -> Any:
+    """Stack a list of series; shorter ones end in NaN."""
     shapes = {np.shape(case) for case in cases}
     if len(shapes) <= 1:
-        return
-    lengths = sorted({shape[-1] if shape else 0 for shape in shapes})
-    if len(lengths) > 1:
-        what = f"series of unequal lengths ({lengths[0]} to {lengths[-1]})"
-        raise bad_input(where, what, "cut or pad them to one length")
-    counts = sorted({shape[0] if len(shape) > 1 else 1 for shape in shapes})
-    what = f"series of different numbers of channels ({counts[0]} to {counts[-1]})"
-    raise bad_input(where, what, "give all series the same channels")
+        return cases
+    if any(not 1 <= len(shape) <= 2 for shape in shapes):
+        raise bad_input(where, "a list of arrays that are no series", "give (time steps) or (channels, time steps)")
+    counts = sorted({shape[0] if len(shape) == 2 else 1 for shape in shapes})
+    if len(counts) > 1:
+        what = f"series of different numbers of channels ({counts[0]} to {counts[-1]})"
+        raise bad_input(where, what, "give all series the same channels")
+    stacked = np.full((len(cases), counts[0], max(shape[-1] for shape in shapes)), np.nan)
+    for row, case in zip(stacked, cases, strict=True):
+        values = _as_numeric(np.asarray(case), where)
+        row[:, : values.shape[-1]] = values
+    return stacked
 
 
 def _frame_values(frame: Any, where: object) -> np.ndarray:
@@ -170,46 +176,28 @@ def _check_size(shape: tuple[int, ...], where: object, min_cases: int, min_timep
         raise bad_input(where, f"{n_timepoints} time step only", f"give series of at least {min_timepoints} steps")
 
 
-def _check_values(series: np.ndarray, as_float32: np.ndarray, where: object) -> None:
-    """Refuse missing and infinite values, naming the first series that has one."""
+def _check_values(series: np.ndarray, where: object) -> None:
+    """Refuse infinite values and series without a value, naming the first."""
     first = 0
-    for chunk in case_chunks(as_float32):
-        finite = np.isfinite(chunk)
-        if not finite.all():
-            case = int(np.argmin(finite.all(axis=(1, 2))))
-            raise _explain_not_finite(series, first + case, where)
+    for chunk in case_chunks(series):
+        with np.errstate(over="ignore"):
+            values = chunk.astype(np.float32, copy=False)
+        missing = np.isnan(values)
+        bad = (np.isinf(values) | missing.all(axis=(1, 2), keepdims=True)).any(axis=(1, 2))
+        if bad.any():
+            raise _explain_bad_values(series, first + int(np.argmax(bad)), where)
         first += len(chunk)
 
 
-def _explain_not_finite(series: np.ndarray, case: int, where: object) -> InputError:
-    """Word the error for values that are not finite; the cause decides the mend."""
-    values = np.asarray(series[case], dtype=np.float64)
-    missing = np.isnan(values)
-    if np.isinf(values).any():
+def _explain_bad_values(series: np.ndarray, case: int, where: object) -> InputError:
+    """Word the error for values that cannot be used; the cause decides the mend."""
+    if np.isinf(series[case]).any():
         return bad_input(where, f"infinite values, first in series {case}", "replace or drop them")
-    if not missing.any():
+    if not np.isnan(series[case]).all():
         return bad_input(where, f"values beyond float32, first in series {case}", "rescale the series")
     if all(np.isnan(chunk).all() for chunk in case_chunks(series)):
         return bad_input(where, "all values are missing", "check the columns, the separator and the decimal sign")
-    if _only_padding(series):
-        return bad_input(
-            where,
-            f"series of unequal lengths (series {case} ends early)",
-            "cut or resample all series to one length",
-        )
-    share = sum(int(np.isnan(chunk).sum()) for chunk in case_chunks(series)) / series.size
-    what = f"missing values ({share:.2%} of all), first in series {case}"
-    return bad_input(where, what, "fill them in or drop those series")
-
-
-def _only_padding(series: np.ndarray) -> bool:
-    """Tell whether missing values stand at the ends of series only, as where short series were padded."""
-    for chunk in case_chunks(series):
-        missing = np.isnan(chunk)
-        starts_again = missing[..., :-1] & ~missing[..., 1:]
-        if starts_again.any() or missing.all(axis=-1).any():
-            return False
-    return True
+    return bad_input(where, f"series {case} has no value at all", "drop it")
 
 
 def _as_label_list(y: Any, where: object) -> list[Any]:
@@ -224,6 +212,16 @@ def _as_label_list(y: Any, where: object) -> list[Any]:
     if array.ndim != 1:
         raise bad_input(where, f"labels of shape {array.shape}", "give one label per series")
     return array.tolist()
+
+
+def _check_distinct(labels: list[Any], where: object) -> None:
+    """Refuse labels such as True and 1, two classes that every comparison would make one."""
+    kinds: dict[Any, Any] = {}
+    for label in labels:
+        known = kinds.setdefault(label, label)
+        if type(known) is not type(label):
+            what = f"labels {known!r} and {label!r} are equal, but of different kinds"
+            raise bad_input(where, what, "write them as strings, or as one kind")
 
 
 def _labels_to_array(labels: list[Any]) -> np.ndarray:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from einops import rearrange
 
 from ncvqvae.data.checks import bad_input, nearest_name, shorten
 
@@ -76,6 +75,8 @@ def _from_wide(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
 
 
 def _from_long(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
+    import pandas as pd
+
     if options.id_column is None:
         raise bad_input(where, "a time column and no id column", "name the column of series ids (id_column)")
     identity = find_column(options.id_column, frame.columns, where)
@@ -87,10 +88,14 @@ def _from_long(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
             raise bad_input(where, f"missing values in column {column!r}", "fill them in or drop those rows")
     _check_rows(frame, identity, time, where)
     columns = _value_columns(frame, options, label, where)
-    first_rows = frame.drop_duplicates(identity)
-    rank = {name: position for position, name in enumerate(first_rows[identity])}
-    order = frame.assign(**{identity: frame[identity].map(rank)}).sort_values([identity, time], kind="stable").index
-    X = rearrange(_values(frame.loc[order], columns), "(n t) c -> n c t", n=len(first_rows))
+    case, _ = pd.factorize(frame[identity])
+    order = np.lexsort((frame[time].to_numpy(), case))
+    lengths = np.bincount(case)
+    ends = np.cumsum(lengths)
+    step = np.arange(len(frame)) - np.repeat(ends - lengths, lengths)
+    values = _values(frame, columns)
+    X = np.full((len(lengths), len(columns), lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
+    X[case[order], :, step] = values[order]
     return Raw(X, None if label is None else _labels_by_id(frame, identity, label, where))
 
 
@@ -108,16 +113,12 @@ def _as_times(column: pd.Series, where: object) -> pd.Series:
 
 
 def _check_rows(frame: pd.DataFrame, identity: str, time: str, where: object) -> None:
-    """Every series of a long table needs the same number of rows, and no time twice."""
+    """Refuse a long table in which a series has a time twice."""
     again = frame.duplicated([identity, time])
     if again.any():
         row = frame[again].iloc[0]
         what = f"series {str(row[identity])!r} has time {str(row[time])!r} twice"
         raise bad_input(where, what, "keep one row per id and time")
-    counts = frame[identity].value_counts()
-    if counts.min() != counts.max():
-        what = f"series of unequal lengths ({counts.min()} to {counts.max()} rows an id)"
-        raise bad_input(where, what, "cut or resample them to one length")
 
 
 def _labels_by_id(frame: pd.DataFrame, identity: str, label: str, where: object) -> list[Any]:

@@ -16,8 +16,8 @@ CONSTANT = 1e-6
 class GlobalScaler:
     """Scale each channel by one mean and one standard deviation over all cases and time steps.
 
-    z = (x − μ_c) / σ_c, with μ_c and σ_c (ddof 0) of channel c over the whole train split; σ_c = 1 where the channel
-    is constant. Statistics and arithmetic are float64, results float32.
+    z = (x − μ_c) / σ_c, with μ_c and σ_c (ddof 0) of channel c over what was observed (not NaN) in the whole train
+    split; σ_c = 1 where the channel is constant. Statistics and arithmetic are float64, results float32.
 
     Many archives standardise every case: mean 0 and standard deviation 1 over its time steps. A generator keeps that
     only roughly, and smooth series come out too flat; with ``keep_standardised`` the inverse standardises them again.
@@ -45,12 +45,19 @@ class GlobalScaler:
         self.keep_standardised = keep_standardised
 
     def fit(self, X: np.ndarray, y: object = None) -> GlobalScaler:
-        """Take mean and standard deviation of every channel of X (n_cases, n_channels, n_timepoints)."""
-        per_channel = X.shape[0] * X.shape[2]
+        """Take mean and standard deviation of every channel of X (n_cases, n_channels, n_timepoints).
+
+        Raises:
+            InputError: a channel has no value in any series.
+        """
+        per_channel = sum((~np.isnan(chunk)).sum(axis=(0, 2)) for chunk in case_chunks(X))
+        if not np.all(per_channel):
+            empty = int(np.argmin(per_channel))
+            raise bad_input("X", f"channel {empty} has no value in any series", "leave it out")
         self.mean_ = sum(_channel_sum(chunk) for chunk in case_chunks(X)) / per_channel
         centre = self.mean_[:, None]
         squares = sum(_channel_sum((chunk - centre) ** 2) for chunk in case_chunks(X))
-        constant = X.max(axis=(0, 2)) == X.min(axis=(0, 2))
+        constant = _channel_extreme(np.fmax, X) == _channel_extreme(np.fmin, X)
         self.scale_ = np.where(constant, 1.0, np.sqrt(squares / per_channel))
         self.case_ddof_ = _standardised_ddof(X) if self.keep_standardised else None
         return self
@@ -67,8 +74,8 @@ class GlobalScaler:
         self._check_channels(X)
         restored = X * self.scale_[:, None] + self.mean_[:, None]
         if self.case_ddof_ is not None:
-            restored -= restored.mean(axis=2, keepdims=True)
-            deviation = restored.std(axis=2, ddof=self.case_ddof_, keepdims=True)
+            restored -= _case_mean(restored)
+            deviation = _case_deviation(restored, self.case_ddof_)
             restored /= np.where(deviation > CONSTANT, deviation, 1.0)
         return restored.astype(np.float32)
 
@@ -113,7 +120,28 @@ class GlobalScaler:
 
 
 def _channel_sum(chunk: np.ndarray) -> np.ndarray:
-    return chunk.sum(axis=(0, 2), dtype=np.float64)
+    return np.nansum(chunk, axis=(0, 2), dtype=np.float64)
+
+
+def _channel_extreme(pick: np.ufunc, X: np.ndarray) -> np.ndarray:
+    """Largest (fmax) or smallest (fmin) value of every channel, NaN aside."""
+    extremes = np.stack([pick.reduce(pick.reduce(chunk, axis=2), axis=0) for chunk in case_chunks(X)])
+    return np.asarray(pick.reduce(extremes, axis=0))
+
+
+def _case_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over what was observed of each case and channel, (n, n_channels, 1); 0 where that is nothing."""
+    return np.nansum(values, axis=2, keepdims=True) / _n_observed(values).clip(1)
+
+
+def _case_deviation(values: np.ndarray, ddof: int) -> np.ndarray:
+    """Standard deviation of the same; 0 where fewer than two values were observed."""
+    squares = np.nansum((values - _case_mean(values)) ** 2, axis=2, keepdims=True)
+    return np.sqrt(squares / (_n_observed(values) - ddof).clip(1))
+
+
+def _n_observed(values: np.ndarray) -> np.ndarray:
+    return (~np.isnan(values)).sum(axis=2, keepdims=True)
 
 
 def _standardised_ddof(X: np.ndarray) -> int | None:
@@ -122,10 +150,10 @@ def _standardised_ddof(X: np.ndarray) -> int | None:
     varied = False
     for chunk in case_chunks(X):
         values = chunk.astype(np.float64)
-        deviations = {ddof: values.std(axis=2, ddof=ddof) for ddof in possible}
-        constant = values.std(axis=2) < CONSTANT
+        deviations = {ddof: _case_deviation(values, ddof) for ddof in possible}
+        constant = _case_deviation(values, 0) < CONSTANT
         varied |= bool((~constant).any())
-        if np.abs(values.mean(axis=2)).max() > STANDARDISED:
+        if np.abs(_case_mean(values)).max() > STANDARDISED:
             return None
         possible = {d for d in possible if (constant | (np.abs(deviations[d] - 1) <= STANDARDISED)).all()}
     return max(possible) if possible and varied else None

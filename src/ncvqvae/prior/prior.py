@@ -24,15 +24,18 @@ class Prior(nn.Module):
         codebook: code vectors (K, d) of the tokenizer.
         n_tokens: tokens N of a series.
         n_classes: number of classes; 0 for unlabelled data.
+        unequal: series differ in length, so that some grids end in ``absent_token``.
     """
 
-    def __init__(self, config: PriorConfig, codebook: Tensor, n_tokens: int, n_classes: int) -> None:
+    def __init__(
+        self, config: PriorConfig, codebook: Tensor, n_tokens: int, n_classes: int, unequal: bool = False
+    ) -> None:
         super().__init__()
         self.n_codes, dim = codebook.shape
         self.n_tokens, self.n_classes = n_tokens, n_classes
         self.tied = config.input_mode == "token"
         self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=config.input_mode != "codebook")
-        self.mask_vector = nn.Parameter(torch.randn(1, dim) * self.codes.std())
+        self.mask_vector = nn.Parameter(torch.randn(2 if unequal else 1, dim) * self.codes.std())
         self.positions = nn.Parameter(torch.randn(n_tokens, dim))
         self.norm_in = nn.LayerNorm(dim)
         self.classes = nn.Embedding(n_classes + 1, dim)
@@ -59,6 +62,11 @@ class Prior(nn.Module):
         return self.n_codes
 
     @property
+    def absent_token(self) -> int:
+        """Index that stands for "the series has ended", which is given and never drawn."""
+        return self.n_codes + 1
+
+    @property
     def no_class(self) -> int:
         """Index that stands for "no class given"."""
         return self.n_classes
@@ -78,14 +86,25 @@ class Prior(nn.Module):
         return none + scale * (given - none)
 
     @torch.no_grad()
-    def sample(self, classes: Tensor, config: SamplingConfig, generator: Generator | None = None) -> Decoded:
-        """Draw token grids for class indices (B,); ``no_class`` draws unconditionally."""
+    def sample(
+        self,
+        classes: Tensor,
+        config: SamplingConfig,
+        generator: Generator | None = None,
+        absent: Tensor | None = None,
+    ) -> Decoded:
+        """Draw token grids for class indices (B,); ``no_class`` draws unconditionally.
+
+        Tokens that are ``absent`` (B, N), behind the end of a shorter series, come back as ``absent_token``.
+        """
         device = self.codes.device
         start = torch.full((len(classes), self.n_tokens), self.mask_token, device=device)
+        if absent is not None:
+            start = start.masked_fill(absent.to(device), self.absent_token)
         distinct, place = classes.to(device).unique(return_inverse=True)
 
         def logits(tokens: Tensor) -> Tensor:
-            if tokens is start:  # nothing is known yet: the answer depends on the class alone
+            if tokens is start and absent is None:  # nothing is known yet: the answer depends on the class alone
                 return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place]
             return self.guided_logits(tokens, distinct[place], config.guidance_scale)
 

@@ -25,27 +25,35 @@ class PriorObjective(nn.Module):
         self.prior, self.config = prior, config
 
     def forward(self, tokens: Tensor, classes: Tensor) -> dict[str, Tensor]:
-        """Named loss terms of tokens (B, N) with class indices (B,)."""
+        """Named loss terms of tokens (B, N) with class indices (B,).
+
+        A token that was not observed (``mask_token``) or is not there (``absent_token``) stays so and has no loss.
+        """
         config = self.config
+        known = tokens < self.prior.n_codes
         masks = random_masks(len(tokens), tokens.shape[1], config.schedule, config.schedule_gives).to(tokens.device)
+        masks &= known
         dropped = torch.rand(len(classes)).to(classes.device) < config.class_drop
         logits = self.prior(
             tokens.masked_fill(masks, self.prior.mask_token), classes.masked_fill(dropped, self.prior.no_class)
         )
-        counted = masks if config.loss_on == "masked" else torch.ones_like(masks)
+        counted = masks if config.loss_on == "masked" else known
         return {"prior": token_loss(logits, tokens, counted, config.label_smoothing)}
 
 
 def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats of logits (B, N, K) against tokens (B, N) where ``counted`` (B, N) is True."""
+    """Mean cross-entropy in nats of logits (B, N, K) against tokens (B, N) where ``counted`` (B, N) is True.
+
+    Tokens that are no code (K or above) must not be counted.
+    """
     losses = F.cross_entropy(
         rearrange(logits.float(), "b n k -> (b n) k"),
-        rearrange(tokens, "b n -> (b n)"),
+        rearrange(tokens.clamp(max=logits.shape[-1] - 1), "b n -> (b n)"),
         reduction="none",
         label_smoothing=label_smoothing,
     )
     weights = rearrange(counted, "b n -> (b n)").float()
-    return (losses * weights).sum() / weights.sum()
+    return (losses * weights).sum() / weights.sum().clamp(min=1)
 
 
 @torch.no_grad()
@@ -54,7 +62,7 @@ def masked_token_loss(
 ) -> float:
     """The chapter's prior loss: mean cross-entropy in nats on masked tokens (share by ``schedule``), class given."""
     generator = Generator().manual_seed(seed)
-    masks = random_masks(len(tokens), tokens.shape[1], schedule, generator=generator)
+    masks = random_masks(len(tokens), tokens.shape[1], schedule, generator=generator) & (tokens < prior.n_codes)
     total = 0.0
     for rows in torch.arange(len(tokens)).split(batch_size):
         known, mask = tokens[rows].to(prior.codes.device), masks[rows].to(prior.codes.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 from vector_quantize_pytorch import VectorQuantize
 
@@ -68,11 +68,15 @@ class Quantizer(nn.Module):
         counts = self.vq._codebook.cluster_size.flatten()
         return counts / counts.sum().clamp(min=torch.finfo(counts.dtype).tiny)
 
-    def forward(self, z: Tensor) -> Quantized:
-        """Quantize latents (B, d, H, W); in training mode this also moves the codebook. Always in fp32."""
+    def forward(self, z: Tensor, present: Tensor | None = None) -> Quantized:
+        """Quantize latents (B, d, H, W); in training mode this also moves the codebook. Always in fp32.
+
+        Where a column is not ``present`` (B, W), latents are 0 and tokens -1; neither codebook nor loss sees it.
+        """
         height = z.shape[2]
+        mask = None if present is None else repeat(present, "b w -> b (h w)", h=height)
         with torch.autocast(z.device.type, enabled=False):
-            latents, tokens, loss = self.vq(rearrange(z.float(), "b d h w -> b (h w) d"))
+            latents, tokens, loss = self.vq(rearrange(z.float(), "b d h w -> b (h w) d"), mask=mask)
         return Quantized(
             rearrange(latents, "b (h w) d -> b d h w", h=height),
             rearrange(tokens, "b (h w) -> b h w", h=height),

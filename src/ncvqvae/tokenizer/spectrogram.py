@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Spectrogram(nn.Module):
@@ -37,6 +38,16 @@ class Spectrogram(nn.Module):
         flat = rearrange(x, "b c t -> (b c) t")
         u = torch.stft(flat, self.n_fft, self.hop_length, window=self.window, center=True, return_complex=True)
         return rearrange(torch.view_as_real(u), "(b c) f m part -> b (part c) f m", c=x.shape[1])
+
+    def observed_share(self, observed: Tensor) -> Tensor:
+        """Share of each frame's window energy that lies on observed steps (True in B C T): (B, 2 C, 1, frames).
+
+        s[m] = sum_t w[t]^2 o[t + m hop] / sum_t w[t]^2, padded at the ends as the transform is.
+        """
+        energy = self.window.square() / self.window.square().sum()
+        padded = F.pad(observed.to(energy), (self.n_fft // 2, self.n_fft // 2), mode="reflect")
+        share = padded.unfold(-1, self.n_fft, self.hop_length) @ energy
+        return torch.cat([share, share], dim=1)[:, :, None]
 
     def inverse(self, u: Tensor) -> Tensor:
         """Spectrogram (B, 2 C, rows, frames) to series (B, C, T)."""

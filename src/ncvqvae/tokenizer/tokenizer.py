@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -64,13 +64,18 @@ class Tokenizer(nn.Module):
         """Code vectors, (K, d)."""
         return self.quantizer.codebook
 
-    def latents(self, u: Tensor) -> Tensor:
-        """Unquantized latents (B, d, H, W) of a spectrogram (B, 2 C, rows, frames)."""
-        return self.encoder(u.contiguous(memory_format=torch.channels_last))
+    def present(self, observed: Tensor) -> Tensor:
+        """Columns of the token grid (B, W) in whose share of time anything was observed (True in B C T)."""
+        return F.adaptive_max_pool1d(observed.any(1).float(), self.grid[1]) > 0
 
-    def quantize(self, z: Tensor) -> Quantized:
+    def latents(self, u: Tensor, present: Tensor | None = None) -> Tensor:
+        """Unquantized latents (B, d, H, W) of a spectrogram (B, 2 C, rows, frames); 0 in columns not ``present``."""
+        z = self.encoder(u.contiguous(memory_format=torch.channels_last))
+        return z if present is None else z * present[:, None, None]
+
+    def quantize(self, z: Tensor, present: Tensor | None = None) -> Quantized:
         """Quantize latents (B, d, H, W); moves the codebook in training mode."""
-        return self.quantizer(z)
+        return self.quantizer(z, present)
 
     def reconstruct(self, z: Tensor) -> Reconstruction:
         """Decode latents (B, d, H, W), quantized or not."""
@@ -81,17 +86,25 @@ class Tokenizer(nn.Module):
         """Unquantized latents of series (B, C, T) as one vector per token: (B, N, d), rows of the grid one by one."""
         return rearrange(self.latents(self.spectrogram(x)), "b d h w -> b (h w) d")
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Tokens (B, N) of series (B, C, T), each in [0, K)."""
-        return self.quantizer.squared_distances(self.embed(x)).argmin(-1)
+    def encode(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Tokens (B, N) of series (B, C, T), each in [0, K); -1 where nothing was ``observed`` (B, C, T)."""
+        tokens = self.quantizer.squared_distances(self.embed(x)).argmin(-1)
+        if observed is None:
+            return tokens
+        return tokens.masked_fill(~self.on_grid(self.present(observed)), -1)
+
+    def on_grid(self, columns: Tensor) -> Tensor:
+        """What holds for columns (B, W), for each token (B, N)."""
+        return repeat(columns, "b w -> b (h w)", h=self.grid[0])
 
     def token_logits(self, x: Tensor) -> Tensor:
         """Negative squared distances of each latent to each code, (B, N, K): logits of the stochastic tokens."""
         return -self.quantizer.squared_distances(self.embed(x))
 
     def code_latents(self, tokens: Tensor) -> Tensor:
-        """Quantized latents (B, d, H, W) of tokens (B, N)."""
-        return rearrange(self.codebook[tokens], "b (h w) d -> b d h w", h=self.grid[0])
+        """Quantized latents (B, d, H, W) of tokens (B, N); 0 where a token is -1."""
+        codes = self.codebook[tokens.clamp(min=0)] * (tokens >= 0)[..., None]
+        return rearrange(codes, "b (h w) d -> b d h w", h=self.grid[0])
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Series (B, C, T) of tokens (B, N)."""
@@ -101,3 +114,16 @@ class Tokenizer(nn.Module):
 def reconstruction_error(u: Tensor, x: Tensor, decoded: Reconstruction) -> Tensor:
     """MSE(x, x_hat) + MSE(u, u_hat), the chapter's reconstruction loss."""
     return F.mse_loss(decoded.series, x) + F.mse_loss(decoded.spectrogram, u)
+
+
+def observed_error(spectrogram: Spectrogram, x: Tensor, decoded: Reconstruction, observed: Tensor) -> Tensor:
+    """:func:`reconstruction_error` over what was observed of x (True in B C T); the same number where that is all.
+
+    Where nothing was observed the target is the decoded series itself, without gradient, so that filled-in values pull
+    nowhere; a frame counts by the share of its window that was observed.
+    """
+    target = spectrogram(torch.where(observed, x, decoded.series.detach()))
+    share = spectrogram.observed_share(observed)
+    in_frames = ((decoded.spectrogram - target).square().mean(2, keepdim=True) * share).sum() / share.sum()
+    in_time = (decoded.series - x).square().masked_fill(~observed, 0.0).sum() / observed.sum()
+    return in_time + in_frames

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ncvqvae.config import Stage1Config
 from ncvqvae.tokenizer.ssl import LOSSES, Projector, pool
-from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
+from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_error, reconstruction_error
 
 COLLAPSED = 1 / 4
 """Perplexity of the codes, as a share of their number, below which the tokenizer is said to have collapsed."""
@@ -40,25 +40,42 @@ class TokenizerObjective(nn.Module):
             self.ssl_loss = LOSSES[ssl]()
             self.projector = Projector(2 * tokenizer.codebook.shape[1], config.projector_width, whiten=ssl == "vibcreg")
 
-    def forward(self, x: Tensor, view: Tensor | None = None) -> dict[str, Tensor]:
-        """Weighted loss terms of series x (B, C, T) and their augmented views (B, C, T); their sum is the loss."""
+    def forward(
+        self,
+        x: Tensor,
+        view: Tensor | None = None,
+        observed: Tensor | None = None,
+        view_observed: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Weighted loss terms of series x (B, C, T) and their augmented views (B, C, T); their sum is the loss.
+
+        The masks (B, C, T) say which values were observed; no term asks for the others.
+        """
         tokenizer, config = self.tokenizer, self.config
         u = tokenizer.spectrogram(x)
-        quantized = tokenizer.quantize(tokenizer.latents(u))
+        present = None if observed is None else tokenizer.present(observed)
+        quantized = tokenizer.quantize(tokenizer.latents(u, present), present)
         terms = {
-            "recon": reconstruction_error(u, x, tokenizer.reconstruct(quantized.latents)),
+            "recon": self._error(u, x, tokenizer.reconstruct(quantized.latents), observed),
             "commit": quantized.commitment,
         }
         if self.ssl_loss is not None:
             assert view is not None
             u_view = tokenizer.spectrogram(view)
-            z_view = tokenizer.latents(u_view)
+            view_present = None if view_observed is None else tokenizer.present(view_observed)
+            z_view = tokenizer.latents(u_view, view_present)
             if config.augmented_weight:
-                error = reconstruction_error(u_view, view, tokenizer.reconstruct(z_view))
+                error = self._error(u_view, view, tokenizer.reconstruct(z_view), view_observed)
                 terms["recon_view"] = config.augmented_weight * error
-            projections = self.projector(torch.stack([pool(quantized.latents), pool(z_view.float())]))
+            pooled = [pool(quantized.latents, present), pool(z_view.float(), view_present)]
+            projections = self.projector(torch.stack(pooled))
             terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
         return terms
+
+    def _error(self, u: Tensor, x: Tensor, decoded: Reconstruction, observed: Tensor | None) -> Tensor:
+        if observed is None:
+            return reconstruction_error(u, x, decoded)
+        return observed_error(self.tokenizer.spectrogram, x, decoded, observed)
 
     def monitor(self, progress: float) -> dict[str, float]:
         """Perplexity of the codes in use, from 1 to their number K; warns once if it is below a quarter of K.

@@ -7,8 +7,13 @@ from einops import rearrange
 from torch import Tensor, nn
 
 
-def pool(z: Tensor) -> Tensor:
-    """Global average and global maximum over the grid: (B, d, H, W) to (B, 2 d)."""
+def pool(z: Tensor, present: Tensor | None = None) -> Tensor:
+    """Global average and global maximum over the grid (or its columns ``present``, B W): (B, d, H, W) to (B, 2 d)."""
+    if present is not None:
+        counted = present[:, None, None].expand_as(z)
+        mean = (z * counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1)
+        lowest = torch.finfo(z.dtype).min
+        return torch.cat([mean, z.masked_fill(~counted, lowest).amax((2, 3))], dim=1)
     return torch.cat([z.mean((2, 3)), z.amax((2, 3))], dim=1)
 
 
