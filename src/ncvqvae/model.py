@@ -276,7 +276,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def encode(self, X: Any) -> np.ndarray:
         """Tokens (n_cases, N), int64, of series in their own units; -1 where nothing of a token's time was observed."""
-        return self._in_chunks(self.tokenizer_.encode, self._scaled(X)).numpy()
+        scaled = self._scaled(X)
+        return self._in_chunks(self.tokenizer_.encode, scaled).numpy()
 
     def decode(self, tokens: Any) -> np.ndarray:
         """Series in their own units from tokens (n_cases, N).

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncvqvae.data import load_dataset, load_splits, write_series
+from ncvqvae.data import load_dataset, load_splits, series_lengths, write_series
 from ncvqvae.data.splits import stratified_holdout
 from ncvqvae.data.ucr import find_dataset, shipped_folder
 from ncvqvae.errors import InputError
@@ -54,11 +54,20 @@ def test_channels_and_string_labels_come_as_they_are() -> None:
     assert set(splits.y_train.tolist()) == {"Standing", "Running", "Walking", "Badminton"}
 
 
-def test_unequal_lengths_use_the_archives_repair_and_say_so() -> None:
+def test_unequal_lengths_end_in_nan_and_train_alone_sets_the_length() -> None:
     splits = load_splits("JapaneseVowels")
-    assert splits.X_train.shape[:2] == (270, 12) and "equal-length version" in splits.note
+    assert splits.X_train.shape == (270, 12, 26) and splits.X_test.shape == (370, 12, 26)
+    assert series_lengths(splits.X_train).min() == 7 and series_lengths(splits.X_train).max() == 26
+    assert "longer than the longest of train and cut to 26 steps" in splits.note
+
+
+def test_the_archives_repair_is_used_where_the_raw_release_is_not_there(tmp_path: Path) -> None:
+    for half in ("TRAIN", "TEST"):
+        name = f"JapaneseVowels_eq_{half}.ts"
+        (tmp_path / "JapaneseVowels").mkdir(exist_ok=True)
+        shutil.copy(shipped_folder() / "JapaneseVowels" / name, tmp_path / "JapaneseVowels" / name)
     with pytest.warns(UserWarning, match="JapaneseVowels: unequal lengths"):
-        load_dataset("JapaneseVowels")
+        assert not np.isnan(load_dataset("JapaneseVowels", data_dir=tmp_path).X).any()
 
 
 def test_a_local_folder_comes_before_what_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,15 @@ def test_values_come_back_bit_for_bit(suffix: str, X: np.ndarray, tmp_path: Path
     assert again.X.dtype == np.float32 and again.y is None
 
 
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_unequal_lengths_and_gaps_come_back(suffix: str, n_channels: int, tmp_path: Path) -> None:
+    X = random_series(n_channels=n_channels)
+    X[0, :, 4:], X[2, 0, 1] = np.nan, np.nan
+    write_series(tmp_path / f"x{suffix}", X, list("abab"))
+    np.testing.assert_array_equal(read_series(tmp_path / f"x{suffix}").X, X)
+
+
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("n_channels", [1, 3])
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -137,7 +146,7 @@ BAD_WRITES = {
     "space in .ts": ("x.ts", random_series(2), ["a b", "c"], "a .ts file cannot hold the label 'a b'"),
     "empty label": ("x.csv", random_series(2), ["", "c"], "labels that are empty or have spaces around them: ''"),
     "no series": ("x.csv", random_series()[:0], None, "no values"),
-    "NaN": ("x.csv", np.array([[1, np.nan], [1, 2]]), None, "series of unequal lengths"),
+    "no value": ("x.csv", np.array([[np.nan, np.nan], [1, 2]]), None, "series 0 has no value at all"),
     "too few labels": ("x.csv", random_series(2), ["a"], "1 labels for 2 series"),
 }
 
@@ -162,6 +171,7 @@ def test_chunks_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
         SeriesWriter(tmp_path / "x.npz")
 
 
+NAN = np.nan
 # file name, content, options, expected X, expected y
 FORMS = {
     "ucr tsv": ("x.tsv", "-1\t1\t2\n1\t3\t4\n", None, [[[1, 2]], [[3, 4]]], [-1, 1]),
@@ -213,6 +223,28 @@ FORMS = {
         TableOptions(id_column="id", time_column="time", value_columns=["w"]),
         [[[5, 6]], [[7, 8]]],
         None,
+    ),
+    "a short row": ("x.csv", "label,t0,t1,t2\na,1,2\nb,1,,3\n", None, [[[1, 2, NAN]], [[1, NAN, 3]]], ["a", "b"]),
+    "ucr tsv, unequal": (
+        "x.tsv",
+        "1\t1\t2\t3\n2\t1\tNaN\n2\t4\t5\n",
+        None,
+        [[[1, 2, 3]], [[1, NAN, NAN]], [[4, 5, NAN]]],
+        [1, 2, 2],
+    ),
+    "long, unequal": (
+        "x.csv",
+        "id,time,v\n7,0,1\n8,5,9\n7,1,2\n7,2,\n7,3,4\n",
+        TableOptions(id_column="id", time_column="time"),
+        [[[1, 2, NAN, 4]], [[9, NAN, NAN, NAN]]],
+        None,
+    ),
+    "ts, unequal, with gaps": (
+        "x.ts",
+        "@missing true\n@equalLength false\n@classLabel true a b\n@data\n1,?,3:a\n1,2:b\n",
+        None,
+        [[[1, NAN, 3]], [[1, 2, NAN]]],
+        ["a", "b"],
     ),
     "ts keeps capitals": (
         "x.ts",

@@ -11,6 +11,7 @@ import numpy as np
 from einops import rearrange
 
 from ncvqvae.data.checks import bad_input
+from ncvqvae.data.masks import series_lengths
 
 # Values in one row group of a table, 4 MB.
 GROUP_VALUES = 1 << 20
@@ -63,7 +64,11 @@ class _ArrowFormat:
         columns: list[Any] = list(np.ascontiguousarray(rearrange(X, "n c t -> (c t) n")))
         if labels is not None:
             columns.insert(0, labels.tolist())
-        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, self._schema, strict=True)]
+        # a NaN in the series is a missing value, which pandas' convention makes of it
+        arrays = [
+            pa.array(column, type=field.type, from_pandas=True)
+            for column, field in zip(columns, self._schema, strict=True)
+        ]
         self._waiting.append(pa.Table.from_arrays(arrays, schema=self._schema))
         if sum(table.num_rows for table in self._waiting) * X[0].size >= GROUP_VALUES:
             self._flush()
@@ -139,12 +144,15 @@ class _TsFormat:
         self._body = self._body_path.open("w+", encoding="utf-8")
         self._layout = layout
         self._classes: dict[str, None] = {}
+        self._missing, self._lengths = False, {layout.n_timepoints}
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
         names = None if labels is None else [_ts_label(label, self._path) for label in labels.tolist()]
-        for case, series in enumerate(X):
+        for case, (series, length) in enumerate(zip(X, series_lengths(X).tolist(), strict=True)):
+            self._lengths.add(length)
+            self._missing |= bool(np.isnan(series[:, :length]).any())
             # NumPy writes the shortest decimal that reads back as the same float32.
-            parts = [",".join(channel) for channel in series.astype(str)]
+            parts = [",".join(channel).replace("nan", "?") for channel in series[:, :length].astype(str)]
             if names is not None:
                 parts.append(names[case])
                 self._classes.setdefault(names[case])
@@ -164,16 +172,13 @@ class _TsFormat:
     def _header(self) -> list[str]:
         univariate = str(self._layout.n_channels == 1).lower()
         classes = " ".join(["true", *self._classes]) if self._layout.label_kind is not None else "false"
-        lines = ["@problemName series", "@timeStamps false", "@missing false", f"@univariate {univariate}"]
+        missing = str(self._missing).lower()
+        lines = ["@problemName series", "@timeStamps false", f"@missing {missing}", f"@univariate {univariate}"]
         if self._layout.n_channels > 1:
             lines.append(f"@dimensions {self._layout.n_channels}")
-        return [
-            *lines,
-            "@equalLength true",
-            f"@seriesLength {self._layout.n_timepoints}",
-            f"@classLabel {classes}",
-            "@data",
-        ]
+        equal = len(self._lengths) == 1
+        size = ["@equalLength true", f"@seriesLength {self._layout.n_timepoints}"] if equal else ["@equalLength false"]
+        return [*lines, *size, f"@classLabel {classes}", "@data"]
 
 
 FORMATS: dict[str, type[Format]] = {

@@ -120,24 +120,24 @@ class GlobalScaler:
 
 
 def _channel_sum(chunk: np.ndarray) -> np.ndarray:
-    return np.nansum(chunk, axis=(0, 2), dtype=np.float64)
+    return np.asarray(np.nansum(chunk, axis=(0, 2), dtype=np.float64))
 
 
 def _channel_extreme(pick: np.ufunc, X: np.ndarray) -> np.ndarray:
     """Largest (fmax) or smallest (fmin) value of every channel, NaN aside."""
-    extremes = np.stack([pick.reduce(pick.reduce(chunk, axis=2), axis=0) for chunk in case_chunks(X)])
-    return np.asarray(pick.reduce(extremes, axis=0))
+    return np.asarray(pick.reduce([pick.reduce(pick.reduce(c, axis=2), axis=0) for c in case_chunks(X)], axis=0))
 
 
 def _case_mean(values: np.ndarray) -> np.ndarray:
     """Mean over what was observed of each case and channel, (n, n_channels, 1); 0 where that is nothing."""
-    return np.nansum(values, axis=2, keepdims=True) / _n_observed(values).clip(1)
+    total: np.ndarray = np.nansum(values, axis=2, keepdims=True)
+    return total / _n_observed(values).clip(1)
 
 
 def _case_deviation(values: np.ndarray, ddof: int) -> np.ndarray:
     """Standard deviation of the same; 0 where fewer than two values were observed."""
     squares = np.nansum((values - _case_mean(values)) ** 2, axis=2, keepdims=True)
-    return np.sqrt(squares / (_n_observed(values) - ddof).clip(1))
+    return np.asarray(np.sqrt(squares / (_n_observed(values) - ddof).clip(1)))
 
 
 def _n_observed(values: np.ndarray) -> np.ndarray:

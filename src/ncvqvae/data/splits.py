@@ -12,6 +12,7 @@ import numpy as np
 
 from ncvqvae.data.checks import bad_input, check_label_pair, check_pair
 from ncvqvae.data.columns import TableOptions
+from ncvqvae.data.masks import are_unequal, cut_or_pad, series_lengths
 from ncvqvae.data.tables import READERS, Series, read_series
 from ncvqvae.data.ucr import find_dataset
 
@@ -114,9 +115,26 @@ def load_splits(
         return _hold_out(halves.name, train_part, seed, holdout)
     test_part = read_series(test_file, options, min_cases=1)
     labels = _in_one_kind(train_part.y, test_part.y)
-    check_pair(train_part.X, test_part.X, where=test_file)
+    X_test, cut_note = _in_train_length(train_part.X, test_part.X)
+    check_pair(train_part.X, X_test, where=test_file)
     check_label_pair(labels.train, labels.test, where=test_file)
-    return Splits(halves.name, train_part.X, labels.train, test_part.X, labels.test, halves.note)
+    note = "; ".join(part for part in (halves.note, cut_note) if part)
+    return Splits(halves.name, train_part.X, labels.train, X_test, labels.test, note)
+
+
+class _Fitted(NamedTuple):
+    X: np.ndarray
+    note: str
+
+
+def _in_train_length(X_train: np.ndarray, X_test: np.ndarray) -> _Fitted:
+    """Where series differ in length, bring the test part to the longest of the train part."""
+    longest = X_train.shape[-1]
+    if X_test.shape[-1] == longest or not (are_unequal(X_train) or are_unequal(X_test)):
+        return _Fitted(X_test, "")
+    n_cut = int((series_lengths(X_test) > longest).sum())
+    note = f"{n_cut} test series are longer than the longest of train and cut to {longest} steps" if n_cut else ""
+    return _Fitted(cut_or_pad(X_test, longest), note)
 
 
 class Holdout(NamedTuple):

@@ -17,11 +17,11 @@ from ncvqvae.data.checks import bad_input, nearest_name
 
 DATA_DIR_VARIABLE = "NCVQVAE_DATA_DIR"
 SUFFIXES = (".tsv", ".ts", ".arff", ".txt")
-# The archive's own repairs of unequal lengths and missing values, preferred to the raw release.
+# The archive's own repairs of unequal lengths and missing values, where the raw release is not there.
 REPAIRS = {
+    "": "",
     "_eq": "unequal lengths: the archive's equal-length version (_eq) is used",
     "_nmv": "missing values: the archive's filled-in version (_nmv) is used",
-    "": "",
 }
 
 

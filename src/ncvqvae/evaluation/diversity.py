@@ -78,10 +78,16 @@ def copied_share(
 
 
 def nearest_distances(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Euclidean distance of each query (n, C, L) to its nearest reference (m, C, L): (n,) float64, exact, chunked."""
-    from sklearn.metrics import pairwise_distances_argmin
+    """Euclidean distance of each query (n, C, L) to its nearest reference (m, C, L): (n,) float64, exact, chunked.
+
+    Where either has NaN, over what both have, scaled up to the full length (scikit-learn's `nan_euclidean_distances`).
+    """
+    from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_chunked
 
     flat_queries, flat_references = _flat(queries), _flat(references)
+    if np.isnan(flat_queries).any() or np.isnan(flat_references).any():
+        rows = pairwise_distances_chunked(flat_queries, flat_references, metric="nan_euclidean")
+        return np.concatenate([np.nanmin(distances, axis=1) for distances in rows])
     nearest = pairwise_distances_argmin(flat_queries, flat_references)
     # the search expands |a − b|², which cancels near 0; the distance itself is taken from the difference
     chunk = max(1, 2**24 // flat_queries.shape[1])
@@ -116,7 +122,9 @@ def mean_pairwise_distance(X: np.ndarray) -> float:
     """Mean Euclidean distance over the n(n − 1)/2 pairs of series (n, C, L), n at least 2, chunked."""
     from sklearn.metrics import pairwise_distances_chunked
 
-    total = sum(float(rows.sum()) for rows in pairwise_distances_chunked(_flat(X)))
+    flat = _flat(X)
+    metric = "nan_euclidean" if np.isnan(flat).any() else "euclidean"
+    total = sum(float(np.nansum(rows)) for rows in pairwise_distances_chunked(flat, metric=metric))
     return total / (len(X) * (len(X) - 1))
 
 

@@ -68,7 +68,12 @@ class FCN(nn.Module):
         self.head = nn.Linear(N_FEATURES, n_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """Global-average features (B, 128) of scaled series `x` (B, C, L)."""
+        """Global-average features (B, 128) of scaled series `x` (B, C, L); steps that are all NaN do not count."""
+        ended = x.isnan().all(1, keepdim=True)
+        if ended.any():
+            for i in range(len(KERNELS)):
+                x = self.get_submodule(f"block{i}")(x.masked_fill(ended, 0.0))
+            return x.masked_fill(ended, 0.0).sum(-1) / (~ended).sum(-1)
         for i in range(len(KERNELS)):
             x = self.get_submodule(f"block{i}")(x)
         return reduce(x, "batch width time -> batch width", "mean")

@@ -36,13 +36,14 @@ def token_usage(tokens: np.ndarray, codebook_size: int) -> TokenUsage:
     .. math:: \exp\,(-\textstyle\sum_k p_k \log p_k)
 
     Args:
-        tokens: code indices of any shape, in 0 … codebook_size − 1.
+        tokens: code indices of any shape, in 0 … codebook_size − 1; -1 (nothing was observed) is passed over.
         codebook_size: number of codes K.
 
     Raises:
         ValueError: if a token lies outside the codebook.
     """
     flat = np.asarray(tokens).ravel()
+    flat = flat[flat != -1]
     if flat.size == 0 or flat.min() < 0 or flat.max() >= codebook_size:
         raise ValueError(f"tokens must be in 0 … {codebook_size - 1}, and at least one")
     histogram = np.bincount(flat, minlength=codebook_size)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ncvqvae.data import fill
 from ncvqvae.evaluation.tokens import decoding_confidence, token_usage
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import choose, choose_per_class, flat, pca_planes, tsne_planes
@@ -44,7 +45,7 @@ class SeriesPool:
     def to_json(self) -> dict[str, Any]:
         """Values of all series as base64 of little-endian uint16 over each channel's range, and whose they are."""
         X = np.stack([self.sources[source].X[case, :MAX_CHANNELS] for source, case in self.entries])
-        short = shorten(np.nan_to_num(X), MAX_VALUES // X.shape[1])
+        short = shorten(fill(X).values, MAX_VALUES // X.shape[1])
         low, high = short.min(axis=(0, 2)), short.max(axis=(0, 2))
         span = np.where(high > low, high - low, 1)
         steps = np.rint((short - low[:, None]) / span[:, None] * 65535).astype("<u2")

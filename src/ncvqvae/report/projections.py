@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from ncvqvae.data import fill
+
 MAX_TSNE_POINTS = 500
 
 
 def flat(X: np.ndarray) -> np.ndarray:
-    """Cases as vectors: (n, ...) → (n, p) float64."""
-    return np.asarray(X, np.float64).reshape(len(X), -1)
+    """Cases as vectors: (n, ...) → (n, p) float64; what was not observed of series (n, C, L) is filled in."""
+    X = np.asarray(X, np.float64)
+    return (fill(X).values if X.ndim == 3 else X).reshape(len(X), -1)
 
 
 def pca_planes(fitted_on: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:

@@ -57,6 +57,6 @@ def overlay(ax: Axes, X: np.ndarray, color: str) -> None:
 
 def value_limits(*real: np.ndarray) -> tuple[float, float]:
     """Range of all but a thousandth of the real values at either end, with a margin: no outlier squeezes a panel."""
-    low, high = (float(value) for value in np.quantile(np.concatenate([X.ravel() for X in real]), [0.001, 0.999]))
+    low, high = (float(value) for value in np.nanquantile(np.concatenate([X.ravel() for X in real]), [0.001, 0.999]))
     margin = 0.15 * (high - low) or 1.0
     return low - margin, high + margin
