@@ -129,6 +129,7 @@ BAD_INPUT = {
     "no series wanted": (["sample", "run", "-n", "0", "--out", "new.npz"], "0"),
     "fewer than none wanted": (["sample", "run", "-n", "-3", "--out", "new.npz"], "-3"),
     "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "a, b, c"),
+    "length that cannot be": (["sample", "run", "--length", "9", "--out", "new.npz"], "all have length 32"),
     "label and unconditional": (["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"], "label"),
     "unknown format": (["sample", "run", "--out", "new.xlsx"], ".xlsx"),
     "file that is there": (["sample", "run", "--out", "data.npz"], "--overwrite"),

@@ -110,6 +110,7 @@ def sample(
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
     label: str | None = None,
     unconditional: Annotated[bool, Parameter(negative="")] = False,
+    length: int | None = None,
     seed: int | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     sampling: Annotated[SamplingOptions | None, SettingsGroup] = None,  # type: ignore[valid-type]
@@ -122,6 +123,7 @@ def sample(
         n: number of series.
         label: class of all series (default: labels drawn from the train split's distribution).
         unconditional: sample without a class.
+        length: time steps of all series (default: drawn from the lengths of the class, where they differ).
         seed: seed of the draw (default: the run's own).
         overwrite: replace the file if it exists.
     """
@@ -133,7 +135,9 @@ def sample(
     model, _ = open_run(run)
     wanted = None if label is None else as_label(label, model.classes_)
     with counting_progress("sampling", n) as progress:
-        chunks = model.iter_samples(n, wanted, unconditional=unconditional, seed=seed, **_given(sampling))
+        chunks = model.iter_samples(
+            n, wanted, unconditional=unconditional, length=length, seed=seed, **_given(sampling)
+        )
         write_samples(chunks, out, n, lambda done: progress.advance(progress.task_ids[0], done))
     console().print(f"{n} series in {out}", highlight=False)
 

@@ -300,8 +300,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series."""
-        lengths = series_lengths(self._scaled(X).X) if self._unequal else None
-        return self._decode(torch.from_numpy(self.encode(X)), lengths)
+        tokens = torch.from_numpy(self.encode(X))
+        return self._decode(tokens, series_lengths(self._scaled(X).X) if self._unequal else None)
 
     def sample(
         self,
