@@ -49,6 +49,10 @@ class DataOptions:
     """Column with the time, for tables with a row per time step."""
     value_columns: list[str] | None = None
     """Columns with the values, one a channel, for tables with a row per time step."""
+    window: int | None = None
+    """Cut recordings into windows of this many time steps; a table is then one recording, a row per time step."""
+    stride: int | None = None
+    """Time steps from one window to the next (default: the window, so that none overlap)."""
 
 
 @app.command
@@ -65,10 +69,10 @@ def fit(
     source: DataOptions | None = None,
     settings: Annotated[ConfigOptions | None, Settings] = None,  # type: ignore[valid-type]
 ) -> None:
-    """Train both stages on DATA, a UCR/UEA name or a file.
+    """Train both stages on DATA, a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, or a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff).
+        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff) or a folder of .csv files.
         out: folder of the run (default: runs/DATA).
         preset: recipe to start from: default, paper or quick.
         config: YAML file whose values override the preset's.
@@ -302,8 +306,10 @@ def _given(options: Any) -> dict[str, Any]:
 
 
 def _absolute(data: str) -> str:
-    """A file's absolute path; a dataset's name as it is."""
-    return str(Path(data).resolve()) if Path(data).is_file() else data
+    """A file's or folder's absolute path; a dataset's name as it is."""
+    from ncvqvae.data.splits import is_path
+
+    return str(Path(data).resolve()) if Path(data).exists() and is_path(data) else data
 
 
 def _as_text(values: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,10 @@ class DataSource:
     """Column with the time (long tables)."""
     value_columns: list[str] | None = None
     """Columns with the values, one a channel (long tables)."""
+    window: int | None = None
+    """Time steps of the windows that recordings are cut into."""
+    stride: int | None = None
+    """Time steps from one window to the next."""
 
     def load(self, seed: int = 0) -> Splits:
         """Both splits; ``seed`` draws the part kept aside where there is no TEST half."""

@@ -153,7 +153,8 @@ def test_missing_files_and_directories_get_one_line(tmp_path: Path) -> None:
     (tmp_path / "series.csv").write_text("t0,t1\n1,2\n3,4\n")
     assert message_for(tmp_path / "serie.csv") == "no such file; did you mean 'series.csv'?"
     assert message_for(tmp_path / "else" / "a.csv") == "no such file; check the path"
-    assert message_for(tmp_path).startswith("a directory, not a file; name one file in it")
+    (tmp_path / "empty").mkdir()
+    assert message_for(tmp_path / "empty").startswith("a folder without .csv files; name a file in it")
 
 
 def test_line_breaks_in_names_stay_out_of_the_line(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_a_local_folder_may_hold_any_archive_format(suffix: str, tmp_path: Path)
         ("ecg5000", "data: unknown dataset 'ecg5000'; did you mean 'ECG5000'?"),
         ("MyOwnDate", "data: unknown dataset 'MyOwnDate'; did you mean 'MyOwnData'?"),
         ("qqqqqqqq", "data: unknown dataset 'qqqqqqqq'; give a UCR/UEA name or the path of a file"),
-        ("", ": a directory, not a file"),
+        ("", "data: an empty name; give a UCR/UEA name or a path"),
     ],
 )
 def test_unknown_names_get_the_nearest(name: str, message: str, tmp_path: Path) -> None:

@@ -33,16 +33,20 @@ class TableOptions:
     id_column : names the series; needed in long form, left out in wide form.
     time_column : orders the time steps; giving it means long form.
     value_columns : the values (wide: a column a time step, long: a column a channel); default: all other columns.
+    recordings : the table is one recording, a row a time step and a column a channel (several with an id_column).
     """
 
     label_column: str | None = None
     id_column: str | None = None
     time_column: str | None = None
     value_columns: Sequence[str] | None = None
+    recordings: bool = False
 
     def named(self) -> list[str]:
-        """List the options that were given."""
-        return [name for name, value in vars(self).items() if value is not None]
+        """List the columns that were given."""
+        return [
+            name for name, value in vars(self).items() if name.endswith(("column", "columns")) and value is not None
+        ]
 
 
 def from_frame(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
@@ -51,6 +55,8 @@ def from_frame(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
     check_unique(list(frame.columns), where)
     if not len(frame):
         raise bad_input(where, "a header and no rows", "write series into it")
+    if options.recordings:
+        return _from_recordings(frame, options, where)
     read = _from_wide if options.time_column is None else _from_long
     return read(frame, options, where)
 
@@ -97,6 +103,26 @@ def _from_long(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
     X = np.full((len(lengths), len(columns), lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
     X[case[order], :, step] = values[order]
     return Raw(X, None if label is None else _labels_by_id(frame, identity, label, where))
+
+
+def _from_recordings(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
+    """Take recordings (n_channels, n_steps) of any length, and a label for each of their steps."""
+    label = find_label(list(frame.columns), options, where)
+    if options.time_column is not None:
+        time = find_column(options.time_column, frame.columns, where)
+        frame = frame.assign(**{time: _as_times(frame[time], where)}).sort_values(time, kind="stable")
+    columns = _value_columns(frame, options, label, where)
+    parts = [frame]
+    if options.id_column is not None:
+        identity = find_column(options.id_column, frame.columns, where)
+        parts = [part for _, part in frame.groupby(identity, sort=False)]
+    if options.time_column is not None:
+        for part in parts:
+            again = part[time][part[time].duplicated()]
+            if len(again):
+                raise bad_input(where, f"time {str(again.iloc[0])!r} occurs twice", "keep one row per time (and id)")
+    y = None if label is None else [part[label].tolist() for part in parts]
+    return Raw([_values(part, columns).T for part in parts], y)
 
 
 def _as_times(column: pd.Series, where: object) -> pd.Series:
@@ -156,7 +182,7 @@ def _value_columns(frame: pd.DataFrame, options: TableOptions, label: str | None
         columns = [find_column(c, frame.columns, where) for c in options.value_columns]
     else:
         columns = [c for c in frame.columns if c not in (label, options.id_column, options.time_column)]
-        if options.time_column is None:
+        if options.time_column is None and not options.recordings:
             _check_step_names(columns, where)
     numeric = [c for c in columns if frame[c].dtype.kind in "iufb"]
     if not numeric:

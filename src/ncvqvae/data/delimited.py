@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,20 @@ INTEGER_VALUED = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?")
 
 def read_text_table(path: Path, options: TableOptions) -> Raw:
     """Read .csv, .tsv or .txt, with or without a header line; .tsv and .txt without one have the label first."""
+    return from_frame(*text_frame(path, options), path)
+
+
+class TextTable(NamedTuple):
+    """A table read from text, labels in the kind they look like, and which columns are what."""
+
+    frame: pd.DataFrame
+    options: TableOptions
+
+
+def text_frame(path: Path, options: TableOptions) -> TextTable:
+    """Let pandas read a text table, once separator, header and label column are known."""
+    import pandas as pd
+
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = next((line.rstrip("\r\n") for line in file if line.strip()), "")
     if not first:
@@ -51,14 +65,15 @@ def read_text_table(path: Path, options: TableOptions) -> Raw:
     has_header = not _is_data(cells) or (is_csv and _is_counting(cells))
     names = [cell or f"Unnamed: {i}" if has_header else str(i) for i, cell in enumerate(cells)]
     check_unique(names, path)
-    label_first = not has_header and (not is_csv or not _is_number(cells[0]))
+    label_first = not has_header and not options.recordings and (not is_csv or not _is_number(cells[0]))
     if label_first and options.label_column is None:
         options = replace(options, label_column="0")
     label = find_label(names, options, path)
     as_text = [find_column(name, names, path) for name in (label, options.id_column) if name is not None]
-    frame = _parse_text(path, separator, names, has_header, as_text)
-    raw = from_frame(_drop_row_numbers(frame), options, path)
-    return raw if raw.y is None else raw._replace(y=parse_labels(raw.y))
+    frame = _drop_row_numbers(_parse_text(path, separator, names, has_header, as_text))
+    if label is not None:
+        frame[label] = pd.Series(parse_labels(frame[label].tolist()), dtype=object)
+    return TextTable(frame, options)
 
 
 def _parse_text(path: Path, separator: str, names: list[str], has_header: bool, as_text: list[str]) -> pd.DataFrame:

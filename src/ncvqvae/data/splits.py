@@ -6,15 +6,19 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from ncvqvae.data.checks import bad_input, check_label_pair, check_pair
-from ncvqvae.data.columns import TableOptions
+from ncvqvae.data.columns import Raw, TableOptions, from_frame
 from ncvqvae.data.masks import are_unequal, cut_or_pad, series_lengths
-from ncvqvae.data.tables import READERS, Series, read_series
-from ncvqvae.data.ucr import find_dataset
+from ncvqvae.data.recordings import Windows, as_recordings, cut_windows, split_in_time
+from ncvqvae.data.tables import READERS, Series, checked, read_raw, series_files
+from ncvqvae.data.ucr import archive_names, find_dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Splits(NamedTuple):
@@ -33,16 +37,16 @@ class Splits(NamedTuple):
 
 
 class _Halves(NamedTuple):
-    """Where the halves of a source are; `test` is None for a file that stands alone."""
+    """Where the halves of a source are; `test` is None for one that stands alone."""
 
     name: str
-    train: Path
+    train: Any  # a path, or the data itself
     test: Path | None
     note: str
 
 
 def load_dataset(
-    source: str | Path,
+    source: str | Path | pd.DataFrame | np.ndarray,
     split: Literal["train", "test"] = "train",
     *,
     data_dir: str | Path | None = None,
@@ -50,24 +54,30 @@ def load_dataset(
     id_column: str | None = None,
     time_column: str | None = None,
     value_columns: Sequence[str] | None = None,
+    window: int | None = None,
+    stride: int | None = None,
 ) -> Series:
     """Load the series and labels of one split of a dataset.
 
     ``X, y = load_dataset("GunPoint", split="train")``
 
     Args:
-        source: a UCR/UEA name, or a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff).
+        source: a UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files
+            of one series each, a table or an array.
         split: "train" or "test"; of a file without a TEST half, "train" is the whole file.
         data_dir: folder with `<Name>/<Name>_TRAIN.tsv` and so on; default: the folder NCVQVAE_DATA_DIR names.
         label_column, id_column, time_column, value_columns: columns of tables, see `TableOptions`.
+        window, stride: cut recordings into windows, see `Windows`; a table is then one recording, a row a time step.
 
     Returns:
-        X float32 (n_cases, n_channels, n_timepoints) in the units of the file, y (n_cases,) or None without labels.
+        X float32 (n_cases, n_channels, n_timepoints) in the units of the file, NaN where nothing was observed; y
+        (n_cases,), or None without labels.
 
     Raises:
         InputError: whatever keeps the data from being used, in one line.
     """
-    options = TableOptions(label_column, id_column, time_column, value_columns)
+    options = TableOptions(label_column, id_column, time_column, value_columns, recordings=window is not None)
+    windows = None if window is None else Windows(window, stride)
     if split not in ("train", "test"):
         raise bad_input("split", f"unknown split {split!r}", "use 'train' or 'test'")
     halves = _locate(source, data_dir)
@@ -75,14 +85,12 @@ def load_dataset(
         warnings.warn(f"{halves.name}: {halves.note}", stacklevel=2)
     if halves.test is None and split == "test":
         raise bad_input(source, "this file has no TEST half", "use load_splits to keep a part of its cases aside")
-    if split == "train":
-        return read_series(halves.train, options)
-    assert halves.test is not None
-    return read_series(halves.test, options, min_cases=1)
+    half = halves.train if split == "train" else halves.test
+    return _read(half, options, windows, min_cases=2 if split == "train" else 1)
 
 
 def load_splits(
-    source: str | Path,
+    source: str | Path | pd.DataFrame | np.ndarray,
     *,
     data_dir: str | Path | None = None,
     test: str | Path | None = None,
@@ -92,11 +100,14 @@ def load_splits(
     id_column: str | None = None,
     time_column: str | None = None,
     value_columns: Sequence[str] | None = None,
+    window: int | None = None,
+    stride: int | None = None,
 ) -> Splits:
     """Load a dataset's train and test part.
 
     A UCR name and a file called `*_TRAIN.*` beside its `*_TEST.*` have both. Of any other file a stratified share of
-    the cases is kept aside as test part, by seed; a class with a single case stays in train.
+    the cases is kept aside as test part, by seed; a class with a single case stays in train. Of recordings that are cut
+    into windows the last part of each is kept aside, before they are cut.
 
     Args:
         source, data_dir, label_column, …: as in `load_dataset`.
@@ -107,13 +118,18 @@ def load_splits(
     Raises:
         InputError: bad data, parts of different length or channels, test labels that train never shows.
     """
-    options = TableOptions(label_column, id_column, time_column, value_columns)
+    options = TableOptions(label_column, id_column, time_column, value_columns, recordings=window is not None)
+    windows = None if window is None else Windows(window, stride)
     halves = _locate(source, data_dir)
     test_file = halves.test if test is None else Path(test)
-    train_part = read_series(halves.train, options)
     if test_file is None:
-        return _hold_out(halves.name, train_part, seed, holdout)
-    test_part = read_series(test_file, options, min_cases=1)
+        if not 0 < holdout < 1:
+            raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
+        if windows is not None:
+            return _hold_out_in_time(halves, options, windows, holdout)
+        return _hold_out(halves.name, _read(halves.train, options, None), seed, holdout)
+    train_part = _read(halves.train, options, windows)
+    test_part = _read(test_file, options, windows, min_cases=1)
     labels = _in_one_kind(train_part.y, test_part.y)
     X_test, cut_note = _in_train_length(train_part.X, test_part.X)
     check_pair(train_part.X, X_test, where=test_file)
@@ -169,8 +185,6 @@ def _positions_by_class(y: np.ndarray | None, n_cases: int) -> list[list[int]]:
 
 def _hold_out(name: str, data: Series, seed: int, holdout: float) -> Splits:
     """Split the cases of a file without a TEST half."""
-    if not 0 < holdout < 1:
-        raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
     n_cases = len(data.X)
     kept, aside = stratified_holdout(data.y, n_cases, holdout=holdout, seed=seed)
     if not len(aside):
@@ -181,6 +195,31 @@ def _hold_out(name: str, data: Series, seed: int, holdout: float) -> Splits:
     note = f"no TEST half: {len(aside)} of {n_cases} cases kept aside for evaluation (seed {seed}{stratified})"
     y_kept, y_aside = (None, None) if data.y is None else (data.y[kept], data.y[aside])
     return Splits(name, data.X[kept], y_kept, data.X[aside], y_aside, note)
+
+
+def _hold_out_in_time(halves: _Halves, options: TableOptions, windows: Windows, holdout: float) -> Splits:
+    """Split recordings without a TEST half in time, then cut both parts into windows."""
+    kept, aside = split_in_time(as_recordings(_raw(halves.train, options), halves.name), holdout)
+    train = checked(cut_windows(kept, windows, halves.name), halves.name)
+    test = checked(cut_windows(aside, windows, halves.name), halves.name, min_cases=1)
+    labels = _in_one_kind(train.y, test.y)
+    check_label_pair(labels.train, labels.test, where=halves.name)
+    note = f"no TEST half: the last {holdout:.0%} of each recording kept aside for evaluation, then cut into windows"
+    return Splits(halves.name, train.X, labels.train, test.X, labels.test, note)
+
+
+def _read(source: Any, options: TableOptions, windows: Windows | None, min_cases: int = 2) -> Series:
+    """Series of one half, cut from recordings where windows are asked for."""
+    raw, where = _raw(source, options), source if isinstance(source, Path) else type(source).__name__
+    return checked(raw if windows is None else cut_windows(as_recordings(raw, where), windows, where), where, min_cases)
+
+
+def _raw(source: Any, options: TableOptions) -> Raw:
+    if isinstance(source, Path):
+        return read_raw(source, options)
+    if isinstance(source, np.ndarray):
+        return Raw(source, None)
+    return from_frame(source, options, "DataFrame")
 
 
 class _LabelPair(NamedTuple):
@@ -195,13 +234,24 @@ def _in_one_kind(y_train: np.ndarray | None, y_test: np.ndarray | None) -> _Labe
     return _LabelPair(y_train.astype(str), y_test.astype(str))
 
 
-def _locate(source: str | Path, data_dir: str | Path | None) -> _Halves:
-    """Decide whether a source is a file or a name, and find its halves."""
+def is_path(source: str | Path) -> bool:
+    """Tell a file, or a folder of series, from the name of a dataset."""
+    path = Path(source).expanduser()
+    if isinstance(source, Path) or len(path.parts) > 1 or path.suffix != "" or path.is_file():
+        return True
+    return path.is_dir() and bool(series_files(path)) and source not in archive_names()
+
+
+def _locate(source: Any, data_dir: str | Path | None) -> _Halves:
+    """Decide whether a source is data, a file, a folder or a name, and find its halves."""
+    if hasattr(source, "columns") or isinstance(source, np.ndarray):
+        return _Halves("data", source, None, "")
     if not isinstance(source, (str, Path)):
         raise bad_input("data", f"a {type(source).__name__} is not a source", "give a UCR/UEA name or a path")
+    if not str(source):
+        raise bad_input("data", "an empty name", "give a UCR/UEA name or a path")
     path = Path(source).expanduser()
-    is_path = isinstance(source, Path) or len(path.parts) > 1 or path.suffix != "" or path.is_file()
-    if not is_path and str(source):
+    if not is_path(source):
         found = find_dataset(str(source), data_dir)
         return _Halves(str(source), found.train, found.test, found.note)
     stem = re.sub(r"[^\w-]+", "_", path.stem) or "data"

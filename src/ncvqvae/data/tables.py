@@ -6,6 +6,7 @@
 | .csv, .parquet, .feather | wide (a row a series) or long (a row a time step) |
 | .npz, .npy | arrays `X` and optional `y`; a lone array |
 | .ts, .arff | the archive's own formats |
+| a folder | one .csv a series, a row a time step and a column a channel; in a folder a class, or with a label column |
 
 Wide tables of several channels name their columns `<channel>_t<step>`. Nothing is ever unpickled.
 """
@@ -15,14 +16,15 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ncvqvae.data.checks import bad_input, check_labels, check_series, nearest_name, shorten
 from ncvqvae.data.columns import Raw, TableOptions, from_frame
-from ncvqvae.data.delimited import parse_labels, read_text_table
+from ncvqvae.data.delimited import parse_labels, read_text_table, text_frame
 from ncvqvae.errors import InputError
 
 
@@ -44,19 +46,73 @@ def read_series(path: str | Path, options: TableOptions | None = None, *, min_ca
     Raises:
         InputError: anything that keeps the file from being series of one length; the line names the file.
     """
+    return checked(read_raw(path, options), path, min_cases)
+
+
+def checked(raw: Raw, where: object, min_cases: int = 2) -> Series:
+    """Series and labels that passed `check_series` and `check_labels`."""
+    series = check_series(raw.X, where=where, min_cases=min_cases)
+    return Series(series, check_labels(raw.y, len(series), where=where))
+
+
+def read_raw(path: str | Path, options: TableOptions | None = None) -> Raw:
+    """Read a file, or a folder of one file per series, without judging the values.
+
+    Raises:
+        InputError: the file cannot be read; the line names it.
+    """
     path = Path(path)
+    options = options or TableOptions()
+    if path.is_dir():
+        return _read_folder(path, options)
     reader = READERS.get(path.suffix.lower())
     _check_file(path, known=reader is not None)
     assert reader is not None
     with _one_line_errors(path):
-        raw = reader(path, options or TableOptions())
-    series = check_series(raw.X, where=path, min_cases=min_cases)
-    return Series(series, check_labels(raw.y, len(series), where=path))
+        return reader(path, options)
+
+
+def series_files(folder: Path) -> list[Path]:
+    """The files of a folder that holds one series each: its .csv files, else those of its folders, one a class."""
+    return sorted(folder.glob("*.csv")) or sorted(folder.glob("*/*.csv"))
+
+
+def _read_folder(folder: Path, options: TableOptions) -> Raw:
+    """Series of any length from one file each; the folder of a file is its class where there is no label column."""
+    files = series_files(folder)
+    if not files:
+        raise bad_input(folder, "a folder without .csv files", "name a file in it, or give a UCR name and data_dir")
+    series, labels, header = [], [], None
+    for file in files:
+        _check_file(file, known=True)
+        with _one_line_errors(file):
+            frame, found = text_frame(file, replace(options, recordings=True))
+            header = header or list(frame.columns)
+            if list(frame.columns) != header:
+                what = f"columns {shorten(list(frame.columns))} where {files[0].name} has {shorten(header)}"
+                raise bad_input(file, what, "give all files the same columns")
+            raw = from_frame(frame, found, file)
+        if len(raw.X) > 1:
+            raise bad_input(file, "more than one series", "leave out id_column, or put all series into one table")
+        series.append(raw.X[0])
+        labels.append(_label_of_file(raw, file, folder, options.recordings))
+    in_classes = files[0].parent != folder
+    return Raw(series, None if labels[0] is None and not in_classes else labels)
+
+
+def _label_of_file(raw: Raw, file: Path, folder: Path, per_step: bool) -> Any:
+    """One label for a file, or one for each of its steps where windows are cut from it."""
+    if raw.y is None:
+        return None if file.parent == folder else file.parent.name
+    steps = raw.y[0]
+    if per_step:
+        return steps
+    if len(set(steps)) > 1:
+        raise bad_input(file, f"labels {shorten(sorted(set(steps), key=str))}", "give one label per file")
+    return steps[0]
 
 
 def _check_file(path: Path, known: bool) -> None:
-    if path.is_dir():
-        raise bad_input(path, "a directory, not a file", "name one file in it, or give a UCR name and data_dir")
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         near = nearest_name(path.name, siblings)
