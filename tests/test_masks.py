@@ -190,7 +190,7 @@ def test_every_figure_is_finite_on_unequal_series_with_gaps(tmp_path: Path, monk
 def test_generated_series_are_judged_with_gaps_like_the_real_ones() -> None:
     X, y = ragged()
     X[:, 0, 4:8] = np.nan
-    scale = MaskedScale(NCVQVAE(settings=TINY).fit(X, y), X, seed=0)
+    scale = MaskedScale(NCVQVAE(settings=TINY).fit(X, y).scaler_, X, seed=0)
     made = np.random.default_rng(1).normal(50, 5, size=(10, 2, 33)).astype(np.float32)
     straight = np.diff(scale.generated(made)[:, 0, 3:9], n=2)
     np.testing.assert_allclose(straight, 0, atol=1e-5)  # filled in linearly, as the real ones are

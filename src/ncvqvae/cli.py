@@ -148,33 +148,75 @@ def sample(
 
 @app.command
 def evaluate(
-    run: Path,
+    run: Path | None = None,
     /,
     *,
-    fcn: Path | None = None,
     samples: Path | None = None,
+    data: str | None = None,
+    out: Path | None = None,
+    fcn: Path | None = None,
     seed: int | None = None,
-    data_dir: Path | None = None,
+    full: Annotated[bool, Parameter(negative="")] = False,
+    source: DataOptions | None = None,
 ) -> None:
     """Compute every figure of the trained model in RUN, and draw its pictures and report.
 
+    Without RUN: of the series that any other model made, given with --samples and --data.
+
     Args:
         run: folder that fit wrote.
+        samples: series from any other model (.npz with X and, if labelled, y; .csv, .parquet, .ts) to score instead.
+        data: UCR/UEA name or file whose train split the other model learned from; in place of RUN.
+        out: folder of the figures and the report of --samples (default: runs/FILE); with RUN they are put there.
         fcn: weights (.safetensors) of the FCN behind FID and IS (default: one trained on the train split, and cached).
-        samples: series from any other model (.npz with X and, if labelled, y) to score on this run's data instead.
-        seed: seed of the samples and of the classifiers (default: the run's own).
-        data_dir: where the run's dataset is now, if it has moved.
+        seed: seed of the samples and of the classifiers (default: the run's own, else 0).
+        full: also bootstrap intervals, the FCN trained on real and generated series, a finer p-value (some minutes).
     """
+    from dataclasses import asdict
+
     from rich.console import Console
 
-    from ncvqvae.console import console, metrics_table
-    from ncvqvae.run import evaluate_run
+    from ncvqvae.console import console, metrics_table, steps_status
+    from ncvqvae.run import DataSource, evaluate_run, evaluate_series
 
-    with console().status("evaluating"):
-        evaluated = evaluate_run(run, fcn=fcn, samples=samples, seed=seed, data_dir=data_dir)
+    given = source or DataOptions()
+    _check_evaluate(run, samples, data, out, given)
+    with steps_status("evaluating") as progress:
+        if run is not None:
+            evaluated = evaluate_run(
+                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, full=full, progress=progress
+            )
+        else:
+            assert samples is not None and data is not None
+            evaluated = evaluate_series(
+                DataSource(_absolute(data), **_as_text(asdict(given))),
+                samples,
+                out or Path("runs") / samples.stem,
+                fcn=fcn,
+                seed=seed or 0,
+                full=full,
+                progress=progress,
+            )
     Console().print(metrics_table(evaluated.name, evaluated.metrics))
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
+
+
+def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, out: Path | None, source: Any) -> None:
+    """RUN says which data it has; without it, --samples and --data do."""
+    if run is None and (samples is None or data is None):
+        raise InputError("nothing to evaluate; give the folder of a run, or --samples FILE with --data NAME")
+    if run is None:
+        return
+    if data is not None or out is not None:
+        raise InputError(
+            f"--{'data' if data is not None else 'out'} is for series without a run; leave out {run} or it"
+        )
+    others = [name for name, value in _given(source).items() if name != "data_dir"]
+    if others:
+        raise InputError(
+            f"--{others[0].replace('_', '-')} is for --data; {run} knows how to read its data: leave it out"
+        )
 
 
 @app.command

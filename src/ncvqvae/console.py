@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -93,6 +93,15 @@ def counting_progress(description: str, total: int) -> Iterator[Progress]:
     with Progress(*columns, console=console()) as progress:
         progress.add_task(description, total=total)
         yield progress
+
+
+@contextmanager
+def steps_status(description: str) -> Iterator[Callable[[str], None]]:
+    """A spinner that says which step is running and for how long; call what is yielded with a step's name."""
+    columns = (SpinnerColumn(), TextColumn(f"{description}: {{task.description}}"), TimeElapsedColumn())
+    with Progress(*columns, console=console(), transient=True) as progress:
+        task = progress.add_task("reading", total=None)
+        yield lambda step: progress.update(task, description=step)
 
 
 def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -261,18 +261,20 @@ def evaluate_run(
     samples: str | Path | None = None,
     seed: int | None = None,
     data_dir: str | Path | None = None,
+    full: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
     """Score a finished run, and write ``metrics.json``, ``figures/`` and ``report.html`` into its folder.
 
     Args:
-        fcn: published FCN weights for FID and IS; by default an FCN is trained on the train split and cached.
-        samples: score these series (.npz with X and, if labelled, y) instead; written as ``metrics-<name>.json``.
+        fcn: published FCN weights for FID, IS and KID; by default an FCN is trained on the train split and cached.
+        samples: score the series of this file instead; the files are then called ``metrics-<name>.json`` and so on.
         seed: seed of samples and classifiers; the run's own if not given.
         data_dir: folder of the dataset, if it has moved.
+        full: also train-on-both with the FCN, bootstrap intervals and a finer p-value: minutes instead of seconds.
+        progress: hears of each step before it begins.
     """
-    from ncvqvae.report.figures import save_figures
-    from ncvqvae.report.page import write_report
-    from ncvqvae.scoring import score_model, score_series
+    from ncvqvae.scoring import score_model
 
     folder = Path(folder)
     model, source = open_run(folder)
@@ -283,22 +285,79 @@ def evaluate_run(
         remove_leftovers(folder)
         splits = source.load(model.config_.seed)
         if samples is not None:
-            given = read_series(samples)
-            metrics = score_series(model, splits, given.X, given.y, fcn=fcn, seed=seed)
-            path = folder / f"metrics-{Path(samples).stem}.json"
-            write_metrics(path, metrics)
-            return Evaluated(f"{splits.name}: {Path(samples).name}", metrics, {"figures": path})
-        scores = score_model(model, splits, fcn=fcn, seed=seed)
-        write_metrics(folder / "metrics.json", scores.metrics)
-        content = report_content(folder, model, splits, scores)
-        save_figures(content, folder / "figures")
-        write_report(content, folder / "report.html")
+            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, full, progress)
+        scores = score_model(model, splits, fcn=fcn, seed=seed, full=full, progress=progress)
+        progress("report")
+        return _write_evaluation(folder, report_content(folder, model, splits, scores))
+
+
+def evaluate_series(
+    source: DataSource,
+    samples: str | Path,
+    out: str | Path,
+    *,
+    fcn: str | Path | None = None,
+    seed: int = 0,
+    full: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Evaluated:
+    """Score series that any model made of ``source``'s train split; the files are those of :func:`evaluate_run`.
+
+    Args:
+        samples: file with series in the units of the data, labelled if they have a class.
+        out: folder for ``metrics.json``, ``figures/`` and ``report.html``; an earlier evaluation in it is replaced.
+        seed: seed of classifiers and random parts, and of the cases kept aside where ``source`` has no TEST half.
+    """
+    out = Path(out)
+    if (out / "config.yaml").is_file():
+        raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
+    splits = source.load(seed)
+    with _claimed(out):
+        remove_leftovers(out)
+        return _evaluate_file(out, samples, splits, "", fcn, seed, full, progress)
+
+
+def _evaluate_file(
+    folder: Path,
+    samples: str | Path,
+    splits: Splits,
+    suffix: str,
+    fcn: str | Path | None,
+    seed: int,
+    full: bool,
+    progress: Callable[[str], None],
+) -> Evaluated:
+    from ncvqvae.scoring import score_series
+
+    given = read_series(samples)
+    labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
+    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, full=full, progress=progress)
+    progress("report")
+    facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
+    return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
+
+
+def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") -> Evaluated:
+    from ncvqvae.report.figures import save_figures
+    from ncvqvae.report.page import write_report
+
     files = {
-        "figures": folder / "metrics.json",
-        "pictures": folder / "figures",
-        "report": folder / "report.html",
+        "figures": folder / f"metrics{suffix}.json",
+        "pictures": folder / f"figures{suffix}",
+        "report": folder / f"report{suffix}.html",
     }
-    return Evaluated(splits.name, scores.metrics, files)
+    write_metrics(files["figures"], dict(content.metrics))
+    save_figures(content, files["pictures"])
+    write_report(content, files["report"])
+    return Evaluated(content.name, dict(content.metrics), files)
+
+
+def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Labels of a file as the data has them: the text `1` and the number 1 are one class."""
+    if set(y.tolist()) <= set(known.tolist()):
+        return y
+    as_text = {str(label): label for label in set(known.tolist())}
+    return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
@@ -345,39 +404,24 @@ def draw_figures(folder: str | Path) -> list[Path]:
 
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
-    """Everything that pictures and report show, as plain arrays in the units of the data."""
+    """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
     import pandas as pd
 
-    from ncvqvae.report.content import ReportContent
-
-    def series(X: np.ndarray) -> np.ndarray:
-        return X.reshape(len(X), model.n_channels_, model.n_timepoints_)
-
-    made = series(scores.labelled.X if scores.labelled is not None else scores.unconditional)
-    history = pd.read_csv(folder / "history.csv").to_dict("records")
     facts = {
         "self-supervised loss": model.config_.ssl,
         "augmentation": model.config_.augmentation,
         "preset": model.preset,
         "seed": str(model.config_.seed),
-        "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
-        "length": f"{model.n_timepoints_}, {model.n_channels_} channel(s)",
         "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
     }
-    return ReportContent(
-        name=splits.name,
-        facts=facts,
-        metrics=scores.metrics,
-        copied_per_class=scores.copied_per_class,
+    content = series_content(splits, scores, facts)
+    history = pd.read_csv(folder / "history.csv").to_dict("records")
+    assert content.generated is not None
+    made = content.generated.X
+    return replace(
+        content,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
-        X_train=splits.X_train,
-        y_train=splits.y_train,
-        X_test=splits.X_test,
-        y_test=splits.y_test,
-        X_test_reconstructed=series(model.reconstruct(splits.X_test)),
-        X_labelled=None if scores.labelled is None else made,
-        y_labelled=None if scores.labelled is None else scores.labelled.y,
-        X_unconditional=series(scores.unconditional),
+        X_test_reconstructed=model.reconstruct(splits.X_test).reshape(splits.X_test.shape),
         Z_train=model.transform(splits.X_train),
         Z_test=model.transform(splits.X_test),
         Z_generated=model.transform(made),
@@ -386,6 +430,31 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         tokens_generated=model.encode(made),
         codebook=model.tokenizer_.codebook.numpy(),
         selected_probabilities=model.decoding_probabilities(256),
+    )
+
+
+def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
+    """The part of the report that needs no model: figures and series."""
+    from ncvqvae.report.content import ReportContent
+
+    shape = splits.X_train.shape[1:]
+    n_channels, length = shape
+    return ReportContent(
+        name=splits.name,
+        facts={
+            **facts,
+            "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
+            "length": f"{length}, {n_channels} channel(s)",
+        },
+        metrics=scores.metrics,
+        copied_per_class=scores.copied_per_class,
+        X_train=splits.X_train,
+        y_train=splits.y_train,
+        X_test=splits.X_test,
+        y_test=splits.y_test,
+        X_labelled=None if scores.labelled is None else scores.labelled.X.reshape(-1, *shape),
+        y_labelled=None if scores.labelled is None else scores.labelled.y,
+        X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
     )
 
 

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ncvqvae.data import Splits, are_unequal, beyond, fill, has_missing, series_lengths
+from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.diversity import copied_share
+from ncvqvae.evaluation.diversity import copied_share, nearest_distances, repeated_share
 from ncvqvae.evaluation.features import FCN, cached_fcn, load_fcn
-from ncvqvae.evaluation.probes import probe_accuracy
-from ncvqvae.evaluation.protocol import (
-    GeneratedData,
-    RealData,
-    cas_labels,
-    class_index,
-    evaluate_samples,
-    fidelity_figures,
-    n_unconditional,
-    sorted_classes,
-)
+from ncvqvae.evaluation.labels import class_index, sorted_classes
+from ncvqvae.evaluation.memorisation import Memorisation, memorisation
+from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
+from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
+from ncvqvae.evaluation.tokens import token_usage
 from ncvqvae.model import NCVQVAE, Samples
 
 
 @dataclass
 class Scores:
-    """Figures by name (the keys of ``metrics.json``), and the generated series behind them in their own units."""
+    """Figures of generated series, and what stands behind them.
+
+    Attributes:
+        metrics: figures by name, the keys of ``metrics.json``.
+        unconditional: series generated without a class, in their own units; None if all were given labelled.
+        labelled: series generated label-first, in their own units.
+        copied_per_class: label → share of copied series.
+        memorisation: distances to train, copies and spread per class, of the label-first series if there are any.
+    """
 
     metrics: dict[str, float]
-    unconditional: np.ndarray
+    unconditional: np.ndarray | None
     labelled: Samples | None
-    copied_per_class: dict[object, float] = field(default_factory=dict)
+    copied_per_class: dict[Hashable, float] = field(default_factory=dict)
+    memorisation: Memorisation | None = None
 
 
 def cache_dir() -> Path:
@@ -58,13 +62,13 @@ class MaskedScale:
     a real one, drawn from the train split.
 
     Args:
-        model: gives scaling and shape.
-        X_train: the real train split.
+        scaler: fitted on the train split.
+        X_train: the real train split; its channels and length are those of all series.
         seed: draws whose gaps a generated series gets.
     """
 
-    def __init__(self, model: NCVQVAE, X_train: np.ndarray, seed: int) -> None:
-        self.model, self.X_train, self.seed = model, X_train, seed
+    def __init__(self, scaler: GlobalScaler, X_train: np.ndarray, seed: int) -> None:
+        self.scaler, self.X_train, self.seed = scaler, X_train, seed
         self.unequal, self.missing = are_unequal(X_train), has_missing(X_train)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
@@ -86,31 +90,45 @@ class MaskedScale:
         return self._scale(np.where(nothing, X, hidden), X)
 
     def _scale(self, X: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        values = fill(self.model.scaler_.transform(X)).values
+        values = fill(self.scaler.transform(X)).values
         return (
             np.where(beyond(series_lengths(whole), X.shape[-1]), np.float32(np.nan), values) if self.unequal else values
         )
 
     def _with_channels(self, X: np.ndarray) -> np.ndarray:
-        return X.reshape(len(X), self.model.n_channels_, self.model.n_timepoints_)
+        return X.reshape(len(X), *self.X_train.shape[1:])
 
 
-def score_model(model: NCVQVAE, splits: Splits, *, fcn: str | Path | None = None, seed: int = 0) -> Scores:
-    """All figures of the chapter's protocol, the label-first ones and the share of copies.
+def score_model(
+    model: NCVQVAE,
+    splits: Splits,
+    *,
+    fcn: str | Path | None = None,
+    seed: int = 0,
+    full: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Scores:
+    """Every figure of a model and of the series it makes, and what stands behind them.
 
     Args:
         model: a fitted model.
         splits: its data; the train split must be the one it was fitted on.
         fcn: published FCN weights (.safetensors); by default an FCN is trained on the train split.
-        seed: seed of the samples and of the FCNs.
+        seed: seed of the samples and of the classifiers.
+        full: also what takes minutes, see `evaluate_samples`.
+        progress: hears of each step before it begins.
     """
     y_train = splits.y_train
+    progress("tokens and probes")
     metrics = model_figures(model, splits)
+    progress("sampling")
     n = n_unconditional(len(splits.X_test))
     unconditional = model.sample(n, unconditional=True, seed=seed).X
     first = None if y_train is None else model.sample(n, seed=seed + 1)
+    made = unconditional if first is None else first.X
+    metrics |= token_figures(model, splits, made)
 
-    scaled = MaskedScale(model, splits.X_train, seed)
+    scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = GeneratedData(unconditional=scaled.generated(unconditional))
     if first is not None and y_train is not None:
         wanted = cas_labels(y_train)
@@ -119,58 +137,92 @@ def score_model(model: NCVQVAE, splits: Splits, *, fcn: str | Path | None = None
             generated.unconditional, scaled.generated(first.X), first.y, scaled.generated(for_cas.X), for_cas.y
         )
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
-    if y_train is not None:
-        metrics |= evaluate_samples(real, generated, extractor, seed, cache_dir=cache_dir())
-    else:  # without classes there is nothing that an inception score could count
-        figures = fidelity_figures(real, generated, extractor, seed)
-        metrics |= {name: value for name, value in figures.items() if not name.startswith("is")}
+    metrics |= evaluate_samples(real, generated, extractor, seed, full=full, cache_dir=cache_dir(), progress=progress)
 
+    progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
     train_image, test_image = scaled(model.reconstruct(splits.X_train)), scaled(model.reconstruct(splits.X_test))
-    main = scaled(unconditional if first is None else first.X)  # whole series, as the tokenizer fills gaps
-    copied = copied_share(main, train_image, test_image, y_generated=generated.y_labelled, y_heldout=splits.y_test)
-    metrics["copied"] = copied.share
-    metrics["copied_unconditional"] = copied_share(scaled(unconditional), train_image, test_image).share
-    metrics["copied_real"] = float((copied.heldout_distances <= copied.threshold).mean())
-    return Scores(metrics, unconditional, first, copied.per_class)
+    found = memorisation(
+        scaled(made),  # whole series, as the tokenizer fills gaps
+        train_image,
+        test_image,
+        unconditional=scaled(unconditional),
+        y_made=generated.y_labelled,
+        y_train=splits.y_train,
+        y_heldout=splits.y_test,
+        seed=seed,
+    )
+    raw = copied_share(generated.judged[0], real.X_train, real.X_test)
+    metrics |= found.figures | {
+        "copied_raw": raw.share,
+        # what the tokenizer alone makes of series that nobody copied
+        "copied_raw_real": float((nearest_distances(test_image, real.X_train) <= raw.threshold).mean()),
+    }
+    return Scores(metrics, unconditional, first, found.copied.per_class, found)
 
 
 def score_series(
-    model: NCVQVAE,
     splits: Splits,
     X: np.ndarray,
     y: np.ndarray | None,
     *,
     fcn: str | Path | None = None,
     seed: int = 0,
-) -> dict[str, float]:
-    """Figures of series made by any other model; copies are counted against the raw series, whatever made them.
+    full: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Scores:
+    """Figures of series made by any model; copies are counted against the raw series, for want of its tokenizer.
 
     Args:
-        model: gives the scaling of the train split.
-        splits: real data.
-        X: series in the units of the data, labelled if ``y`` is given.
+        splits: real data; its train split is what the other model was trained on.
+        X: series (n, C, L) in the units of the data.
+        y: their labels (n,), None without.
+        fcn, seed, full, progress: as in `score_model`.
 
     Raises:
-        InputError: if the samples have another shape than the data.
+        InputError: if the samples have another shape than the data, or a label it does not have.
     """
     if X.shape[1:] != splits.X_train.shape[1:]:
         given, wanted = (f"{a.shape[1]} channel(s) and length {a.shape[2]}" for a in (X, splits.X_train))
         raise InputError(f"the samples have {given}, the data {wanted}; give series of the data's own shape")
-    scaled = MaskedScale(model, splits.X_train, seed)
+    scaled = MaskedScale(GlobalScaler().fit(splits.X_train), splits.X_train, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
-    made = scaled.generated(X)
-    generated = GeneratedData(unconditional=made) if y is None else GeneratedData(labelled=made, y_labelled=y)
+    y = None if splits.y_train is None else y
+    generated = GeneratedData(unconditional=scaled.generated(X))
+    if y is not None:
+        generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
+    progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
-    if splits.y_train is not None:
-        metrics = evaluate_samples(real, generated, extractor, seed, cache_dir=cache_dir())
-    else:
-        metrics = fidelity_figures(real, generated, extractor, seed)
-    copied = copied_share(made, real.X_train, real.X_test)
-    return metrics | {
-        "copied_raw": copied.share,
-        "copied_raw_real": float((copied.heldout_distances <= copied.threshold).mean()),
+    metrics = evaluate_samples(real, generated, extractor, seed, full=full, cache_dir=cache_dir(), progress=progress)
+    progress("copies")
+    found = memorisation(
+        generated.judged[0],
+        real.X_train,
+        real.X_test,
+        y_made=y,
+        y_train=splits.y_train,
+        y_heldout=splits.y_test,
+        seed=seed,
+    )
+    raw = {name.replace("copied", "copied_raw"): value for name, value in found.figures.items()}
+    labelled = None if y is None else Samples(X, y)
+    return Scores(metrics | raw, None if y is not None else X, labelled, found.copied.per_class, found)
+
+
+def token_figures(model: NCVQVAE, splits: Splits, made: np.ndarray) -> dict[str, float]:
+    """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences."""
+    codebook_size = len(model.tokenizer_.codebook)
+    sets = {"train": splits.X_train, "test": splits.X_test, "generated": made}
+    usage = {name: token_usage(model.encode(X), codebook_size) for name, X in sets.items()}
+    figures = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
+    # a generated series is a decoded one: so are those that it is compared with
+    train, test = (model.encode(model.reconstruct(X)) for X in (splits.X_train, splits.X_test))
+    return figures | {
+        "dead_codes": float(usage["train"].dead_codes),
+        "repeated_tokens": repeated_share(model.encode(made), train),
+        "repeated_tokens_real": repeated_share(test, train),
     }
 
 
@@ -178,9 +230,10 @@ def model_figures(model: NCVQVAE, splits: Splits) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test)}
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
-        probes = probe_accuracy(
-            model.transform(splits.X_train), splits.y_train, model.transform(splits.X_test), splits.y_test
-        )
-        metrics |= {"knn": probes.knn, "svm": probes.svm}
+        codebook = model.tokenizer_.codebook.numpy()
+        train, test = (token_embeddings(model.encode(X), codebook) for X in (splits.X_train, splits.X_test))
+        for suffix, embedding in train.items():
+            probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
+            metrics |= {f"knn{suffix}": probes.knn, f"svm{suffix}": probes.svm}
     metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test)
     return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncvqvae.evaluation.labels import class_index, sorted_classes
+from ncvqvae.evaluation.tokens import code_histogram
 
 
 class ProbeScores(NamedTuple):
@@ -44,3 +45,22 @@ def probe_accuracy(Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray,
 
     knn = KNeighborsClassifier(n_neighbors=min(5, len(Z_train)))
     return ProbeScores(knn=score(knn), svm=score(SVC(kernel="linear")))
+
+
+def token_embeddings(tokens: np.ndarray, codebook: np.ndarray) -> dict[str, np.ndarray]:
+    """Embeddings of series from their tokens alone, by the suffix of their probes' names.
+
+    Args:
+        tokens: code indices (n, N), -1 where nothing was observed.
+        codebook: code vectors (K, d).
+
+    Returns:
+        `""`: mean of the quantized latents (n, d), as in the chapter; `"_meanmax"`: mean ‖ maximum (n, 2d);
+        `"_histogram"`: share of each code (n, K).
+    """
+    counts = code_histogram(tokens, len(codebook))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mean = shares @ codebook
+    chunks = np.array_split(counts > 0, max(1, len(counts) // 1024))
+    largest = [np.where(present[..., None], codebook, -np.inf).max(axis=1) for present in chunks]
+    return {"": mean, "_meanmax": np.concatenate([mean, np.concatenate(largest)], axis=1), "_histogram": shares}

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.features import FCN, FCNTraining, Features, extract
-from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
+from ncvqvae.evaluation.comparison import (
+    FeatureSets,
+    coverage_figures,
+    fidelity_figures,
+    inception_figures,
+    two_sample_figures,
+)
+from ncvqvae.evaluation.extractors import catch22, minirocket
+from ncvqvae.evaluation.features import FCN, FCNTraining, extract
 from ncvqvae.evaluation.labels import class_index, sorted_classes
-from ncvqvae.evaluation.utility import classification_accuracy_score
+from ncvqvae.evaluation.structure import structure_differences
+from ncvqvae.evaluation.utility import classification_accuracy_score, rocket_accuracy
 
 MIN_UNCONDITIONAL = 256
 MIN_FOR_CAS = 1000
+BOOTSTRAP_DRAWS = 100  # of the full evaluation
+PERMUTATIONS = {False: 99, True: 999}  # by whether the evaluation is the full one
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,15 @@ class GeneratedData:
     for_cas: np.ndarray | None = None
     y_for_cas: np.ndarray | None = None
 
+    @property
+    def judged(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The series that figures of one set judge, and their labels: label-first where there are any."""
+        if self.labelled is not None:
+            return self.labelled, self.y_labelled
+        if self.unconditional is None:
+            raise InputError("no generated series were given; give unconditional or labelled ones")
+        return self.unconditional, None
+
 
 def n_unconditional(n_test: int) -> int:
     """Number of unconditional samples that are compared with `n_test` test series."""
@@ -62,71 +82,99 @@ def evaluate_samples(
     fcn: FCN,
     seed: int,
     *,
+    full: bool = False,
     cache_dir: str | Path | None = None,
     training: FCNTraining | None = None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, float]:
-    """Fidelity and utility of generated series, each figure beside the same figure for real data.
+    """Fidelity, utility, coverage and structure of generated series, each figure beside the same for real data.
+
+    Figures of one set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series where there are
+    any. Figures whose series or labels are missing are absent. `_real` compares train with test.
 
     Args:
         real: train and test split.
         generated: what the generator made.
-        fcn: feature extractor of FID and IS.
-        seed: seed of the FCN trained for CAS and of the shuffle in IS.
+        fcn: feature extractor of FID, IS and KID.
+        seed: seed of the classifiers, of random parts and of the shuffle in IS.
+        full: also `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value.
         cache_dir: where the FCN of the real train split is kept; train-on-real is then cheap the second time.
         training: settings of the FCNs trained for CAS.
+        progress: hears of each step before it begins.
 
-    Returns:
-        `fid`, `is` (unconditional), `fid_labelled`, `is_labelled` (label-first), `cas`, and for real data `fid_real`
-        (train against test), `is_real` (test), `cas_real` (trained on the real train split). Figures whose series
-        or labels are missing are absent.
+    Raises:
+        InputError: if the sets do not fit each other.
     """
     _check_shapes(real, generated)
-    figures = fidelity_figures(real, generated, fcn, seed)
+    draws = BOOTSTRAP_DRAWS * full
+    progress("features")
+    made = generated.unconditional, generated.labelled
+    by_fcn = [None if X is None else extract(fcn, X) for X in made]
+    real_by_fcn = extract(fcn, real.X_train), extract(fcn, real.X_test)
+    series = (real.X_train, real.X_test, *made)
+    rocket = FeatureSets.of(minirocket(real.X_train, seed), *series)
+    spaces = {
+        "": FeatureSets.of(lambda found: found.features, *real_by_fcn, *by_fcn),
+        "_minirocket": rocket,
+        "_catch22": FeatureSets.of(catch22(real.X_train), *series),
+    }
+    figures: dict[str, float] = {}
+    if real.y_train is not None:  # without classes there is nothing that an inception score could count
+        probabilities = FeatureSets.of(lambda found: found.probabilities, *real_by_fcn, *by_fcn)
+        figures |= inception_figures(probabilities, seed, draws=draws)
+    for space, features in spaces.items():
+        progress(f"FID and KID{space.replace('_', ', ')}")
+        figures |= fidelity_figures(features, space, seed, draws=draws)
+    progress("coverage and two-sample test")
+    figures |= coverage_figures(rocket, seed) | two_sample_figures(rocket, seed, PERMUTATIONS[full])
+    progress("structure")
+    figures |= _structure_figures(real, generated)
     if real.y_train is not None and real.y_test is not None:
-        figures |= _utility_figures(real, generated, seed, cache_dir, training)
+        progress("classifiers")
+        figures |= _utility_figures(real, generated, seed, full, cache_dir, training)
     return figures
 
 
-def fidelity_figures(real: RealData, generated: GeneratedData, fcn: FCN, seed: int) -> dict[str, float]:
-    """FID against the test split and IS, for each set of series that is there."""
-    test = extract(fcn, real.X_test)
-    train = extract(fcn, real.X_train)
-    figures = {
-        "fid_real": frechet_distance(test.features, train.features),
-        "is_real": inception_score(test.probabilities, seed=seed),
-    }
-    for suffix, series in (("", generated.unconditional), ("_labelled", generated.labelled)):
-        if series is not None:
-            made: Features = extract(fcn, series)
-            figures[f"fid{suffix}"] = frechet_distance(test.features, made.features)
-            figures[f"is{suffix}"] = inception_score(made.probabilities, seed=seed)
+def _structure_figures(real: RealData, generated: GeneratedData) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for suffix, (X, y) in (("", generated.judged), ("_real", (real.X_train, real.y_train))):
+        found = structure_differences(real.X_test, X, None if y is None else real.y_test, y)
+        figures |= {f"{name}_difference{suffix}": value for name, value in found._asdict().items()}
     return figures
 
 
 def _utility_figures(
-    real: RealData, generated: GeneratedData, seed: int, cache_dir: str | Path | None, training: FCNTraining | None
+    real: RealData,
+    generated: GeneratedData,
+    seed: int,
+    full: bool,
+    cache_dir: str | Path | None,
+    training: FCNTraining | None,
 ) -> dict[str, float]:
+    """CAS, train-on-real and train-on-both, with MiniRocket and with the FCN (on both only in the full evaluation)."""
     assert real.y_train is not None and real.y_test is not None
     classes = sorted_classes(real.y_train, real.y_test)
-    y_test = class_index(real.y_test, classes)
-
-    def score(X: np.ndarray, y: np.ndarray, cache_dir: str | Path | None = None) -> float:
-        return classification_accuracy_score(
-            X,
-            class_index(y, classes),
-            real.X_test,
-            y_test,
-            len(classes),
-            seed=seed,
-            cache_dir=cache_dir,
-            training=training,
-        )
-
-    figures = {"cas_real": score(real.X_train, real.y_train, cache_dir)}
-    if generated.for_cas is not None and generated.y_for_cas is not None:
-        figures["cas"] = score(generated.for_cas, generated.y_for_cas)
-    elif generated.labelled is not None and generated.y_labelled is not None:
-        figures["cas"] = score(generated.labelled, generated.y_labelled)
+    y_train, y_test = class_index(real.y_train, classes), class_index(real.y_test, classes)
+    sets = {"_real": (real.X_train, y_train)}
+    X, y = (generated.for_cas, generated.y_for_cas) if generated.for_cas is not None else generated.judged
+    if X is not None and y is not None:
+        y = class_index(y, classes)
+        sets[""] = X, y
+        sets["_both"] = np.concatenate([real.X_train, X]), np.concatenate([y_train, y])
+    figures: dict[str, float] = {}
+    for suffix, (X, y) in sets.items():
+        figures[f"cas_rocket{suffix}"] = rocket_accuracy(X, y, real.X_test, y_test, seed)
+        if full or suffix != "_both":
+            figures[f"cas{suffix}"] = classification_accuracy_score(
+                X,
+                y,
+                real.X_test,
+                y_test,
+                len(classes),
+                seed=seed,
+                cache_dir=cache_dir if suffix == "_real" else None,
+                training=training,
+            )
     return figures
 
 

@@ -1,4 +1,4 @@
-"""How the codebook is used, and how sure the prior is while it decodes."""
+"""How the codebook is used, which codes go together, and how sure the prior is while it decodes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ class TokenUsage(NamedTuple):
     histogram: np.ndarray
     perplexity: float
     dead_codes: int
+
+
+class CodeSimilarity(NamedTuple):
+    """Between the codes of a codebook: Pearson `correlation` (K, K) and `cosine` similarity (K, K)."""
+
+    correlation: np.ndarray
+    cosine: np.ndarray
+
+
+class CodePairs(NamedTuple):
+    """Which codes stand in one series: `counts` (K, K) of ordered pairs of positions, and their `pmi` (K, K) in nats.
+
+    The pointwise mutual information is nan where a pair never occurs.
+    """
+
+    counts: np.ndarray
+    pmi: np.ndarray
 
 
 class DecodingConfidence(NamedTuple):
@@ -49,6 +66,45 @@ def token_usage(tokens: np.ndarray, codebook_size: int) -> TokenUsage:
     histogram = np.bincount(flat, minlength=codebook_size)
     perplexity = float(np.exp(entropy(histogram / flat.size)))
     return TokenUsage(histogram, perplexity, int((histogram == 0).sum()))
+
+
+def code_similarity(codebook: np.ndarray) -> CodeSimilarity:
+    """Correlation and cosine similarity between the code vectors (K, d); 0 for a code without direction."""
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    codes = np.asarray(codebook, np.float64)
+    centred = codes - codes.mean(axis=1, keepdims=True)
+    return CodeSimilarity(correlation=cosine_similarity(centred), cosine=cosine_similarity(codes))
+
+
+def code_pairs(tokens: np.ndarray, codebook_size: int) -> CodePairs:
+    r"""Co-occurrence of codes within a series, and pointwise mutual information.
+
+    .. math:: c_{kl} = \sum_x n_k(x) \, (n_l(x) - [k = l]), \quad
+        \mathrm{PMI}_{kl} = \log \frac{p_{kl}}{p_k p_l}, \; p_{kl} = c_{kl} / \textstyle\sum c, \;
+        p_k = \sum_l p_{kl}
+
+    Args:
+        tokens: code indices (n, N), N at least 2.
+        codebook_size: number of codes K.
+
+    Reference: Church and Hanks, "Word association norms, mutual information, and lexicography" (1990).
+    """
+    histogram = code_histogram(tokens, codebook_size)
+    counts = histogram.T @ histogram - np.diag(histogram.sum(axis=0))
+    joint = counts / counts.sum()
+    marginal = joint.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pmi = np.log(joint / np.outer(marginal, marginal))
+    return CodePairs(counts, np.where(counts > 0, pmi, np.nan))
+
+
+def code_histogram(tokens: np.ndarray, codebook_size: int) -> np.ndarray:
+    """How often each code stands in each series: tokens (n, N) → counts (n, K), int64; -1 is passed over."""
+    tokens = np.asarray(tokens)
+    counts = np.zeros((len(tokens), codebook_size + 1), np.int64)  # the last column takes the -1
+    np.add.at(counts, (np.arange(len(tokens))[:, None], tokens), 1)
+    return counts[:, :-1]
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

@@ -1,12 +1,26 @@
-"""Is generated data good for training? Classification accuracy score: train on synthetic, test on real."""
+"""Is generated data good for training, and can it be told from real data? CAS, and a two-sample classifier test."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from ncvqvae.evaluation.extractors import CHUNK, at_least_9_steps
 from ncvqvae.evaluation.features import FCN, FCNTraining, cached_fcn, extract
+from ncvqvae.evaluation.resampling import subsample
+
+MAX_FOR_ROCKET = 4000  # 10,000 features a series in float64
+
+
+class TwoSampleTest(NamedTuple):
+    """Cross-validated accuracy of telling two sets apart (0.5: it cannot be done), and its permutation p-value."""
+
+    accuracy: float
+    p_value: float
 
 
 def classification_accuracy_score(
@@ -43,3 +57,69 @@ def classification_accuracy_score(
 def accuracy(fcn: FCN, X: np.ndarray, y_index: np.ndarray) -> float:
     """Share of series (n, C, L) whose most probable class under `fcn` is their own."""
     return float((extract(fcn, X).probabilities.argmax(axis=1) == np.asarray(y_index)).mean())
+
+
+def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, seed: int) -> float:
+    """CAS in seconds: accuracy on real test series of MiniRocket with a ridge classifier trained on `X`.
+
+    Args:
+        X: scaled series to train on (n, C, L); a random part of 4000 where there are more.
+        y_index: their class indices (n,).
+        X_test: scaled real test series (n_test, C, L).
+        y_test: their class indices (n_test,).
+        seed: seed of MiniRocket and of the part.
+
+    Reference: Dempster, Schmidt, Webb, "MiniRocket" (2021).
+    """
+    from aeon.transformations.collection.convolution_based import MiniRocket
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = subsample(len(X), MAX_FOR_ROCKET, seed)
+    X, y_index, X_test = at_least_9_steps(X[rows]), y_index[rows], at_least_9_steps(X_test)
+    if len(np.unique(y_index)) == 1:  # nothing to separate: whatever is fitted answers that one class
+        return float((y_test == y_index[0]).mean())
+    classifier = make_pipeline(
+        MiniRocket(random_state=seed, n_jobs=torch.get_num_threads()),
+        StandardScaler(),
+        RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*ill-conditioned matrix.*")  # where nearly equal series meet
+        classifier.fit(X, y_index)
+    predicted = [classifier.predict(X_test[start : start + CHUNK]) for start in range(0, len(X_test), CHUNK)]
+    return float((np.concatenate(predicted) == y_test).mean())
+
+
+def two_sample_test(a: np.ndarray, b: np.ndarray, *, permutations: int, seed: int = 0) -> TwoSampleTest:
+    """Can a ridge classifier tell two sets of features apart? Stratified cross-validation, and a permutation test.
+
+    Args:
+        a: features (n, d).
+        b: features (m, d); give as many as of `a`, for chance to be 0.5.
+        permutations: how often the two labels are shuffled; the least p-value is 1 / (permutations + 1).
+        seed: seed of folds and permutations.
+
+    Raises:
+        ValueError: if a set has fewer than two rows.
+
+    Reference: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017).
+    """
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import StratifiedKFold, permutation_test_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    features = np.concatenate([a, b])
+    source = np.repeat([0, 1], [len(a), len(b)])
+    folds = StratifiedKFold(min(5, len(a), len(b)), shuffle=True, random_state=seed)
+    accuracy, _, p_value = permutation_test_score(
+        make_pipeline(StandardScaler(), RidgeClassifier()),
+        features,
+        source,
+        cv=folds,
+        n_permutations=permutations,
+        random_state=seed,
+    )
+    return TwoSampleTest(float(accuracy), float(p_value))

@@ -1,0 +1,88 @@
+"""Features that need neither labels nor training: MiniRocket and catch22, through aeon.
+
+Series are (n, C, L); one that ends early has NaN behind its end, and goes on there with its last value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+N_PROJECTED = 128
+CHUNK = 1024  # 10,000 features a series
+MAX_DEVIATIONS = 10.0
+
+Extractor = Callable[[np.ndarray], np.ndarray]
+"""From series (n, C, L) to features (n, d), float64."""
+
+
+def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
+    """MiniRocket's shares of positive values, projected at random to 128 features; dilations and biases from train.
+
+    The features have mean 0, and variance 1 on average, over the training series.
+
+    Args:
+        X_train: series (n, C, L) that fix the biases and the scale.
+        seed: seed of MiniRocket and of the projection.
+
+    References: Dempster, Schmidt, Webb, "MiniRocket" (2021); Johnson and Lindenstrauss (1984): a random projection
+    keeps distances.
+    """
+    from aeon.transformations.collection.convolution_based import MiniRocket
+    from sklearn.random_projection import GaussianRandomProjection
+
+    padded = at_least_9_steps(X_train)
+    transform = MiniRocket(random_state=seed, n_jobs=torch.get_num_threads()).fit(padded)
+    projection = GaussianRandomProjection(N_PROJECTED, random_state=seed).fit(transform.transform(padded[:2]))
+
+    def project(X: np.ndarray) -> np.ndarray:
+        X = at_least_9_steps(X)
+        chunks = [transform.transform(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)]
+        return np.concatenate([projection.transform(np.asarray(chunk, np.float64)) for chunk in chunks])
+
+    center, scale = center_and_scale(project(X_train))
+    return lambda X: (project(X) - center) / scale
+
+
+def catch22(X_train: np.ndarray) -> Extractor:
+    """The 22 canonical time-series characteristics of each channel, standardised over train, within ±10 deviations.
+
+    Some of the 22 have heavy tails: without the bound one series in a thousand would decide a distance of moments.
+
+    Args:
+        X_train: series (n, C, L) that fix the scale.
+
+    Reference: Lubba et al., "catch22: CAnonical Time-series CHaracteristics" (2019).
+    """
+    from aeon.transformations.collection.feature_based import Catch22
+    from sklearn.preprocessing import StandardScaler
+
+    transform = Catch22(replace_nans=True)
+
+    def characteristics(X: np.ndarray) -> np.ndarray:
+        return np.asarray(transform.fit_transform(np.asarray(held(X), np.float64)), np.float64)
+
+    scaler = StandardScaler().fit(characteristics(X_train))
+    return lambda X: np.clip(scaler.transform(characteristics(X)), -MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+
+def center_and_scale(features: np.ndarray) -> tuple[np.ndarray, float]:
+    """Mean (d,) of features (n, d), and the root of their mean variance, 1 where they do not vary."""
+    return features.mean(axis=0), float(np.sqrt(features.var(axis=0).mean())) or 1.0
+
+
+def at_least_9_steps(X: np.ndarray) -> np.ndarray:
+    """Series (n, C, L) as float32, held at their last value to the full length, at least MiniRocket's 9 steps."""
+    missing = max(0, 9 - X.shape[-1])
+    return np.pad(np.asarray(held(X), np.float32), [(0, 0), (0, 0), (0, missing)], mode="edge")
+
+
+def held(X: np.ndarray) -> np.ndarray:
+    """Series (n, C, L) without NaN: each value that is missing is the last one before it."""
+    missing = np.isnan(X)
+    if not missing.any():
+        return X
+    last = np.maximum.accumulate(np.where(missing, 0, np.arange(X.shape[-1])), axis=-1)
+    return np.nan_to_num(np.take_along_axis(X, last, axis=-1))
