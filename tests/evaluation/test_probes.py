@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from ncvqvae.evaluation.probes import probe_accuracy
+from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 
 
 def embeddings(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,3 +39,16 @@ def test_labels_of_any_kind_and_tiny_splits() -> None:
     assert probe_accuracy(Z, y, Z, y).svm == 1
     only = np.array(["left"] * 3, dtype=object)
     assert probe_accuracy(Z, only, Z, y) == pytest.approx((2 / 3, 2 / 3))
+
+
+def test_token_embeddings_equal_a_transcription() -> None:
+    rng = np.random.default_rng(0)
+    tokens, codebook = rng.integers(0, 6, size=(9, 8)), rng.normal(size=(6, 3))
+    latents = codebook[tokens]
+    found = token_embeddings(tokens, codebook)
+    np.testing.assert_allclose(found[""], latents.mean(1))
+    np.testing.assert_allclose(found["_meanmax"], np.concatenate([latents.mean(1), latents.max(1)], axis=1))
+    np.testing.assert_allclose(found["_histogram"], [np.bincount(row, minlength=6) / 8 for row in tokens])
+    masked = token_embeddings(np.append(tokens, np.full((9, 2), -1), axis=1), codebook)
+    for name, embedding in found.items():
+        np.testing.assert_allclose(masked[name], embedding)

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from scipy.stats import entropy as scipy_entropy
 
-from ncvqvae.evaluation.tokens import decoding_confidence, decoding_entropy, entropy, token_usage
+from ncvqvae.evaluation.tokens import (
+    code_histogram,
+    code_pairs,
+    code_similarity,
+    decoding_confidence,
+    decoding_entropy,
+    entropy,
+    token_usage,
+)
 
 
 def test_usage_by_hand() -> None:
@@ -47,3 +55,37 @@ def test_entropy_per_step() -> None:
     uniform, certain = np.full((2, 3, 8), 1 / 8), np.eye(8)
     np.testing.assert_allclose(decoding_entropy([uniform, certain]), [np.log(8), 0])
     assert np.isnan(decoding_entropy([np.zeros((0, 8))]))
+
+
+def test_code_similarity_equals_numpy() -> None:
+    codebook = np.random.default_rng(0).normal(size=(5, 7)) + 1
+    found = code_similarity(codebook)
+    np.testing.assert_allclose(found.correlation, np.corrcoef(codebook))
+    unit = codebook / np.linalg.norm(codebook, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.cosine, unit @ unit.T)
+    assert (code_similarity(np.ones((2, 3))).correlation == 0).all()
+
+
+def test_code_pairs_equal_a_count_by_hand() -> None:
+    tokens = np.random.default_rng(0).integers(0, 4, size=(6, 5))
+    counts = np.zeros((5, 5))
+    for row in tokens:
+        for i, first in enumerate(row):
+            for j, second in enumerate(row):
+                counts[first, second] += i != j
+    found = code_pairs(tokens, 5)
+    np.testing.assert_array_equal(found.counts, counts)
+    p = counts / counts.sum()
+    assert found.pmi[1, 2] == pytest.approx(np.log(p[1, 2] / (p[1].sum() * p[2].sum())))
+    assert np.isnan(found.pmi[4]).all()
+
+
+def test_codes_that_never_meet_and_codes_that_always_do() -> None:
+    apart = code_pairs(np.repeat([[0], [1]], 4, axis=1), 2)
+    assert apart.counts[0, 1] == 0 and apart.pmi[0, 0] == pytest.approx(np.log(2))
+    independent = np.random.default_rng(0).integers(0, 3, size=(2000, 10))
+    np.testing.assert_allclose(code_pairs(independent, 3).pmi, 0, atol=0.02)
+
+
+def test_code_histogram_passes_over_what_was_not_observed() -> None:
+    assert code_histogram(np.array([[0, 2, -1], [2, 2, 2]]), 3).tolist() == [[1, 0, 1], [0, 0, 3]]

@@ -109,8 +109,8 @@ def mean_difference(
     """
 
     def difference(a: np.ndarray, b: np.ndarray) -> float:
-        means = [np.nanmean(X, axis=0, dtype=np.float64) for X in (a, b)]
-        return float(np.sqrt(np.nanmean((means[0] - means[1]) ** 2)))
+        means = [np.ma.masked_invalid(X).mean(axis=0, dtype=np.float64) for X in (a, b)]
+        return float(np.sqrt(((means[0] - means[1]) ** 2).mean()))
 
     if y_real is None or y_generated is None:
         return difference(real, generated)
