@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
+from ncvqvae.data import ScaledSeries
 from ncvqvae.evaluation.features import FCNTraining, train_fcn
 from ncvqvae.hardware import resolve_precision
 from ncvqvae.training import Plan, Stage, train
@@ -75,7 +76,7 @@ class OurStages:
         X, y = size.data()
         self.model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
         self.model._prepare(X, y)
-        scaled = torch.from_numpy(self.model.scaler_.transform(X))
+        scaled = ScaledSeries(X, self.model.scaler_)
         self.stage1 = self.model._stage1(scaled, y)
         self.stage2 = self.model._stage2(scaled, y)
 
