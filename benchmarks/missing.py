@@ -3,7 +3,7 @@
 python benchmarks/missing.py --data-dir DIR             writes results/missing.csv, a row a case and seed
 python benchmarks/missing.py --short --data-dir DIR     a few steps of training, every second case; writes nothing
 
-Values are removed from the train and the test split alike, at random or in blocks of a tenth of the series. The
+Values are removed from the train and the test split alike, at random or in blocks of a twentieth of the series. The
 unequal series are JapaneseVowels and PickupGestureWiimoteZ as released. Rows that are in the file already are left out.
 """
 
@@ -46,7 +46,7 @@ def removed(X: np.ndarray, case: Case, rng: np.random.Generator) -> np.ndarray:
     if case.removed == "at random":
         X[rng.random(X.shape) < case.share] = np.nan
     elif case.removed == "in blocks":
-        width = length // 10
+        width = length // 20
         for series in X.reshape(n * channels, length):
             while np.isnan(series).mean() < case.share - width / length / 2:
                 start = rng.integers(1 - width, length)
