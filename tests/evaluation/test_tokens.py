@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy.stats import entropy as scipy_entropy
 
-from ncvqvae.evaluation.tokens import decoding_confidence, decoding_entropy, entropy, token_usage
+from ncvqvae.evaluation.tokens import (
+    code_pairs,
+    code_similarity,
+    decoding_confidence,
+    decoding_entropy,
+    entropy,
+    token_usage,
+)
 
 
 def test_usage_by_hand() -> None:
@@ -47,3 +54,41 @@ def test_entropy_per_step() -> None:
     uniform, certain = np.full((2, 3, 8), 1 / 8), np.eye(8)
     np.testing.assert_allclose(decoding_entropy([uniform, certain]), [np.log(8), 0])
     assert np.isnan(decoding_entropy([np.zeros((0, 8))]))
+
+
+def test_pairs_agree_with_counting_them() -> None:
+    tokens = np.random.default_rng(0).integers(0, 5, (7, 6))
+    counts = np.zeros((6, 6))  # the last code never occurs
+    for row in tokens:
+        for i, a in enumerate(row):
+            for j, b in enumerate(row):
+                if i != j:
+                    counts[a, b] += 1
+    found, pmi = code_pairs(tokens, 6)
+    share = counts / counts.sum()
+    np.testing.assert_array_equal(found, counts)
+    for a in range(6):
+        for b in range(6):
+            if share[a, b]:
+                assert pmi[a, b] == pytest.approx(np.log(share[a, b] / (share[a].sum() * share[b].sum())))
+            else:
+                assert np.isnan(pmi[a, b])
+    with pytest.raises(ValueError, match="two tokens"):
+        code_pairs(tokens[:, :1], 6)
+
+
+def test_independent_codes_have_no_mutual_information_and_bound_ones_have() -> None:
+    rng = np.random.default_rng(0)
+    assert np.abs(code_pairs(rng.integers(0, 4, (4000, 8)), 4).pmi).max() < 0.05
+    of_series = np.repeat(rng.integers(0, 4, (4000, 1)), 8, axis=1)
+    pmi = code_pairs(of_series, 4).pmi
+    np.testing.assert_allclose(np.diagonal(pmi), np.log(4), atol=0.1)
+    assert np.isnan(pmi[0, 1])
+
+
+def test_similarity_of_codes_is_that_of_their_vectors() -> None:
+    codebook = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
+    correlation, cosine = code_similarity(codebook)
+    np.testing.assert_allclose(correlation[0, :3], [1, 1, -1])
+    assert np.isnan(correlation[0, 3])
+    np.testing.assert_allclose(cosine[0, 1:], [1, 10 / 14, 6 / np.sqrt(42)])
