@@ -3,7 +3,17 @@ import pytest
 from sklearn.metrics import pairwise_distances
 from tests.references import fidelity as reference
 
-from ncvqvae.evaluation.diversity import copied_share, intra_class_spread, mean_pairwise_distance, nearest_distances
+from ncvqvae.evaluation.diversity import (
+    authentic_share,
+    copied_share,
+    intra_class_spread,
+    mean_pairwise_distance,
+    nearest_distances,
+    nearest_other,
+    precision_recall,
+    repeated_share,
+)
+from ncvqvae.evaluation.memorisation import memorisation
 
 
 def series(n: int, seed: int, channels: int = 2, length: int = 9) -> np.ndarray:
@@ -87,3 +97,91 @@ def test_a_tokenizer_that_maps_heldout_series_onto_training_series_does_not_hide
     assert copied.threshold == 0
     assert copied.share == 1
     assert (copied.heldout_distances <= copied.threshold).mean() == pytest.approx(10 / 90)
+
+
+def test_nearest_other_and_authentic_share_equal_a_transcription() -> None:
+    train, generated = series(20, 0), series(30, 1)
+    generated[:12] = train[:12] + 0.2 * generated[:12]
+    own = pairwise_distances(train.reshape(20, -1).astype(np.float64))
+    np.fill_diagonal(own, np.inf)
+    found = nearest_other(train)
+    assert found.row.tolist() == own.argmin(axis=1).tolist()
+    np.testing.assert_allclose(found.distance, own.min(axis=1), rtol=1e-9)
+    across = pairwise_distances(*(X.reshape(len(X), -1).astype(np.float64) for X in (generated, train)))
+    authentic = [row.min() >= own[row.argmin()].min() for row in across]
+    assert authentic_share(generated, train) == pytest.approx(np.mean(authentic))
+    assert 0.2 < np.mean(authentic) < 0.9
+
+
+def test_neighbours_of_series_with_gaps_are_over_what_both_have() -> None:
+    X = np.array([[[0.0, 0, np.nan]], [[1.0, 1, 1]], [[5.0, 5, 5]]])
+    found = nearest_other(X)
+    assert found.row.tolist() == [1, 0, 1]
+    np.testing.assert_allclose(found.distance, [3**0.5, 3**0.5, 48**0.5])
+
+
+def test_figures_of_memorisation_move_with_a_growing_share_of_copies() -> None:
+    train, heldout, fresh = series(60, 0), series(400, 1), series(400, 2)
+    found = []
+    for n_copied in (0, 100, 200, 400):
+        made = np.concatenate([train[np.arange(n_copied) % len(train)], fresh[n_copied:]])
+        found.append(memorisation(made, train, heldout, unconditional=fresh).figures)
+    for name, better in (("copied", 1), ("near_duplicates", 1), ("authpct", -1)):
+        values = [figures[name] for figures in found]
+        assert values == sorted(values, reverse=better < 0)
+        assert abs(values[-1] - values[0]) > 0.5
+        assert values[0] == pytest.approx(found[0][f"{name}_real"], abs=0.1)
+    assert {figures["copied_unconditional"] for figures in found} == {found[0]["copied"]}
+    assert found[0]["spread"] == pytest.approx(1, abs=0.05)
+
+
+def test_spread_and_copies_per_class_come_with_labels() -> None:
+    X, y = series(60, 0), np.arange(60) % 3
+    made = series(60, 1)
+    made[y == 1] *= 0.1
+    found = memorisation(made, X[:30], X[30:], y_made=y, y_train=y[:30], y_heldout=y[30:])
+    assert found.spread[1].ratio < 0.2 < found.spread[0].ratio
+    assert found.spread_real[1].ratio == pytest.approx(1, abs=0.3)
+    assert list(found.copied.per_class) == [0, 1, 2]
+
+
+def test_repeated_share_counts_whole_sequences() -> None:
+    train = np.array([[0, 1, 2], [3, 3, 3]])
+    assert repeated_share(np.array([[3, 3, 3], [0, 1, 1], [0, 1, 2], [2, 1, 0]]), train) == 0.5
+
+
+def test_precision_recall_equals_a_transcription() -> None:
+    rng = np.random.default_rng(0)
+    real, generated, k = rng.normal(size=(40, 4)), 1.3 * rng.normal(size=(30, 4)) + 0.4, 3
+
+    def distance(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.sqrt(((a - b) ** 2).sum()))
+
+    radius_real = [sorted(distance(a, b) for b in real)[k] for a in real]
+    radius_generated = [sorted(distance(a, b) for b in generated)[k] for a in generated]
+    inside = [[distance(r, g) <= radius for g in generated] for r, radius in zip(real, radius_real, strict=True)]
+    recalled = [
+        any(distance(r, g) <= radius for g, radius in zip(generated, radius_generated, strict=True)) for r in real
+    ]
+    expected = (
+        np.any(inside, axis=0).mean(),
+        np.mean(recalled),
+        np.sum(inside, axis=0).mean() / k,
+        np.any(inside, axis=1).mean(),
+    )
+    assert precision_recall(real, generated, k) == pytest.approx(expected)
+
+
+def test_precision_falls_with_noise_and_recall_as_classes_are_dropped() -> None:
+    rng = np.random.default_rng(0)
+    centres, y = 8 * rng.normal(size=(4, 5)), np.arange(200) % 4
+    real, generated = (centres[y] + rng.normal(size=(200, 5)) for _ in range(2))
+    noisy = [precision_recall(real, generated + scale * rng.normal(size=(200, 5))) for scale in (0, 1, 3, 9)]
+    assert [found.precision for found in noisy] == sorted((found.precision for found in noisy), reverse=True)
+    assert [found.density for found in noisy] == sorted((found.density for found in noisy), reverse=True)
+    dropped = [precision_recall(real, generated[y < kept]) for kept in (4, 3, 2, 1)]
+    for name in ("recall", "coverage"):
+        values = [getattr(found, name) for found in dropped]
+        assert values == sorted(values, reverse=True)
+        assert values[-1] < 0.3 < 0.8 < values[0]
+    assert min(found.precision for found in dropped) > 0.8  # blind to what is missing

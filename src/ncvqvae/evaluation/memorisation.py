@@ -1,0 +1,87 @@
+"""Does a generator recite its training series? Every figure of copies and variety, beside real data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncvqvae.evaluation.diversity import (
+    ClassSpread,
+    CopiedShare,
+    authentic_share,
+    copied_share,
+    intra_class_spread,
+    near_duplicate_share,
+    nearest_distances,
+)
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """What `memorisation` measures.
+
+    Attributes:
+        figures: `copied`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and for real data `_real`.
+        copied: copies over all classes and per class, with the distances behind them.
+        spread: label → spread within the class, generated against held-out (one class named None without labels).
+        spread_real: the same of the train split against held-out.
+    """
+
+    figures: dict[str, float]
+    copied: CopiedShare
+    spread: dict[Hashable, ClassSpread]
+    spread_real: dict[Hashable, ClassSpread]
+
+
+def memorisation(
+    made: np.ndarray,
+    train: np.ndarray,
+    heldout: np.ndarray,
+    *,
+    unconditional: np.ndarray | None = None,
+    y_made: np.ndarray | None = None,
+    y_train: np.ndarray | None = None,
+    y_heldout: np.ndarray | None = None,
+    seed: int = 0,
+) -> Memorisation:
+    """Copies of training series, authenticity, spread and near-duplicates, beside the same figures for real data.
+
+    Args:
+        made: generated series (n, C, L).
+        train: training series, through the generator's tokenizer where it has one (see `copied_share`).
+        heldout: real series it has not seen, through the tokenizer as well.
+        unconditional: series generated without a class, for `copied_unconditional`.
+        y_made, y_train, y_heldout: labels, for the figures per class.
+        seed: seed of random parts.
+    """
+    copied = copied_share(made, train, heldout, y_generated=y_made, y_heldout=y_heldout)
+    spread, spread_real = (
+        _spread(X, y, heldout, y_heldout if y_made is not None else None) for X, y in ((made, y_made), (train, y_train))
+    )
+    figures = {
+        "copied": copied.share,
+        "copied_real": float((copied.heldout_distances <= copied.threshold).mean()),
+        "authpct": authentic_share(made, train),
+        "authpct_real": authentic_share(heldout, train),
+        "spread": _mean_ratio(spread),
+        "spread_real": _mean_ratio(spread_real),
+        "near_duplicates": near_duplicate_share(made, heldout, seed=seed),
+        "near_duplicates_real": near_duplicate_share(heldout, heldout, seed=seed),
+    }
+    if unconditional is not None:
+        figures["copied_unconditional"] = float((nearest_distances(unconditional, train) <= copied.threshold).mean())
+    return Memorisation(figures, copied, spread, spread_real)
+
+
+def _spread(
+    X: np.ndarray, y: np.ndarray | None, heldout: np.ndarray, y_heldout: np.ndarray | None
+) -> dict[Hashable, ClassSpread]:
+    if y is None or y_heldout is None:
+        y, y_heldout = (np.full(len(part), None, dtype=object) for part in (X, heldout))
+    return intra_class_spread(X, y, heldout, y_heldout)
+
+
+def _mean_ratio(spread: dict[Hashable, ClassSpread]) -> float:
+    return float(np.mean([of_class.ratio for of_class in spread.values()])) if spread else float("nan")
