@@ -46,9 +46,9 @@ BASES = {"latent_width": Point(n_timepoints=1_024)}
 def measure(point: Point, repetitions: int) -> dict[str, float]:
     """Median seconds of a step of each stage and of sampling 256 series, tokens N, and the peak memory in GB."""
     import numpy as np
-    import torch
 
     from ncvqvae import NCVQVAE
+    from ncvqvae.data import ScaledSeries
     from works import bare_step
 
     rng = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     y = np.arange(point.n_cases) % 5
     model = NCVQVAE("default", settings={"tokenizer.latent_width": point.latent_width})
     model._prepare(X, y)
-    scaled = torch.from_numpy(model.scaler_.transform(X))
+    scaled = ScaledSeries(X, model.scaler_)
     figures: dict[str, float] = {}
     for name, build in (("stage1_s", model._stage1), ("stage2_s", model._stage2)):
         step = bare_step(build(scaled, y))

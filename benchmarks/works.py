@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
+from ncvqvae.data import ScaledSeries
 from ncvqvae.evaluation.features import FCNTraining, train_fcn
 from ncvqvae.hardware import resolve_precision
 from ncvqvae.training import Plan, Stage, train
@@ -75,7 +76,7 @@ class OurStages:
         X, y = size.data()
         self.model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
         self.model._prepare(X, y)
-        scaled = torch.from_numpy(self.model.scaler_.transform(X))
+        scaled = ScaledSeries(X, self.model.scaler_)
         self.stage1 = self.model._stage1(scaled, y)
         self.stage2 = self.model._stage2(scaled, y)
 
@@ -146,12 +147,12 @@ def stage2(size_of: Callable[[int, bool], Size], preset: str, ssl: str = "vibcre
 
 
 def sampling(size_of: Callable[[int, bool], Size], conditional: bool) -> Any:
-    """256 series, tokens and decoding."""
+    """256 series, tokens and decoding, in 10 steps on both sides."""
 
     def build(short: bool) -> Contest:
         size, n = size_of(256, short), 8 if short else 256
         X, y = size.data()
-        settings = {**SHORT_SETTINGS, "stage1.max_steps": 1, "stage2.max_steps": 1}
+        settings = {**SHORT_SETTINGS, "stage1.max_steps": 1, "stage2.max_steps": 1, "sampling.n_steps": 10}
         model = NCVQVAE("default", settings=settings).fit(X, y)
         reference = plain_prior(size)
         if conditional:

@@ -12,7 +12,7 @@ import yaml
 
 from ncvqvae.cli import main
 from ncvqvae.data import read_series
-from ncvqvae.run import _claimed
+from ncvqvae.run import claimed
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -201,7 +201,7 @@ def test_damaged_runs_get_one_line(
 
 
 def test_a_second_process_on_one_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with _claimed(work / "shared"), pytest.raises(SystemExit) as stopped:
+    with claimed(work / "shared"), pytest.raises(SystemExit) as stopped:
         main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "shared"])
     assert stopped.value.code == 2 and "another process is writing" in capsys.readouterr().err
 

@@ -123,7 +123,8 @@ def sample(
 
     Args:
         run: folder that fit wrote.
-        out: file to write: .npz (X and y), .csv, .parquet or .ts.
+        out: file to write: .npz (X and y), .npy, .csv, .tsv, .parquet, .feather or .ts; a table has the columns of the
+            run's own table.
         n: number of series.
         label: class of all series (default: labels drawn from the train split's distribution).
         unconditional: sample without a class.
@@ -132,17 +133,16 @@ def sample(
         overwrite: replace the file if it exists.
     """
     from ncvqvae.console import console, counting_progress
-    from ncvqvae.run import as_label, open_run, write_samples
+    from ncvqvae.run import as_label, open_run, run_form
+    from ncvqvae.sampling import Request, write_samples
 
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
     model, _ = open_run(run)
     wanted = None if label is None else as_label(label, model.classes_)
+    request = Request(n, wanted, unconditional, length, seed, _given(sampling))
     with counting_progress("sampling", n) as progress:
-        chunks = model.iter_samples(
-            n, wanted, unconditional=unconditional, length=length, seed=seed, **_given(sampling)
-        )
-        write_samples(chunks, out, n, lambda done: progress.advance(progress.task_ids[0], done))
+        write_samples(model, run, request, out, run_form(run), lambda n: progress.advance(progress.task_ids[0], n))
     console().print(f"{n} series in {out}", highlight=False)
 
 

@@ -573,15 +573,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _wanted_classes(self, labels: Any, n: int) -> Tensor:
         one_for_all = isinstance(labels, str) or np.ndim(labels) == 0 or _is_one_of(labels, self.classes_.tolist())
-        given = [labels] * n if one_for_all else list(labels)
-        if len(given) != n:
+        given = [labels] if one_for_all else list(labels)
+        if not one_for_all and len(given) != n:
             raise InputError(f"{len(given)} labels were given for {n} series; give one, or one per series")
-        indices = self._class_indices(given, n)
+        indices = self._class_indices(given, len(given))
         unknown = (indices == len(self.classes_)).nonzero()
         if len(unknown):
             known = ", ".join(map(str, self.classes_.tolist()[:20])) or "none: the training data had no labels"
             raise InputError(f"unknown label {given[int(unknown[0])]!r}; labels of this model: {known}")
-        return indices
+        return indices.expand(n) if one_for_all else indices
 
 
 def _is_one_of(label: Any, classes: list[Any]) -> bool:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ncvqvae.config import from_dict, parse_yaml, to_dict
-from ncvqvae.data import Splits, load_splits, read_series
-from ncvqvae.data.writers import SeriesWriter
+from ncvqvae.data import Splits, TableForm, load_form, load_splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.protocol import n_unconditional
 from ncvqvae.files import remove_leftovers, replaced
-from ncvqvae.model import NCVQVAE, Report, Samples
+from ncvqvae.model import NCVQVAE, Report
 
 if TYPE_CHECKING:  # figures and metrics take seconds to import, and sampling needs neither
     from ncvqvae.report.content import ReportContent
@@ -69,6 +68,12 @@ class DataSource:
         options = asdict(self)
         return load_splits(options.pop("data"), seed=seed, **options)
 
+    def form(self) -> TableForm | None:
+        """How the table of the train split is laid out; None if it is none."""
+        options = asdict(self)
+        options.pop("test")
+        return load_form(options.pop("data"), **options)
+
 
 def fit_run(
     source: DataSource,
@@ -94,7 +99,7 @@ def fit_run(
         InputError: for unusable data, or a folder that holds something else.
     """
     folder = Path(out)
-    with _claimed(folder):
+    with claimed(folder):
         remove_leftovers(folder)
         _check_folder(folder, overwrite, resume)
         if resume and (folder / "config.yaml").is_file():  # killed after its last file: nothing is left to do
@@ -132,8 +137,19 @@ def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
     values = parse_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
     if "data" not in values:
         raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
-    values.pop("settings", None)
+    for other in ("settings", "form"):
+        values.pop(other, None)
     return model, from_dict(DataSource, values)
+
+
+def run_form(folder: str | Path) -> TableForm | None:
+    """The form of the table that a run's data came from, None if it was none."""
+    path = Path(folder) / "data.yaml"
+    form = parse_yaml(path.read_text(encoding="utf-8"), str(path)).get("form")
+    try:
+        return None if form is None else TableForm(**form)
+    except TypeError:
+        raise InputError(f"{path} is damaged (form); fit the run again") from None
 
 
 def make_logger(name: str, folder: Path) -> Any:
@@ -181,7 +197,7 @@ def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, so that two processes never write to one run."""
     import fcntl
 
@@ -226,12 +242,15 @@ def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bo
     wanted = {**asdict(source), "settings": to_dict(model._config())}
     if resume and path.exists():
         found = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        found.pop("form", None)  # says nothing that the rest does not decide
         different = sorted(_differences(found, wanted))
         if different:
             raise InputError(
                 f"{folder} was begun with another {different[0]}; resume with the same options, or --overwrite"
             )
         return
+    form = source.form()
+    wanted["form"] = None if form is None else form.to_dict()
     with replaced(path) as temporary:
         temporary.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
 
@@ -281,7 +300,7 @@ def evaluate_run(
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
-    with _claimed(folder):
+    with claimed(folder):
         remove_leftovers(folder)
         splits = source.load(model.config_.seed)
         if samples is not None:
@@ -456,14 +475,6 @@ def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> 
         y_labelled=None if scores.labelled is None else scores.labelled.y,
         X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
     )
-
-
-def write_samples(chunks: Iterable[Samples], path: str | Path, n: int, done: Callable[[int], None]) -> None:
-    """Stream generated series to a file, whose format its suffix decides; ``done`` hears of each chunk's size."""
-    with SeriesWriter(path, n_cases=n) as writer:
-        for chunk in chunks:
-            writer.write(chunk.X, chunk.y)
-            done(len(chunk.X))
 
 
 def as_label(text: str, classes: np.ndarray) -> Any:

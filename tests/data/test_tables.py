@@ -138,7 +138,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
 
 
 BAD_WRITES = {
-    "unknown type": ("x.xlsx", random_series(), None, "cannot write file type '.xlsx'; use one of .npz, .csv"),
+    "unknown type": ("x.xlsx", random_series(), None, "cannot write file type '.xlsx'; use one of .npz, .npy, .csv"),
     "no folder": ("none/x.csv", random_series(), None, "no such folder; create it first"),
     "mixed labels": ("x.csv", random_series(2), [1, "a"], "labels of mixed or foreign kinds; use strings"),
     "tuple labels": ("x.npz", random_series(2), [(1, 2), (3, 4)], "labels of mixed or foreign kinds"),

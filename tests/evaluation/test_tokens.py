@@ -57,34 +57,42 @@ def test_entropy_per_step() -> None:
     assert np.isnan(decoding_entropy([np.zeros((0, 8))]))
 
 
-def test_code_similarity_equals_numpy() -> None:
-    codebook = np.random.default_rng(0).normal(size=(5, 7)) + 1
-    found = code_similarity(codebook)
-    np.testing.assert_allclose(found.correlation, np.corrcoef(codebook))
-    unit = codebook / np.linalg.norm(codebook, axis=1, keepdims=True)
-    np.testing.assert_allclose(found.cosine, unit @ unit.T)
-    assert (code_similarity(np.ones((2, 3))).correlation == 0).all()
-
-
-def test_code_pairs_equal_a_count_by_hand() -> None:
-    tokens = np.random.default_rng(0).integers(0, 4, size=(6, 5))
-    counts = np.zeros((5, 5))
+def test_pairs_agree_with_counting_them() -> None:
+    tokens = np.random.default_rng(0).integers(0, 5, (7, 6))
+    counts = np.zeros((6, 6))  # the last code never occurs
     for row in tokens:
-        for i, first in enumerate(row):
-            for j, second in enumerate(row):
-                counts[first, second] += i != j
-    found = code_pairs(tokens, 5)
-    np.testing.assert_array_equal(found.counts, counts)
-    p = counts / counts.sum()
-    assert found.pmi[1, 2] == pytest.approx(np.log(p[1, 2] / (p[1].sum() * p[2].sum())))
-    assert np.isnan(found.pmi[4]).all()
+        for i, a in enumerate(row):
+            for j, b in enumerate(row):
+                if i != j:
+                    counts[a, b] += 1
+    found, pmi = code_pairs(tokens, 6)
+    share = counts / counts.sum()
+    np.testing.assert_array_equal(found, counts)
+    for a in range(6):
+        for b in range(6):
+            if share[a, b]:
+                assert pmi[a, b] == pytest.approx(np.log(share[a, b] / (share[a].sum() * share[b].sum())))
+            else:
+                assert np.isnan(pmi[a, b])
+    with pytest.raises(ValueError, match="two tokens"):
+        code_pairs(tokens[:, :1], 6)
 
 
-def test_codes_that_never_meet_and_codes_that_always_do() -> None:
-    apart = code_pairs(np.repeat([[0], [1]], 4, axis=1), 2)
-    assert apart.counts[0, 1] == 0 and apart.pmi[0, 0] == pytest.approx(np.log(2))
-    independent = np.random.default_rng(0).integers(0, 3, size=(2000, 10))
-    np.testing.assert_allclose(code_pairs(independent, 3).pmi, 0, atol=0.02)
+def test_independent_codes_have_no_mutual_information_and_bound_ones_have() -> None:
+    rng = np.random.default_rng(0)
+    assert np.abs(code_pairs(rng.integers(0, 4, (4000, 8)), 4).pmi).max() < 0.05
+    of_series = np.repeat(rng.integers(0, 4, (4000, 1)), 8, axis=1)
+    pmi = code_pairs(of_series, 4).pmi
+    np.testing.assert_allclose(np.diagonal(pmi), np.log(4), atol=0.1)
+    assert np.isnan(pmi[0, 1])
+
+
+def test_similarity_of_codes_is_that_of_their_vectors() -> None:
+    codebook = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
+    correlation, cosine = code_similarity(codebook)
+    np.testing.assert_allclose(correlation[0, :3], [1, 1, -1])
+    assert np.isnan(correlation[0, 3])
+    np.testing.assert_allclose(cosine[0, 1:], [1, 10 / 14, 6 / np.sqrt(42)])
 
 
 def test_code_histogram_passes_over_what_was_not_observed() -> None:

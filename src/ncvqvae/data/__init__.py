@@ -2,6 +2,7 @@
 
 from ncvqvae.data.checks import check_labels, check_pair, check_series
 from ncvqvae.data.columns import TableOptions
+from ncvqvae.data.forms import TableForm
 from ncvqvae.data.masks import (
     ScaledSeries,
     are_unequal,
@@ -15,7 +16,7 @@ from ncvqvae.data.masks import (
     series_lengths,
 )
 from ncvqvae.data.scaling import GlobalScaler
-from ncvqvae.data.splits import Splits, load_dataset, load_splits
+from ncvqvae.data.splits import Splits, load_dataset, load_form, load_splits
 from ncvqvae.data.tables import Series, read_series
 from ncvqvae.data.writers import SeriesWriter, write_series
 
@@ -25,6 +26,7 @@ __all__ = [
     "Series",
     "SeriesWriter",
     "Splits",
+    "TableForm",
     "TableOptions",
     "are_unequal",
     "beyond",
@@ -38,6 +40,7 @@ __all__ = [
     "lengths_from_state",
     "lengths_to_state",
     "load_dataset",
+    "load_form",
     "load_splits",
     "read_series",
     "series_lengths",

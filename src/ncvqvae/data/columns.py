@@ -75,7 +75,7 @@ def _from_wide(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
         if ids.duplicated().any():
             twice = shorten(ids[ids.duplicated()].unique().tolist())
             raise bad_input(where, f"ids that occur twice: {twice}", "give every series its own id")
-    columns = _value_columns(frame, options, label, where)
+    columns = value_columns(frame, options, label, where)
     X = _split_channels(_values(frame, columns), columns, where)
     return Raw(X, None if label is None else frame[label].tolist())
 
@@ -88,12 +88,12 @@ def _from_long(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
     identity = find_column(options.id_column, frame.columns, where)
     time = find_column(str(options.time_column), frame.columns, where)
     label = find_label(list(frame.columns), options, where)
-    frame = frame.assign(**{time: _as_times(frame[time], where)})
+    frame = frame.assign(**{time: as_times(frame[time], where)})
     for column in (identity, time):
         if frame[column].isna().any():
             raise bad_input(where, f"missing values in column {column!r}", "fill them in or drop those rows")
     _check_rows(frame, identity, time, where)
-    columns = _value_columns(frame, options, label, where)
+    columns = value_columns(frame, options, label, where)
     case, _ = pd.factorize(frame[identity])
     order = np.lexsort((frame[time].to_numpy(), case))
     lengths = np.bincount(case)
@@ -110,8 +110,8 @@ def _from_recordings(frame: pd.DataFrame, options: TableOptions, where: object) 
     label = find_label(list(frame.columns), options, where)
     if options.time_column is not None:
         time = find_column(options.time_column, frame.columns, where)
-        frame = frame.assign(**{time: _as_times(frame[time], where)}).sort_values(time, kind="stable")
-    columns = _value_columns(frame, options, label, where)
+        frame = frame.assign(**{time: as_times(frame[time], where)}).sort_values(time, kind="stable")
+    columns = value_columns(frame, options, label, where)
     parts = [frame]
     if options.id_column is not None:
         identity = find_column(options.id_column, frame.columns, where)
@@ -125,7 +125,7 @@ def _from_recordings(frame: pd.DataFrame, options: TableOptions, where: object) 
     return Raw([_values(part, columns).T for part in parts], y)
 
 
-def _as_times(column: pd.Series, where: object) -> pd.Series:
+def as_times(column: pd.Series, where: object) -> pd.Series:
     """Make a time column sortable: numbers and timestamps as they are, text as dates."""
     import pandas as pd
 
@@ -176,7 +176,7 @@ def find_label(columns: Sequence[str], options: TableOptions, where: object) -> 
     return usual[0] if usual else None
 
 
-def _value_columns(frame: pd.DataFrame, options: TableOptions, label: str | None, where: object) -> list[str]:
+def value_columns(frame: pd.DataFrame, options: TableOptions, label: str | None, where: object) -> list[str]:
     """List the columns that hold values; all must be numeric."""
     if options.value_columns is not None:
         columns = [find_column(c, frame.columns, where) for c in options.value_columns]
@@ -208,19 +208,31 @@ def _values(frame: pd.DataFrame, columns: list[str]) -> np.ndarray:
     return frame[columns].to_numpy(dtype=np.float32 if all_float32 else np.float64, na_value=np.nan)
 
 
-def _split_channels(values: np.ndarray, columns: list[str], where: object) -> np.ndarray:
-    """Bring (n_cases, columns) to (n_cases, n_channels, n_timepoints); `<channel>_t<step>` names several channels."""
+def channel_places(columns: Sequence[str]) -> dict[str, list[int]]:
+    """Channel and time step of each value column of a wide table; `<channel>_t<step>` names several channels."""
     matches = [re.fullmatch(r"(.+)_t(\d+)", c) for c in columns]
     if not all(matches):
-        return values[:, None, :]
-    positions: dict[str, list[tuple[int, int]]] = {}
-    for place, match in enumerate(matches):
+        return {column: [0, step] for step, column in enumerate(columns)}
+    steps: dict[str, list[tuple[int, str]]] = {}
+    for column, match in zip(columns, matches, strict=True):
         assert match is not None
-        positions.setdefault(match[1], []).append((int(match[2]), place))
-    lengths = {channel: len(steps) for channel, steps in positions.items()}
-    if len(set(lengths.values())) != 1:
-        shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
-        what = f"channel {shortest!r} has {lengths[shortest]} steps and channel {longest!r} {lengths[longest]}"
+        steps.setdefault(match[1], []).append((int(match[2]), column))
+    places = {}
+    for channel, of_channel in enumerate(steps.values()):
+        for step, (_, column) in enumerate(sorted(of_channel)):
+            places[column] = [channel, step]
+    return {column: places[column] for column in columns}
+
+
+def _split_channels(values: np.ndarray, columns: list[str], where: object) -> np.ndarray:
+    """Bring (n_cases, columns) to (n_cases, n_channels, n_timepoints)."""
+    places = np.array(list(channel_places(columns).values()))
+    lengths = np.bincount(places[:, 0])
+    if lengths.min() != lengths.max():
+        short, long = int(lengths.argmin()), int(lengths.argmax())
+        names = [columns[int(np.argmax(places[:, 0] == c))].rpartition("_")[0] for c in (short, long)]
+        what = f"channel {names[0]!r} has {lengths[short]} steps and channel {names[1]!r} {lengths[long]}"
         raise bad_input(where, what, "give all channels one length")
-    order = [[place for _, place in sorted(steps)] for steps in positions.values()]
-    return values[:, np.array(order)]
+    X = np.empty((len(values), len(lengths), lengths[0]), values.dtype)
+    X[:, places[:, 0], places[:, 1]] = values
+    return X

@@ -41,14 +41,17 @@ INTEGER_VALUED = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?")
 
 def read_text_table(path: Path, options: TableOptions) -> Raw:
     """Read .csv, .tsv or .txt, with or without a header line; .tsv and .txt without one have the label first."""
-    return from_frame(*text_frame(path, options), path)
+    table = text_frame(path, options)
+    return from_frame(table.frame, table.options, path)
 
 
 class TextTable(NamedTuple):
-    """A table read from text, labels in the kind they look like, and which columns are what."""
+    """A table read from text, labels in the kind they look like, which columns are what, and how it was written."""
 
     frame: pd.DataFrame
     options: TableOptions
+    separator: str
+    header: bool
 
 
 def text_frame(path: Path, options: TableOptions) -> TextTable:
@@ -73,7 +76,7 @@ def text_frame(path: Path, options: TableOptions) -> TextTable:
     frame = _drop_row_numbers(_parse_text(path, separator, names, has_header, as_text))
     if label is not None:
         frame[label] = pd.Series(parse_labels(frame[label].tolist()), dtype=object)
-    return TextTable(frame, options)
+    return TextTable(frame, options, separator, has_header)
 
 
 def _parse_text(path: Path, separator: str, names: list[str], has_header: bool, as_text: list[str]) -> pd.DataFrame:

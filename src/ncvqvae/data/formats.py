@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from einops import rearrange
 
 from ncvqvae.data.checks import bad_input
+from ncvqvae.data.forms import TableForm, wide_form
 from ncvqvae.data.masks import series_lengths
 
 # Values in one row group of a table, 4 MB.
@@ -23,6 +24,7 @@ class Layout(NamedTuple):
     n_channels: int
     n_timepoints: int
     label_kind: str | None  # NumPy's dtype kind; None for unlabelled series
+    form: TableForm | None = None  # of tables; None for the form that is documented in `writers`
 
 
 class Format(Protocol):
@@ -41,36 +43,25 @@ class Format(Protocol):
 
 
 class _ArrowFormat:
-    """Wide tables through pyarrow; small chunks are joined, as every row group costs memory until the end."""
+    """Tables through pyarrow; small chunks are joined, as every row group costs memory until the end."""
 
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
         import pyarrow as pa
 
-        label_types = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64(), "U": pa.string()}
-        fields = [pa.field(name, pa.float32()) for name in step_names(layout)]
-        if layout.label_kind is not None:
-            fields.insert(0, pa.field("label", label_types[layout.label_kind]))
-        self._schema = pa.schema(fields)
+        label_types = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64(), "U": pa.string(), None: None}
+        self._form = layout.form or wide_form(layout.n_channels, layout.n_timepoints, layout.label_kind is not None)
+        self._schema = self._form.schema(label_types[layout.label_kind])
         self._waiting: list[Any] = []
+        self._n_written = 0
         self._file = self._open(path)
 
     def _open(self, path: Path) -> Any:
         raise NotImplementedError
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
-        import pyarrow as pa
-
-        # Arrow wants every column contiguous.
-        columns: list[Any] = list(np.ascontiguousarray(rearrange(X, "n c t -> (c t) n")))
-        if labels is not None:
-            columns.insert(0, labels.tolist())
-        # a NaN in the series is a missing value, which pandas' convention makes of it
-        arrays = [
-            pa.array(column, type=field.type, from_pandas=True)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
-        self._waiting.append(pa.Table.from_arrays(arrays, schema=self._schema))
-        if sum(table.num_rows for table in self._waiting) * X[0].size >= GROUP_VALUES:
+        self._waiting.append(self._form.table(X, labels, self._n_written, self._schema))
+        self._n_written += len(X)
+        if sum(table.num_rows for table in self._waiting) * len(self._schema) >= GROUP_VALUES:
             self._flush()
 
     def _flush(self) -> None:
@@ -95,11 +86,34 @@ class _ParquetFormat(_ArrowFormat):
         return ParquetWriter(path, self._schema)
 
 
+class _FeatherFormat(_ArrowFormat):
+    def _open(self, path: Path) -> Any:
+        import pyarrow as pa
+
+        return pa.ipc.new_file(str(path), self._schema)
+
+
 class _CsvFormat(_ArrowFormat):
     def _open(self, path: Path) -> Any:
-        from pyarrow.csv import CSVWriter
+        from pyarrow.csv import CSVWriter, WriteOptions
 
-        return CSVWriter(path, self._schema)
+        return CSVWriter(
+            path,
+            self._schema,
+            write_options=WriteOptions(include_header=self._form.header, delimiter=self._form.separator),
+        )
+
+
+class _UcrFormat(_CsvFormat):
+    """The archive's text tables: label first, no header, separated by tabs."""
+
+    def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
+        form = layout.form or wide_form(layout.n_channels, layout.n_timepoints, layout.label_kind is not None)
+        if layout.form is None:
+            if layout.label_kind is None or layout.n_channels > 1:
+                raise bad_input(path, "a .tsv file has one channel and a label first", "use .csv, .npz or .parquet")
+            form = replace(form, header=False, separator="\t")
+        super().__init__(path, layout._replace(form=form), n_cases)
 
 
 class _NpzFormat:
@@ -133,6 +147,28 @@ class _NpzFormat:
     def close(self) -> None:
         self._member.close()
         self._archive.close()
+
+
+class _NpyFormat:
+    """A lone array, streamed behind a header that announces its size; it has no room for labels."""
+
+    def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
+        assert n_cases is not None, "SeriesWriter asks for it"
+        if layout.label_kind is not None:
+            raise bad_input(path, "a .npy file cannot hold labels", "use .npz, or series without labels")
+        self._file = path.open("wb")
+        shape = (n_cases, layout.n_channels, layout.n_timepoints)
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
+        self._file.write(np.ascontiguousarray(X, dtype="<f4").tobytes())
+
+    def finish(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _TsFormat:
@@ -183,19 +219,16 @@ class _TsFormat:
 
 FORMATS: dict[str, type[Format]] = {
     ".npz": _NpzFormat,
+    ".npy": _NpyFormat,
     ".csv": _CsvFormat,
+    ".tsv": _UcrFormat,
     ".parquet": _ParquetFormat,
+    ".feather": _FeatherFormat,
     ".ts": _TsFormat,
 }
-TEXT_SUFFIXES = (".csv", ".ts")
-
-
-def step_names(layout: Layout) -> list[str]:
-    """Name the value columns of a wide table: `t0 …`, or `c0_t0 … c1_t0 …` for several channels."""
-    steps = [f"t{step}" for step in range(layout.n_timepoints)]
-    if layout.n_channels == 1:
-        return steps
-    return [f"c{channel}_{step}" for channel in range(layout.n_channels) for step in steps]
+TEXT_SUFFIXES = (".csv", ".tsv", ".ts")
+SIZED = (".npz", ".npy")
+"""Formats whose header says the number of series."""
 
 
 def _ts_label(label: object, path: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ncvqvae.data.checks import bad_input, check_label_pair, check_pair
 from ncvqvae.data.columns import Raw, TableOptions, from_frame
+from ncvqvae.data.forms import TableForm, file_form
 from ncvqvae.data.masks import are_unequal, cut_or_pad, series_lengths
 from ncvqvae.data.recordings import Windows, as_recordings, cut_windows, split_in_time
 from ncvqvae.data.tables import READERS, Series, checked, read_raw, series_files
@@ -151,6 +152,18 @@ def _in_train_length(X_train: np.ndarray, X_test: np.ndarray) -> _Fitted:
     n_cut = int((series_lengths(X_test) > longest).sum())
     note = f"{n_cut} test series are longer than the longest of train and cut to {longest} steps" if n_cut else ""
     return _Fitted(cut_or_pad(X_test, longest), note)
+
+
+def load_form(source: str | Path, *, data_dir: str | Path | None = None, **columns: Any) -> TableForm | None:
+    """The form of the table behind a dataset, in which generated series can be written; None where there is none.
+
+    Args:
+        source, data_dir, columns: as in `load_dataset`.
+    """
+    window = columns.pop("window", None)
+    columns.pop("stride", None)
+    halves = _locate(source, data_dir)
+    return file_form(halves.train, TableOptions(**columns, recordings=window is not None))
 
 
 class Holdout(NamedTuple):

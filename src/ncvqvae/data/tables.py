@@ -86,7 +86,7 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
     for file in files:
         _check_file(file, known=True)
         with _one_line_errors(file):
-            frame, found = text_frame(file, replace(options, recordings=True))
+            frame, found, *_ = text_frame(file, replace(options, recordings=True))
             header = header or list(frame.columns)
             if list(frame.columns) != header:
                 what = f"columns {shorten(list(frame.columns))} where {files[0].name} has {shorten(header)}"

@@ -3,7 +3,9 @@
 | suffix | form |
 |---|---|
 | .npz | arrays `X` (n_cases, n_channels, n_timepoints) float32 and `y` |
-| .csv, .parquet | wide, a row a series: `label`, then `t0, t1 …`; of several channels `c0_t0, c0_t1 … c1_t0 …` |
+| .npy | `X` alone |
+| .csv, .parquet, .feather | a given `TableForm`; else wide: `label`, then `t0, t1 …`, or `c0_t0 … c1_t0 …` |
+| .tsv | label first, no header, one channel |
 | .ts | the archive's text format |
 
 `read_series` reads all of them back with the same values. The text formats (.csv, .ts) know no label dtype: on the
@@ -24,7 +26,8 @@ from typing import Any, Self
 import numpy as np
 
 from ncvqvae.data.checks import bad_input, check_labels, check_series, shorten
-from ncvqvae.data.formats import FORMATS, TEXT_SUFFIXES, Format, Layout
+from ncvqvae.data.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
+from ncvqvae.data.forms import TableForm
 from ncvqvae.errors import InputError
 
 
@@ -37,8 +40,9 @@ class SeriesWriter:
         ...         writer.write(X, y)
 
     Args:
-        path: .npz, .csv, .parquet or .ts; an existing file is replaced.
-        n_cases: total number of series; .npz needs it (its header says it), other formats check it at the end.
+        path: .npz, .npy, .csv, .tsv, .parquet, .feather or .ts; an existing file is replaced.
+        n_cases: total number of series; .npz and .npy need it (the header says it), others check it at the end.
+        form: how tables are laid out; a form without a header serves only for files of its own type.
 
     Raises:
         InputError: a folder that is not there or not writable, an unknown suffix, series or labels the format cannot
@@ -46,15 +50,16 @@ class SeriesWriter:
         ValueError: another number of series than `n_cases` was written.
     """
 
-    def __init__(self, path: str | Path, *, n_cases: int | None = None) -> None:
+    def __init__(self, path: str | Path, *, n_cases: int | None = None, form: TableForm | None = None) -> None:
         self.path = Path(path)
+        self._form = form if form is not None and (form.header or form.suffix == self.path.suffix.lower()) else None
         self._n_expected = n_cases
         self._n_written = 0
         self._layout: Layout | None = None
         self._file: Format | None = None
         _check_target(self.path)
-        if self.path.suffix.lower() == ".npz" and n_cases is None:
-            raise ValueError("SeriesWriter needs n_cases for .npz")
+        if self.path.suffix.lower() in SIZED and n_cases is None:
+            raise ValueError(f"SeriesWriter needs n_cases for {self.path.suffix}")
         token = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._temporary = self.path.with_name(f".{self.path.name}.{token}.tmp")
 
@@ -65,7 +70,7 @@ class SeriesWriter:
         """Append series (n, n_channels, n_timepoints) or (n, n_timepoints) and their labels (n,) or None."""
         X = check_series(X, where=self.path, min_cases=1, min_timepoints=1)
         labels = check_labels(y, len(X), where=self.path)
-        layout = Layout(X.shape[1], X.shape[2], None if labels is None else labels.dtype.kind)
+        layout = Layout(X.shape[1], X.shape[2], None if labels is None else labels.dtype.kind, self._form)
         self._check_chunk(layout, labels)
         with _disk_errors(self.path):
             if self._file is None:

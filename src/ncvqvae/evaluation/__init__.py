@@ -4,8 +4,11 @@
 - `fidelity`: FID, IS, KID on features
 - `utility`: classification accuracy score (train on synthetic, test on real)
 - `probes`: KNN and SVM on embeddings
-- `diversity`: share of copied training series, spread within a class
+- `diversity`: copies, near-duplicates, spread within a class, precision and recall
+- `memorisation`: the figures of copies and variety beside the same for real data
+- `structure`: autocorrelation, values, power spectrum, class means
 - `tokens`: use of the codebook, confidence while decoding
+- `resampling`: equally large random parts, bootstrap intervals
 - `labels`: labels of any hashable kind as class indices
 - `protocol`: which series are compared with which, under which name
 

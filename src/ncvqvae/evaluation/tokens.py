@@ -16,23 +16,6 @@ class TokenUsage(NamedTuple):
     dead_codes: int
 
 
-class CodeSimilarity(NamedTuple):
-    """Between the codes of a codebook: Pearson `correlation` (K, K) and `cosine` similarity (K, K)."""
-
-    correlation: np.ndarray
-    cosine: np.ndarray
-
-
-class CodePairs(NamedTuple):
-    """Which codes stand in one series: `counts` (K, K) of ordered pairs of positions, and their `pmi` (K, K) in nats.
-
-    The pointwise mutual information is nan where a pair never occurs.
-    """
-
-    counts: np.ndarray
-    pmi: np.ndarray
-
-
 class DecodingConfidence(NamedTuple):
     """Probability of the selected tokens at each of the T decoding steps.
 
@@ -66,37 +49,6 @@ def token_usage(tokens: np.ndarray, codebook_size: int) -> TokenUsage:
     histogram = np.bincount(flat, minlength=codebook_size)
     perplexity = float(np.exp(entropy(histogram / flat.size)))
     return TokenUsage(histogram, perplexity, int((histogram == 0).sum()))
-
-
-def code_similarity(codebook: np.ndarray) -> CodeSimilarity:
-    """Correlation and cosine similarity between the code vectors (K, d); 0 for a code without direction."""
-    from sklearn.metrics.pairwise import cosine_similarity
-
-    codes = np.asarray(codebook, np.float64)
-    centred = codes - codes.mean(axis=1, keepdims=True)
-    return CodeSimilarity(correlation=cosine_similarity(centred), cosine=cosine_similarity(codes))
-
-
-def code_pairs(tokens: np.ndarray, codebook_size: int) -> CodePairs:
-    r"""Co-occurrence of codes within a series, and pointwise mutual information.
-
-    .. math:: c_{kl} = \sum_x n_k(x) \, (n_l(x) - [k = l]), \quad
-        \mathrm{PMI}_{kl} = \log \frac{p_{kl}}{p_k p_l}, \; p_{kl} = c_{kl} / \textstyle\sum c, \;
-        p_k = \sum_l p_{kl}
-
-    Args:
-        tokens: code indices (n, N), N at least 2.
-        codebook_size: number of codes K.
-
-    Reference: Church and Hanks, "Word association norms, mutual information, and lexicography" (1990).
-    """
-    histogram = code_histogram(tokens, codebook_size)
-    counts = histogram.T @ histogram - np.diag(histogram.sum(axis=0))
-    joint = counts / counts.sum()
-    marginal = joint.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pmi = np.log(joint / np.outer(marginal, marginal))
-    return CodePairs(counts, np.where(counts > 0, pmi, np.nan))
 
 
 def code_histogram(tokens: np.ndarray, codebook_size: int) -> np.ndarray:
@@ -141,3 +93,51 @@ def decoding_entropy(probabilities: Iterable[np.ndarray]) -> np.ndarray:
     """
     steps = [entropy(step) for step in probabilities]
     return np.array([step.mean() if step.size else np.nan for step in steps])
+
+
+class CodeSimilarity(NamedTuple):
+    """Pearson correlation and cosine similarity of every two code vectors (K, K); nan for a code of no variance."""
+
+    correlation: np.ndarray
+    cosine: np.ndarray
+
+
+def code_similarity(codebook: np.ndarray) -> CodeSimilarity:
+    """How alike the code vectors (K, d) are; a codebook that collapsed is alike everywhere."""
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    vectors = np.asarray(codebook, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = np.corrcoef(vectors)
+    return CodeSimilarity(np.atleast_2d(correlation), cosine_similarity(vectors))
+
+
+class CodePairs(NamedTuple):
+    """Codes that stand in one series: `counts` (K, K) of ordered pairs of places, and their `pmi` (K, K) in nats."""
+
+    counts: np.ndarray
+    pmi: np.ndarray
+
+
+def code_pairs(tokens: np.ndarray, codebook_size: int) -> CodePairs:
+    r"""Co-occurrence and pointwise mutual information of codes, over the pairs of places within each series.
+
+    .. math:: \mathrm{PMI}_{ij} = \log \frac{p_{ij}}{p_i \, p_j}
+
+    Church and Hanks 1990. A pair that never occurs has PMI nan: its estimate would be minus infinity.
+
+    Args:
+        tokens: code indices (n, N), N at least 2; -1 (nothing was observed) is passed over.
+        codebook_size: number of codes K.
+
+    Raises:
+        ValueError: if a series has a single token.
+    """
+    if tokens.shape[1] < 2:
+        raise ValueError("a pair needs two tokens a series")
+    histogram = np.stack([np.bincount(row[row != -1], minlength=codebook_size) for row in tokens])
+    counts = histogram.T @ histogram - np.diag(histogram.sum(axis=0))  # a place is no pair with itself
+    joint = counts / counts.sum()
+    expected = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    pmi = np.log(np.divide(joint, expected, out=np.full_like(joint, np.nan), where=counts > 0))
+    return CodePairs(counts, pmi)
