@@ -321,11 +321,12 @@ def evaluate_run(
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side.
+    """Write one page that shows evaluated runs side by side, and beside it a folder with pictures over the models.
 
     Raises:
         InputError: if a run has not been evaluated.
     """
+    from ncvqvae.report.model_figures import save_model_figures
     from ncvqvae.report.page import write_comparison
     from ncvqvae.scoring import Scores
 
@@ -341,6 +342,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
         contents.append(report_content(folder, model, splits, scores))
     write_comparison(contents, out)
+    save_model_figures(contents, Path(out).with_name(f"{Path(out).stem}-figures"))
 
 
 def draw_figures(folder: str | Path) -> list[Path]:
@@ -383,6 +385,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         "length": f"{model.n_timepoints_}, {model.n_channels_} channel(s)",
         "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
     }
+    steps = model.decoding_steps(256)
     return ReportContent(
         name=splits.name,
         facts=facts,
@@ -404,7 +407,8 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         tokens_test=model.encode(splits.X_test),
         tokens_generated=model.encode(made),
         codebook=model.tokenizer_.codebook.numpy(),
-        selected_probabilities=model.decoding_probabilities(256),
+        selected_probabilities=steps.probabilities,
+        decoding_entropies=steps.entropies,
     )
 
 
