@@ -213,7 +213,7 @@ def test_unlabelled_series_make_an_unconditional_model(tmp_path: Path) -> None:
         made = used.sample(9)
         assert made.y is None and made.X.shape == (9, 1, LENGTH)
         assert np.isfinite(used.prior_loss(series()))
-        assert used.decoding_probabilities(3).shape == (10, 3, used.tokenizer_.n_tokens)
+        assert used.decoding_steps(3).probabilities.shape == (10, 3, used.tokenizer_.n_tokens)
         with pytest.raises(InputError, match="the training data had no labels"):
             used.sample(3, "up")
 
@@ -256,8 +256,12 @@ def test_settings_of_one_draw(model: NCVQVAE) -> None:
         model.sample(7, n_step=1)
 
 
-def test_decoding_probabilities_are_those_of_selected_tokens(model: NCVQVAE) -> None:
-    probabilities = model.decoding_probabilities(5)
+def test_decoding_steps_are_those_of_selected_tokens(model: NCVQVAE) -> None:
+    probabilities, entropies = model.decoding_steps(5)
+    assert entropies.shape == probabilities.shape[:1]
+    codebook_size = len(model.tokenizer_.codebook)
+    known = entropies[~np.isnan(entropies)]
+    assert len(known) and (known >= 0).all() and (known <= np.log(codebook_size) + 1e-5).all()
     assert probabilities.shape == (10, 5, model.tokenizer_.n_tokens)
     assert ((~np.isnan(probabilities)).sum(0) == 1).all()
     assert np.nanmin(probabilities) > 0 and np.nanmax(probabilities) <= 1

@@ -83,7 +83,7 @@ USES: dict[str, Callable[[NCVQVAE], object]] = {
     "reconstruct": lambda model: model.reconstruct(X_TEST),
     "sample": lambda model: model.sample(5),
     "sample unconditional": lambda model: model.sample(5, unconditional=True),
-    "decoding_probabilities": lambda model: model.decoding_probabilities(5),
+    "decoding_steps": lambda model: model.decoding_steps(5).probabilities,
     "reconstruction_loss": lambda model: model.reconstruction_loss(X_TEST),
     "prior_loss": lambda model: model.prior_loss(X_TEST, Y_TEST),
 }

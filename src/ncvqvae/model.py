@@ -54,6 +54,16 @@ CHUNK = 256
 Report = Callable[[str, int, int, dict[str, float]], None]
 
 
+class DecodingSteps(NamedTuple):
+    """Probability of each token when it was selected (T, n, N), nan where none was; entropy of the unknown ones (T,).
+
+    The entropy is the mean over the places still masked before the step, in nats.
+    """
+
+    probabilities: np.ndarray
+    entropies: np.ndarray
+
+
 class Samples(NamedTuple):
     """Generated series in the units and shape of the training data, and their labels (None where unconditional)."""
 
@@ -402,8 +412,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if not 1 <= length <= self.n_timepoints_:
             raise InputError(f"length {length}: give a number from 1 to {self.n_timepoints_}, the longest in training")
 
-    def decoding_probabilities(self, n: int, seed: int | None = None) -> np.ndarray:
-        """Probability of each token when it was selected, per decoding step: (T, n, N), nan where none was.
+    def decoding_steps(self, n: int, seed: int | None = None) -> DecodingSteps:
+        """How sure the prior is, step by step, while it draws ``n`` token grids, label-first where there are labels.
 
         Mass near 1 from the first steps on shows a prior that recites its training tokens (results chapter, 0.2.5).
         """
@@ -412,7 +422,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         generator = Generator().manual_seed(seed)
         weights = torch.as_tensor(self.class_counts_ if len(self.classes_) else [1.0], dtype=torch.float64)
         indices = torch.multinomial(weights, n, replacement=True, generator=generator)
-        return self._draw_grids(indices, self.config_.sampling, generator).grids.probabilities.cpu().numpy()
+        grids = self._draw_grids(indices, self.config_.sampling, generator).grids
+        return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())
 
     def reconstruction_loss(self, X: Any) -> float:
         """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed."""

@@ -331,7 +331,7 @@ def evaluate_series(
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     splits = source.load(seed)
-    with _claimed(out):
+    with claimed(out):
         remove_leftovers(out)
         return _evaluate_file(out, samples, splits, "", fcn, seed, full, progress)
 
@@ -380,11 +380,12 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side.
+    """Write one page that shows evaluated runs side by side, and beside it a folder with pictures over the models.
 
     Raises:
         InputError: if a run has not been evaluated.
     """
+    from ncvqvae.report.model_figures import save_model_figures
     from ncvqvae.report.page import write_comparison
     from ncvqvae.scoring import Scores
 
@@ -400,6 +401,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
         contents.append(report_content(folder, model, splits, scores))
     write_comparison(contents, out)
+    save_model_figures(contents, Path(out).with_name(f"{Path(out).stem}-figures"))
 
 
 def draw_figures(folder: str | Path) -> list[Path]:
@@ -437,6 +439,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
     made = content.generated.X
+    steps = model.decoding_steps(256)
     return replace(
         content,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
@@ -448,7 +451,8 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         tokens_test=model.encode(splits.X_test),
         tokens_generated=model.encode(made),
         codebook=model.tokenizer_.codebook.numpy(),
-        selected_probabilities=model.decoding_probabilities(256),
+        selected_probabilities=steps.probabilities,
+        decoding_entropies=steps.entropies,
     )
 
 

@@ -81,5 +81,6 @@ def full_content(channels: int = 1, seed: int = 0, **given: Any) -> ReportConten
         "tokens_generated": rng.integers(0, 7, (60, 9)),
         "codebook": rng.normal(size=(8, 5)),
         "selected_probabilities": probabilities,
+        "decoding_entropies": np.array([2.0, 1.5, 1.0, np.nan]),
     }
     return ReportContent(**(values | given))

@@ -220,6 +220,25 @@ def test_runs_are_compared_side_by_side(browser: Browser, folder: Path) -> None:
     assert browser.messages == []
 
 
+def test_another_figure_plane_and_loss_can_be_chosen_in_the_comparison(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "comparison.html")
+    for part, drawn in (("bars", ".bars svg"), ("planes", ".plane"), ("losses", "svg.chart")):
+        before = every(browser, f".{part}-part {drawn}", "node.outerHTML")
+        select(browser, f".{part}-part select", "1")
+        after = every(browser, f".{part}-part {drawn}", "node.outerHTML")
+        assert len(after) == len(before) > 0 and after != before
+    assert len(every(browser, ".planes-part .plane [data-id]", "1")) == 60
+    assert browser.messages == []
+
+
+def test_pointing_at_a_matrix_reads_its_cell(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "report.html")
+    place = place_of(browser, "[data-view=matrices] .matrix")  # the middle of 8 codes is the corner of code 4
+    browser.move(place["x"] + 2, place["y"] + 2)
+    assert every(browser, "[data-view=matrices] .readout", "node.textContent")[0] == "Codes 4 and 4: 1"
+    assert browser.messages == []
+
+
 def test_page_prints(browser: Browser, folder: Path) -> None:
     browser.open(folder / "report.html")
     assert len(browser.call("Page.printToPDF")["data"]) > 10_000

@@ -9,15 +9,13 @@ import pytest
 from ncvqvae.report.content import Sample
 from ncvqvae.report.figures import (
     SERIES_PER_PANEL,
-    codebook_plane,
-    confidence_per_step,
     generated_against_real,
     loss_curves,
     pca_of_series,
     save_figures,
-    token_histogram,
 )
 from ncvqvae.report.style import DARK, LIGHT, class_style, value_limits
+from ncvqvae.report.token_figures import codebook_plane, confidence_per_step, token_histogram
 
 from .contents import full_content, minimal_content, sines
 
@@ -30,7 +28,9 @@ EVERY_PICTURE = {
     "pca_of_latents",
     "codebook",
     "token_usage",
+    "code_matrices",
     "decoding_confidence",
+    "decoding_entropy",
 }
 
 

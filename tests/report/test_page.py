@@ -56,6 +56,27 @@ def test_first_screen_has_the_five_figures_beside_real_data(page: str) -> None:
     assert text.index("Fine") < text.index("FID, label-first") < text.index("Generated against real series")
 
 
+def test_the_first_screen_takes_the_figures_of_the_full_evaluation(tmp_path: Path) -> None:
+    more = {"c2st": 0.75, "c2st_real": 0.5, "coverage": 0.8, "coverage_real": 0.9, "fid_labelled_low": 0.5}
+    more |= {"fid_labelled_high": 0.7, "fid_real_low": 0.2, "fid_real_high": 0.4, "kid_minirocket_labelled": 0.25}
+    write_report(full_content(metrics=METRICS | more), tmp_path / "report.html")
+    text = words((tmp_path / "report.html").read_text(encoding="utf-8"))
+    cards = (
+        "FID, label-first 0.600 0.500 – 0.700 real data 0.300",
+        "Two-sample test 0.750 real data 0.500",
+        "Coverage 0.800",
+    )
+    assert all(card in text for card in cards)
+    fidelity, utility = text.index("Fidelity:"), text.index("Utility:")
+    assert fidelity < text.index("KID, MiniRocket, label-first") < utility < text.index("Diversity and memorisation")
+    assert "0.300 0.200 – 0.400" in text[fidelity:utility]
+
+
+def test_links_lead_to_parts_that_are_there(page: str) -> None:
+    links = re.findall(r'<a href="#([^"]+)"', page)
+    assert len(links) >= 6 and all(f'id="{link}"' in page for link in links)
+
+
 def test_rules_of_the_verdict_stand_on_the_page(page: str) -> None:
     text = words(page)
     assert "twice the share among real series plus three standard errors" in text

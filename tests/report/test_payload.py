@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ncvqvae.report.comparison import comparison_payload
 from ncvqvae.report.content import Sample
 from ncvqvae.report.payload import (
+    MAX_CODES,
     MAX_VALUES,
     POINTS_PER_SOURCE,
     SeriesPool,
-    comparison_payload,
     report_payload,
     shorten,
 )
@@ -64,7 +65,8 @@ def test_payload_is_strict_json_and_refers_to_series_that_are_there() -> None:
     neighbours = [place for found in payload["neighbours"].values() for place in found["ids"]]
     pairs = [place for pair in payload["reconstructions"] for place in pair]
     assert {min(part) >= 0 and max(part) < n for part in (rows, points, neighbours, pairs)} == {True}
-    assert [plane["title"] for plane in payload["planes"]] == ["t-SNE of latents", "PCA of latents", "PCA of series"]
+    titles = [plane["title"] for plane in payload["planes"] if not plane["title"].startswith("UMAP")]  # an extra
+    assert titles == ["t-SNE of latents", "PCA of latents", "PCA of series"]
     assert payload["pool"]["points"] * payload["pool"]["channels"] <= MAX_VALUES
 
 
@@ -117,7 +119,14 @@ def test_unlabelled_data_has_one_row_and_no_class() -> None:
     payload = report_payload(minimal_content())
     assert payload["classes"] == [] and [row["label"] for row in payload["grid"]["rows"]] == [-1]
     assert [plane["title"] for plane in payload["planes"]] == ["PCA of series"]
-    assert payload["losses"] == payload["usage"] == payload["confidence"] == payload["codebook"] == []
+    assert (
+        payload["losses"]
+        == payload["usage"]
+        == payload["confidence"]
+        == payload["codebook"]
+        == payload["matrices"]
+        == []
+    )
 
 
 def test_comparison_holds_the_samples_of_each_run() -> None:
@@ -129,4 +138,35 @@ def test_comparison_holds_the_samples_of_each_run() -> None:
         assert content.X_labelled is not None and content.y_labelled is not None
         ids = payload["grid"]["rows"][1]["cells"][column]
         np.testing.assert_allclose(values[ids], content.X_labelled[content.y_labelled == "slow"], atol=1e-3)
-    assert [plane["title"] for plane in payload["planes"]] == ["first", "second"]
+    assert [[run["title"] for run in plane["runs"]] for plane in payload["planes"]] == [["first", "second"]] * 3
+    assert {len(run["points"]) for run in payload["planes"][2]["runs"]} == {60}
+
+
+def test_comparison_has_each_figure_and_loss_by_run() -> None:
+    a, b = full_content(), full_content(seed=1, metrics={"fid_labelled": 0.4})
+    payload = comparison_payload([a, b], ["first", "second"])
+    bars = {row["title"]: row for row in payload["bars"]}
+    fid, cas = bars["FID, label-first"], bars["CAS"]
+    assert [run["value"] for run in fid["runs"]] == [0.6, 0.4] and fid["real"] == 0.3 and fid["log"]
+    assert [run["value"] for run in cas["runs"]] == [0.95, None] and not cas["log"]
+    assert payload["losses"][0]["title"] == "Stage 1: tokenizer, ssl"
+    assert [curve["name"] for curve in payload["losses"][0]["curves"]] == ["first", "second"]
+
+
+def test_matrices_are_those_of_the_most_used_codes() -> None:
+    content = full_content()
+    assert content.codebook is not None
+    matrices = {row["title"]: row for row in report_payload(content)["matrices"]}
+    assert len(matrices) == 6 and matrices["Cosine similarity"]["codes"] == list(range(8))
+    np.testing.assert_allclose(
+        matrices["Correlation of code vectors"]["values"], np.corrcoef(content.codebook), rtol=1e-3
+    )
+    assert matrices["Co-occurrence, train"]["values"][7] == [0.0] * 8  # never used
+    assert matrices["Pointwise mutual information, train"]["values"][7] == [None] * 8
+    rng = np.random.default_rng(0)
+    tokens = rng.choice([5, 70, 99], size=(20, 9))
+    many = full_content(
+        codebook=rng.normal(size=(100, 5)), tokens_train=tokens, tokens_test=None, tokens_generated=None
+    )
+    codes = report_payload(many)["matrices"][0]["codes"]
+    assert len(codes) == MAX_CODES and {5, 70, 99} <= set(codes)

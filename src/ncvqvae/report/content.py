@@ -48,6 +48,7 @@ class ReportContent:
         tokens_generated: tokens (n, N).
         codebook: code vectors (K, d).
         selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
+        decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
         copied_per_class: label → share of copied series among those generated for it.
 
     Raises:
@@ -74,6 +75,7 @@ class ReportContent:
     tokens_generated: np.ndarray | None = None
     codebook: np.ndarray | None = None
     selected_probabilities: np.ndarray | None = None
+    decoding_entropies: np.ndarray | None = None
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from ncvqvae.evaluation.labels import sorted_classes
-from ncvqvae.evaluation.tokens import decoding_confidence, token_usage
 from ncvqvae.files import replaced
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
@@ -26,6 +24,13 @@ from ncvqvae.report.style import (
     overlay,
     panel_title,
     value_limits,
+)
+from ncvqvae.report.token_figures import (
+    code_matrices,
+    codebook_plane,
+    confidence_per_step,
+    entropy_per_step,
+    token_histogram,
 )
 
 MAX_CLASSES = 8
@@ -125,7 +130,7 @@ def tsne_of_latents(Z: np.ndarray, y: np.ndarray | None = None) -> Figure:
     """t-SNE of embeddings (n, d) by class (n,), of at most `MAX_TSNE_POINTS` of them."""
     chosen = choose(len(Z), MAX_TSNE_POINTS)
     plane = tsne_planes(Z[chosen])[0]
-    return _plane_figure("t-SNE of latents", {"": (plane, None if y is None else y[chosen])})
+    return plane_figure("t-SNE of latents", {"": (plane, None if y is None else y[chosen])})
 
 
 def pca_of_latents(parts: Mapping[str, tuple[np.ndarray, np.ndarray | None]]) -> Figure:
@@ -136,80 +141,27 @@ def pca_of_latents(parts: Mapping[str, tuple[np.ndarray, np.ndarray | None]]) ->
     """
     planes = pca_planes(*(Z for Z, _ in parts.values()))
     panels = {title: (plane, y) for (title, (_, y)), plane in zip(parts.items(), planes, strict=True)}
-    return _plane_figure("PCA of latents", panels)
+    return plane_figure("PCA of latents", panels)
 
 
 def pca_of_series(train: Sample, test: Sample, generated: Sample) -> Figure:
     """PCA of the series themselves, fitted on train: real and generated in the same plane, a panel each."""
     planes = pca_planes(train.X, test.X, generated.X)
     panels = zip(("train", "test", "generated"), planes, (train.y, test.y, generated.y), strict=True)
-    return _plane_figure("PCA of series", {title: (plane, y) for title, plane, y in panels})
-
-
-def token_histogram(tokens: Mapping[str, np.ndarray], codebook_size: int) -> Figure:
-    """Share of each code among the tokens of each split, with the perplexity of the distribution.
-
-    Args:
-        tokens: split → tokens (n, N).
-        codebook_size: number of codes K.
-    """
-    figure = new_figure(9, 1.7 * len(tokens) + 0.6, "Use of the codebook")
-    shared: Axes | None = None
-    for row, (name, part) in enumerate(tokens.items()):
-        usage = token_usage(part, codebook_size)
-        shared = figure.add_subplot(len(tokens), 1, row + 1, sharex=shared, sharey=shared)
-        shared.bar(np.arange(codebook_size), usage.histogram / usage.histogram.sum(), color=LIGHT[row])
-        shared.set_ylabel("share")
-        shared.set_title(
-            f"{name}: perplexity {usage.perplexity:.1f} of {codebook_size}, {usage.dead_codes} unused", fontsize=9
-        )
-    figure.axes[-1].set_xlabel("code")
-    return figure
-
-
-def confidence_per_step(selected_probabilities: np.ndarray) -> Figure:
-    """Histogram of the drawn tokens' probability at each decoding step; memorisation piles up above 0.9 early on.
-
-    Args:
-        selected_probabilities: (T, n, N), nan where nothing was drawn.
-    """
-    confidence = decoding_confidence(step[~np.isnan(step)] for step in selected_probabilities)
-    steps = len(confidence.mean)
-    columns = min(5, steps)
-    rows = -(-steps // columns)
-    figure = new_figure(2.3 * columns, 1.8 * rows + 0.6, "Probability of the tokens drawn at each decoding step")
-    shared: Axes | None = None
-    for step in range(steps):
-        shared = figure.add_subplot(rows, columns, step + 1, sharex=shared, sharey=shared)
-        shared.bar(
-            confidence.edges[:-1], confidence.histogram[step], np.diff(confidence.edges), align="edge", color=LIGHT[0]
-        )
-        shared.axvline(0.9, color=LIGHT[1], linestyle=DASHES[1], linewidth=1)
-        share = confidence.share_sure[step]
-        panel_title(shared, f"step {step + 1}: " + ("none drawn" if np.isnan(share) else f"{share:.0%} above 0.9"))
-    return figure
-
-
-def codebook_plane(codebook: np.ndarray, tokens: np.ndarray | None = None) -> Figure:
-    """PCA of the code vectors (K, d), each with its index; size by use in `tokens`, unused codes hollow."""
-    plane = pca_planes(codebook)[0]
-    counts = np.ones(len(codebook)) if tokens is None else token_usage(tokens, len(codebook)).histogram
-    figure = new_figure(5.5, 5, "PCA of the codebook")
-    ax = figure.add_subplot()
-    faces = [to_rgba(LIGHT[0], 0.5 if count else 0.0) for count in counts]
-    ax.scatter(plane[:, 0], plane[:, 1], s=20 + 400 * counts / counts.max(), c=faces, edgecolors=LIGHT[0])
-    for index, (x, y) in enumerate(plane):
-        ax.annotate(str(index), (x, y), fontsize=7, ha="center", va="center")
-    ax.set(xlabel="component 1", ylabel="component 2")
-    return figure
+    return plane_figure("PCA of series", {title: (plane, y) for title, plane, y in panels})
 
 
 def save_figures(content: ReportContent, folder: str | Path) -> list[Path]:
     """Write every picture that the content has data for as PNG, each whole or not at all; gives their paths."""
+    return save_all(_drawings(content), folder)
+
+
+def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -> list[Path]:
+    """Draw and write named pictures as PNG, each whole or not at all; gives their paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, draw in _drawings(content).items():
+    for name, draw in drawings.items():
         path = folder / f"{name}.png"
         with replaced(path) as temporary:
             draw().savefig(temporary, format="png")
@@ -238,8 +190,11 @@ def _drawings(content: ReportContent) -> dict[str, Callable[[], Figure]]:
         drawings["codebook"] = lambda: codebook_plane(codebook, content.tokens_train)
         if content.tokens:
             drawings["token_usage"] = lambda: token_histogram(content.tokens, len(codebook))
+            drawings["code_matrices"] = lambda: code_matrices(codebook, content.tokens)
     if (selected := content.selected_probabilities) is not None:
         drawings["decoding_confidence"] = lambda: confidence_per_step(selected)
+    if (entropies := content.decoding_entropies) is not None:
+        drawings["decoding_entropy"] = lambda: entropy_per_step(entropies)
     return drawings
 
 
@@ -253,17 +208,20 @@ def _latents(content: ReportContent) -> dict[str, tuple[np.ndarray, np.ndarray |
     return {name: (Z, y) for name, (Z, y) in named.items() if Z is not None}
 
 
-def _plane_figure(title: str, panels: Mapping[str, tuple[np.ndarray, np.ndarray | None]]) -> Figure:
-    """Scatter panels in one plane with a common legend of the classes."""
+def plane_figure(
+    title: str, panels: Mapping[str, tuple[np.ndarray, np.ndarray | None]], shared_axes: bool = True
+) -> Figure:
+    """Scatter panels by title, points (n, 2) and labels, with a common legend; on common axes or each on its own."""
     classes = sorted_classes(*(y for _, y in panels.values() if y is not None))
     figure = new_figure(4.2 * len(panels) + 1, 4.2, title)
     shared: Axes | None = None
     for column, (name, (points, labels)) in enumerate(panels.items()):
         chosen = choose(len(points), MAX_POINTS)
         plane, y = points[chosen], None if labels is None else labels[chosen]
-        shared = figure.add_subplot(1, len(panels), column + 1, sharex=shared, sharey=shared)
-        shared.set_title(name, fontsize=9)
-        _scatter(shared, plane, y, classes)
+        ax = figure.add_subplot(1, len(panels), column + 1, sharex=shared, sharey=shared)
+        shared = ax if shared_axes else None
+        ax.set_title(name, fontsize=9)
+        _scatter(ax, plane, y, classes)
     if 0 < len(classes) <= 20:
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside right upper", fontsize=8, title="class")

@@ -11,9 +11,19 @@ import numpy as np
 
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
+from ncvqvae.report.comparison import by_data, comparison_payload, run_titles
 from ncvqvae.report.content import ReportContent
-from ncvqvae.report.names import figure_of, generated_keys, number_text, real_value, value_text
-from ncvqvae.report.payload import MAX_CLASSES, comparison_payload, report_payload
+from ncvqvae.report.names import (
+    figure_of,
+    grouped_keys,
+    interval_text,
+    number_text,
+    real_key,
+    real_value,
+    title_of,
+    value_text,
+)
+from ncvqvae.report.payload import MAX_CLASSES, report_payload
 from ncvqvae.report.style import DARK, LIGHT
 from ncvqvae.report.verdict import judge
 
@@ -25,6 +35,7 @@ class Card(NamedTuple):
 
     title: str
     value: str
+    interval: str
     reference: str
     hint: str
 
@@ -61,7 +72,7 @@ def write_comparison(contents: Sequence[ReportContent], path: str | Path) -> Non
     """
     if not contents:
         raise InputError("no run to compare; name at least one run's folder")
-    groups = [_group(runs) for runs in _by_data(contents)]
+    groups = [_group(runs) for runs in by_data(contents)]
     page = _render(
         "comparison.html",
         title=f"{len(contents)} runs side by side",
@@ -96,15 +107,23 @@ def _write(page: str, path: str | Path) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
+CARDS = (
+    ("fid_labelled", "fid"),
+    ("cas", "cas_rocket"),
+    ("c2st", "is_labelled", "is"),
+    ("coverage", "recall", "spread"),
+    ("copied", "copied_raw"),
+)
+"""The five figures of the first screen, each the first that is there: like, useful, told apart, varied, no copy."""
+
+
 def _cards(content: ReportContent) -> list[Card]:
-    """The five figures of the first screen; the label-first ones where there are labels."""
+    """The five figures of the first screen; the probes stand in for variety where that was not measured."""
     metrics = content.metrics
-    fid, inception = (f"{key}_labelled" if f"{key}_labelled" in metrics else key for key in ("fid", "is"))
-    cards = [_card(key, metrics) for key in (fid, inception, "cas", "copied" if "copied" in metrics else "copied_raw")]
-    probes = " / ".join(number_text(metrics.get(key)) for key in ("knn", "svm"))
+    present = [next((key for key in keys if key in metrics), None) for keys in CARDS]
     return [
-        *cards,
-        Card("KNN / SVM", probes, _guess(content.y_test), "Higher is better. Test accuracy on the embeddings."),
+        _probe_card(content) if key is None and keys[0] == "coverage" else _card(key or keys[0], metrics)
+        for key, keys in zip(present, CARDS, strict=True)
     ]
 
 
@@ -112,7 +131,13 @@ def _card(key: str, metrics: Mapping[str, float]) -> Card:
     figure = figure_of(key)
     better = {"lower": "Lower is better. ", "higher": "Higher is better. "}.get(figure.better, "")
     reference = f"real data {value_text(key, real_value(key, metrics))}"
-    return Card(figure.title, value_text(key, metrics.get(key)), reference, better + figure.meaning)
+    value, interval = value_text(key, metrics.get(key)), interval_text(key, metrics)
+    return Card(title_of(key, metrics), value, interval, reference, better + figure.meaning)
+
+
+def _probe_card(content: ReportContent) -> Card:
+    probes = " / ".join(number_text(content.metrics.get(key)) for key in ("knn", "svm"))
+    return Card("KNN / SVM", probes, "", _guess(content.y_test), "Higher is better. Test accuracy on the embeddings.")
 
 
 def _guess(y: np.ndarray | None) -> str:
@@ -123,68 +148,52 @@ def _guess(y: np.ndarray | None) -> str:
     return f"guessing {max(counts) / len(y):#.3g}"
 
 
-def _table(metrics: Mapping[str, float]) -> list[dict[str, str]]:
-    rows = []
-    for key in generated_keys(metrics):
-        title, better, meaning = figure_of(key)
-        value, real = value_text(key, metrics[key]), value_text(key, real_value(key, metrics))
-        rows.append({"title": title, "value": value, "real": real, "better": BETTER[better], "meaning": meaning})
-    return rows
+def _table(metrics: Mapping[str, float]) -> dict[str, list[dict[str, str]]]:
+    """Rows of the table of all figures, by the title of their group."""
+    return {title: [_row(key, metrics) for key in keys] for title, keys in grouped_keys(metrics).items()}
 
 
-def _by_data(contents: Sequence[ReportContent]) -> list[list[ReportContent]]:
-    """Runs grouped by their held-out series, in the order given."""
-    groups: list[list[ReportContent]] = []
-    for content in contents:
-        for group in groups:
-            same_labels = (group[0].y_test is None) == (content.y_test is None)
-            if same_labels and np.array_equal(group[0].X_test, content.X_test):
-                group.append(content)
-                break
-        else:
-            groups.append([content])
-    return groups
-
-
-def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
-    """Titles, verdicts and the table of runs on the same data."""
-    metrics = [content.metrics for content in contents]
-    keys = generated_keys(dict.fromkeys((key for run in metrics for key in run), 0.0))
-    columns = [{"title": figure_of(key).title, "better": BETTER[figure_of(key).better]} for key in keys]
-    titles = _titles(contents)
-    runs = []
-    for title, content in zip(titles, contents, strict=True):
-        cells = [
-            {"text": value_text(key, content.metrics.get(key)), "best": _is_best(key, content, contents)}
-            for key in keys
-        ]
-        runs.append({"title": title, "facts": content.facts, "verdict": judge(content), "cells": cells})
-    reference = [next((v for run in metrics if (v := real_value(key, run)) is not None), None) for key in keys]
+def _row(key: str, metrics: Mapping[str, float]) -> dict[str, str]:
+    figure, real = figure_of(key), real_key(key, metrics)
     return {
-        "title": " and ".join(dict.fromkeys(content.name for content in contents)),
-        "contents": contents,
-        "runs": runs,
-        "columns": columns,
-        "reference": [value_text(key, value) for key, value in zip(keys, reference, strict=True)],
+        "title": title_of(key, metrics),
+        "value": value_text(key, metrics.get(key)),
+        "interval": interval_text(key, metrics),
+        "real": value_text(key, real_value(key, metrics)),
+        "real_interval": "" if real is None else interval_text(real, metrics),
+        "better": BETTER[figure.better],
+        "meaning": figure.meaning,
     }
 
 
-def _titles(contents: Sequence[ReportContent]) -> list[str]:
-    """Each run by the facts in which the runs differ, or by its name; numbered where that is not enough."""
-    varying = [
-        key
-        for key in dict.fromkeys(key for content in contents for key in content.facts)
-        if len({content.facts.get(key) for content in contents}) > 1
+def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
+    """Titles, verdicts and the table of runs on the same data: a row a figure, a column a run, real data last."""
+    titles = run_titles(contents)
+    every = {key: value for content in reversed(contents) for key, value in content.metrics.items()}
+    return {
+        "title": " and ".join(dict.fromkeys(content.name for content in contents)),
+        "contents": contents,
+        "runs": [
+            {"title": title, "facts": content.facts, "verdict": judge(content)}
+            for title, content in zip(titles, contents, strict=True)
+        ],
+        "table": {
+            title: [_compared(key, every, contents) for key in keys] for title, keys in grouped_keys(every).items()
+        },
+    }
+
+
+def _compared(key: str, every: Mapping[str, float], contents: Sequence[ReportContent]) -> dict[str, Any]:
+    """One row of the comparison; `every` has the figures of all runs together."""
+    cells = [
+        {
+            "text": value_text(key, content.metrics.get(key)),
+            "interval": interval_text(key, content.metrics),
+            "best": _is_best(key, content, contents),
+        }
+        for content in contents
     ]
-    parts = [[_fact(key, content.facts.get(key, "–")) for key in varying] for content in contents]
-    titles = [" · ".join(named) or content.name for named, content in zip(parts, contents, strict=True)]
-    taken = [*titles, "test"]  # the name of the held-out series beside them
-    return [title if taken.count(title) == 1 else f"{title} ({i})" for i, title in enumerate(titles, start=1)]
-
-
-def _fact(name: str, value: str) -> str:
-    """A word says what it is (`vibcreg`); a number or `none` needs its name."""
-    return value if value.isalpha() and value != "none" else f"{name} {value}"
+    return _row(key, every) | {"cells": cells}
 
 
 def _is_best(key: str, content: ReportContent, contents: Sequence[ReportContent]) -> bool:

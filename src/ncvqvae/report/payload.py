@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 
 from ncvqvae.data import fill
-from ncvqvae.evaluation.tokens import decoding_confidence, token_usage
-from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
-from ncvqvae.report.projections import choose, choose_per_class, flat, pca_planes, tsne_planes
+from ncvqvae.evaluation.tokens import code_pairs, code_similarity, decoding_confidence, token_usage
+from ncvqvae.report.content import STAGES, Curve, ReportContent, Sample, label_text, loss_terms
+from ncvqvae.report.projections import (
+    choose,
+    choose_per_class,
+    flat,
+    pca_planes,
+    tsne_planes,
+    umap_is_installed,
+    umap_planes,
+)
 from ncvqvae.report.style import MAX_CHANNELS, value_limits
 
+MAX_CODES = 64  # of a matrix of codes: the most used
 MAX_VALUES = 256  # of one series, over all its channels
 MAX_CLASSES = 60
 SERIES_PER_CELL = 50
@@ -85,11 +94,11 @@ def report_payload(content: ReportContent) -> dict[str, Any]:
     sources = _sources(content)
     pool = SeriesPool(sources, classes)
     columns = [name for name in ("train", "test", "generated") if name in sources]
-    grid = _grid(pool, classes, columns)
+    grid = series_grid(pool, classes, columns)
     planes, planar = _planes(content, pool, classes)
     payload = {
         "classes": [label_text(label) for label in classes],
-        "limits": _limits(content),
+        "limits": value_ranges(content),
         "grid": grid,
         "planes": planes,
         "neighbours": _neighbours(content, pool, planar.get("generated", [])),
@@ -98,38 +107,9 @@ def report_payload(content: ReportContent) -> dict[str, Any]:
         "usage": _usage(content),
         "confidence": _confidence(content),
         "codebook": _codebook(content),
+        "matrices": _matrices(content),
     }
     return payload | {"pool": pool.to_json()}
-
-
-def comparison_payload(contents: Sequence[ReportContent], titles: Sequence[str]) -> dict[str, Any]:
-    """Runs on the same data side by side: the held-out series, then what each run generates.
-
-    Args:
-        contents: runs whose real series are the same.
-        titles: name of each run, all different.
-    """
-    first = contents[0]
-    classes = first.classes[:MAX_CLASSES]
-    sources = {"test": Sample(first.X_test, first.y_test)}
-    for title, content in zip(titles, contents, strict=True):
-        if content.generated is not None:
-            sources[title] = content.generated
-    pool = SeriesPool(sources, classes)
-    grid = _grid(pool, classes, list(sources))
-    planes = []
-    for title, content in zip(titles, contents, strict=True):
-        if content.Z_test is not None:
-            cases = choose(len(content.Z_test), POINTS_PER_SOURCE)
-            points = _points(pool.ids("test", cases), tsne_planes(content.Z_test[cases])[0])
-            planes.append({"title": title, "points": points})
-    return {
-        "classes": [label_text(label) for label in classes],
-        "limits": _limits(first),
-        "grid": grid,
-        "planes": planes,
-        "pool": pool.to_json(),
-    }
 
 
 def _sources(content: ReportContent) -> dict[str, Sample]:
@@ -143,7 +123,7 @@ def _sources(content: ReportContent) -> dict[str, Sample]:
     return sources
 
 
-def _grid(pool: SeriesPool, classes: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
+def series_grid(pool: SeriesPool, classes: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
     """Ids by class (rows) and source (columns), then a row of all classes, with unconditional series where they are."""
     at_most = min(SERIES_PER_CELL, max(8, SERIES_PER_SOURCE // max(1, len(classes))))
     rows = []
@@ -171,14 +151,17 @@ def _planes(
     if len(latents) == len(cases):
         chosen_latents = [latents[name][chosen] for name, chosen in cases.items()]
         planes.append(("t-SNE of latents", tsne_planes(*chosen_latents)))
+        if umap_is_installed():
+            planes.append(("UMAP of latents", umap_planes(*chosen_latents)))
         planes.append(("PCA of latents", pca_planes(latents["train"], *chosen_latents)[1:]))
     series = [pool.sources[name].X[chosen] for name, chosen in cases.items()]
     planes.append(("PCA of series", pca_planes(content.X_train, *series)[1:]))
-    drawn = [{"title": title, "points": _points(ids, np.concatenate(parts))} for title, parts in planes]
+    drawn = [{"title": title, "points": plane_points(ids, np.concatenate(parts))} for title, parts in planes]
     return drawn, {name: chosen.tolist() for name, chosen in cases.items()}
 
 
-def _points(ids: Sequence[int], plane: np.ndarray) -> list[list[float]]:
+def plane_points(ids: Sequence[int], plane: np.ndarray) -> list[list[float]]:
+    """Ids with their place in a plane (n, 2), moved and scaled to lie between 0 and 1."""
     span = max(float(np.ptp(plane, axis=0).max()), 1e-12)
     shown = (plane - plane.min(axis=0)) / span
     return [[place, round(float(x), 4), round(float(y), 4)] for place, (x, y) in zip(ids, shown, strict=True)]
@@ -212,15 +195,16 @@ def _reconstructions(content: ReportContent, pool: SeriesPool) -> list[list[int]
 
 
 def _losses(content: ReportContent) -> list[dict[str, Any]]:
-    drawn = []
-    for stage, terms in loss_terms(content.history).items():
-        curves = []
-        for name, curve in terms.items():
-            kept = np.unique(np.linspace(0, len(curve.steps) - 1, STEPS_PER_CURVE).astype(int))
-            values = [float(f"{value:.4g}") for value in curve.values[kept]]
-            curves.append({"name": name, "x": curve.steps[kept].tolist(), "y": values})
-        drawn.append({"title": STAGES[stage], "curves": curves})
-    return drawn
+    return [
+        {"title": STAGES[stage], "curves": [curve_of(name, curve) for name, curve in terms.items()]}
+        for stage, terms in loss_terms(content.history).items()
+    ]
+
+
+def curve_of(name: str, curve: Curve) -> dict[str, Any]:
+    """A named curve, thinned out to at most `STEPS_PER_CURVE` steps."""
+    kept = np.unique(np.linspace(0, len(curve.steps) - 1, STEPS_PER_CURVE).astype(int))
+    return {"name": name, "x": curve.steps[kept].tolist(), "y": rounded(curve.values[kept])}
 
 
 def _usage(content: ReportContent) -> list[dict[str, Any]]:
@@ -235,12 +219,46 @@ def _usage(content: ReportContent) -> list[dict[str, Any]]:
 
 
 def _confidence(content: ReportContent) -> list[dict[str, Any]]:
+    """For each decoding step the histogram of the drawn tokens' probability, the share above 0.9 and the entropy."""
     if content.selected_probabilities is None:
         return []
     confidence = decoding_confidence(step[~np.isnan(step)] for step in content.selected_probabilities)
+    nothing = np.full(len(confidence.mean), np.nan)
+    entropies = nothing if content.decoding_entropies is None else content.decoding_entropies
     return [
-        {"shares": [None if np.isnan(v) else round(float(v), 4) for v in row], "sure": None if np.isnan(sure) else sure}
-        for row, sure in zip(confidence.histogram, confidence.share_sure.tolist(), strict=True)
+        {"shares": rounded(row), "sure": rounded(sure), "entropy": rounded(entropy)}
+        for row, sure, entropy in zip(confidence.histogram, confidence.share_sure, entropies, strict=True)
+    ]
+
+
+def rounded(values: Any) -> Any:
+    """Values as JSON holds them: four digits, None for nan."""
+    if np.ndim(values):
+        return [rounded(value) for value in values]
+    return None if np.isnan(values) else float(f"{values:.4g}")
+
+
+def _matrices(content: ReportContent) -> list[dict[str, Any]]:
+    """What each two codes have to do with one another: their likeness, and how they go together in series."""
+    if content.codebook is None:
+        return []
+    n_codes = len(content.codebook)
+    tokens = {name: part for name, part in content.tokens.items() if part.shape[1] > 1 and name != "test"}
+    used = sum(token_usage(part, n_codes).histogram for part in content.tokens.values())
+    codes = (
+        np.sort(np.argsort(-np.asarray(used), kind="stable")[:MAX_CODES]) if tokens else np.arange(n_codes)[:MAX_CODES]
+    )
+    similarity = code_similarity(content.codebook)
+    named = {"Correlation of code vectors": similarity.correlation, "Cosine similarity": similarity.cosine}
+    for name, part in tokens.items():
+        pairs = code_pairs(part, n_codes)
+        named |= {
+            f"Co-occurrence, {name}": pairs.counts / pairs.counts.sum(),
+            f"Pointwise mutual information, {name}": pairs.pmi,
+        }
+    return [
+        {"title": title, "codes": codes.tolist(), "values": rounded(matrix[np.ix_(codes, codes)])}
+        for title, matrix in named.items()
     ]
 
 
@@ -253,11 +271,11 @@ def _codebook(content: ReportContent) -> list[list[float]]:
     if "train" in content.tokens:
         histogram = token_usage(content.tokens["train"], n_codes).histogram
         shares = histogram / histogram.sum()
-    points = _points(range(n_codes), pca_planes(content.codebook)[0])
+    points = plane_points(range(n_codes), pca_planes(content.codebook)[0])
     return [[x, y, round(float(share), 5)] for (_, x, y), share in zip(points, shares, strict=True)]
 
 
-def _limits(content: ReportContent) -> list[list[float]]:
+def value_ranges(content: ReportContent) -> list[list[float]]:
     """Range of the real values of each shown channel."""
     shown = min(content.X_train.shape[1], MAX_CHANNELS)
     return [list(value_limits(content.X_train[:, c], content.X_test[:, c])) for c in range(shown)]

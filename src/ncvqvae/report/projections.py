@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from ncvqvae.data import fill
@@ -46,6 +48,22 @@ def tsne_planes(*parts: np.ndarray) -> list[np.ndarray]:
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     init = "pca" if min(scaled.shape) >= 2 and spread.any() else "random"
     plane = TSNE(perplexity=perplexity, init=init, random_state=0).fit_transform(scaled)
+    return np.split(plane, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def umap_is_installed() -> bool:
+    """Whether `umap-learn` is there; looks it up without importing it."""
+    return find_spec("umap") is not None
+
+
+def umap_planes(*parts: np.ndarray) -> list[np.ndarray]:
+    """UMAP of all parts (n, d) in one plane: (n, 2) each; seeded."""
+    from umap import UMAP
+
+    vectors = np.concatenate([flat(part) for part in parts])
+    if len(vectors) < 4:
+        return pca_planes(vectors) if len(parts) == 1 else pca_planes(*parts)
+    plane = UMAP(n_neighbors=min(15, len(vectors) - 1), init="random", random_state=0).fit_transform(vectors)
     return np.split(plane, np.cumsum([len(part) for part in parts])[:-1])
 
 

@@ -162,3 +162,53 @@ function barChart(container, shares, { label, mark = null, top = null, height = 
     return root;
   });
 }
+
+// A square matrix of numbers: blue above 0, orange below, nothing where a value is missing. `read` hears of a cell.
+function heatmap(container, values, { label, read }) {
+  const n = values.length, most = Math.max(...values.flat().map((value) => Math.abs(value || 0))) || 1, levels = 12;
+  const paths = new Map();
+  values.forEach((row, i) => row.forEach((value, j) => {
+    const level = Math.ceil((Math.abs(value || 0) / most) * levels);
+    if (level) {
+      const key = `${value > 0 ? 0 : 1} ${level}`;
+      paths.set(key, `${paths.get(key) || ""}M${j},${i}h1v1h-1Z`);
+    }
+  }));
+  const root = svg("svg", { class: "chart matrix", viewBox: `0 0 ${n} ${n}`, role: "img", "aria-label": label,
+    "shape-rendering": "crispEdges", onpointermove: (event) => {
+      const box = root.getBoundingClientRect();
+      const [i, j] = [event.clientY - box.top, event.clientX - box.left].map((at) => Math.min(n - 1, Math.max(0, Math.floor((at / box.width) * n))));
+      read(i, j);
+    } });
+  root.append(svg("rect", { width: n, height: n, fill: "var(--box)" }));
+  for (const [key, d] of paths) {
+    const [sign, level] = key.split(" ").map(Number);
+    root.append(svg("path", { d, style: `fill:var(--k${sign});fill-opacity:${(level / levels).toFixed(2)}` }));
+  }
+  container.append(root);
+}
+
+// A horizontal bar a name, with a rule where real data stands; a log axis has no zero to begin at, so points stand there.
+function namedBars(container, rows, { real = null, log = false, label }) {
+  responsive(container, (width) => {
+    const step = 44, height = rows.length * step + 30, values = rows.map(({ value }) => value).concat(real ?? []).filter((value) => value !== null);
+    const logarithmic = log && values.every((value) => value > 0);
+    const scale = logarithmic ? Math.log10 : (value) => value;
+    const least = logarithmic ? Math.min(...values) / 1.5 : Math.min(0, ...values), most = Math.max(...values) * (logarithmic ? 1.5 : 1) || 1;
+    const X = (value) => 4 + ((scale(value) - scale(least)) / (scale(most) - scale(least) || 1)) * (width - 70);
+    const root = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+    rows.forEach(({ title, value }, i) => {
+      root.append(svg("text", { x: 4, y: i * step + 14, style: "fill:var(--text)" }, title));
+      if (value === null) return;
+      const y = i * step + 20;
+      root.append(logarithmic ? svg("circle", { class: "bar", cx: X(value), cy: y + 8, r: 7 })
+        : svg("rect", { class: "bar", x: Math.min(X(0), X(value)), y, height: 16, width: Math.max(1, Math.abs(X(value) - X(0))) }),
+      svg("text", { x: X(value) + (logarithmic ? 12 : 6), y: y + 13, style: "fill:var(--text)" }, short(value)));
+    });
+    if (real !== null) {
+      root.append(svg("line", { x1: X(real), x2: X(real), y1: 4, y2: height - 22, style: "stroke:var(--k1)", "stroke-width": 2, "stroke-dasharray": "5 3" }),
+        svg("text", { x: Math.min(X(real), width - 110), y: height - 6 }, `real data ${short(real)}`));
+    }
+    return root;
+  });
+}

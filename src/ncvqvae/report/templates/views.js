@@ -239,8 +239,9 @@ function usageView(container, rows) {
 
 function confidenceView(container, steps) {
   const top = Math.max(...steps.flatMap(({ shares }) => shares));
-  steps.forEach(({ shares, sure }, i) => {
-    const text = `Step ${i + 1}: ${sure === null ? "none drawn" : `${Math.round(100 * sure)} % above 0.9`}`;
+  steps.forEach(({ shares, sure, entropy }, i) => {
+    const text = `Step ${i + 1}: ${sure === null ? "none drawn" : `${Math.round(100 * sure)} % above 0.9`}`
+      + (entropy === null ? "" : `, entropy ${short(entropy)}`);
     const chart = html("div");
     container.append(html("figure", {}, html("figcaption", {}, text), chart));
     barChart(chart, shares, { label: text, mark: 0.9, top, x: [0, 1] });
@@ -264,32 +265,81 @@ function codebookView(container, codes) {
   });
 }
 
-// Runs side by side: the grid, and the plane of each run's latents with one common preview.
-function comparisonView(container, data) {
-  const grid = html("div"), planes = html("div", { class: "several" }), choice = html("div");
-  const figure = html("figure", { class: "box" });
-  container.append(html("h3", {}, "Held-out series and what each run generates"), grid);
-  gridView(grid, data);
-  if (!data.planes.length) return;
-  container.append(html("h3", {}, "t-SNE of held-out latents, by run"), choice, planes, figure);
-  let classes = new Set();
-  const drawn = [];
-  const isShown = (id) => data.pool.label(id) < 0 || classes.has(data.pool.label(id));
-  chooser(choice, data, data.classes.keys(), (chosen) => { classes = chosen; for (const part of drawn) part.redraw(); });
-  for (const { title, points } of data.planes) {
-    const canvas = html("div");
-    planes.append(html("figure", {}, html("figcaption", {}, title), canvas));
-    drawn.push(scatter(canvas, data, points, title, isShown, (id) => {
-      preview(figure, data, id, false);
-      for (const part of drawn) part.mark(id);
-    }));
+function matrixView(container, matrices) {
+  for (const { title, codes, values } of matrices) {
+    const canvas = html("div"), readout = html("p", { class: "quiet readout" });
+    const whole = `${title} of ${codes.length} codes`;
+    readout.textContent = "Point at a cell to read it.";
+    container.append(html("figure", {}, html("figcaption", {}, title), canvas, readout));
+    heatmap(canvas, values, { label: whole, read: (i, j) => {
+      const value = values[i][j];
+      readout.textContent = `Codes ${codes[i]} and ${codes[j]}: ${value === null ? "never together" : short(value)}`;
+    } });
   }
-  preview(figure, data, data.planes[0].points[0][0], false);
+}
+
+// Choose one of several titled things to draw.
+function switcher(container, label, options, draw) {
+  const canvas = html("div");
+  const choice = html("select", { onchange: () => draw(canvas, options[Number(choice.value)]) },
+    options.map(({ title }, i) => html("option", { value: i }, title)));
+  container.append(html("div", { class: "controls" }, html("label", {}, `${label} `, choice)), canvas);
+  draw(canvas, options[0]);
+}
+
+// Runs side by side: the grid, one figure by run, planes with one common preview, losses.
+function comparisonView(container, data) {
+  const part = (title, name) => {
+    const node = html("div", { class: name });
+    container.append(html("h3", {}, title), node);
+    return node;
+  };
+  gridView(part("Held-out series and what each run generates", "grid-part"), data);
+  if (data.bars.length) {
+    switcher(part("One figure by run", "bars-part"), "Figure", data.bars, (canvas, { title, better, runs, real, log }) => {
+      const text = runs.map((run) => `${run.title} ${run.value === null ? "not known" : short(run.value)}`).join(", ");
+      canvas.replaceChildren();
+      const drawing = html("div", { class: "bars" });
+      canvas.append(drawing);
+      namedBars(drawing, runs, { real, log, label: `${title}${better === "lower" || better === "higher" ? `, ${better} is better` : ""}: ${text}` });
+    });
+  }
+  const planes = data.planes.filter(({ runs }) => runs.length);
+  if (planes.length) planesByRun(part("Latents and generated series in the plane, by run", "planes-part"), data, planes);
+  if (data.losses.length) {
+    switcher(part("Losses during training, by run", "losses-part"), "Term", data.losses, (canvas, { title, curves }) => {
+      const log = curves.every(({ y }) => y.every((value) => value > 0));
+      const lines = curves.map((curve, i) => ({ ...curve, color: colorOf(i), dash: DASHES[i % 4] }));
+      lineChart(canvas, lines, { log, label: `${title} by step: ${curves.map(({ name }) => name).join(", ")}`, xLabel: "step" });
+    });
+  }
+}
+
+function planesByRun(container, data, planes) {
+  const choice = html("div"), figure = html("figure", { class: "box" });
+  let classes = new Set(), drawn = [];
+  const isShown = (id) => data.pool.label(id) < 0 || classes.has(data.pool.label(id));
+  switcher(container, "Plane", planes, (canvas, { runs }) => {
+    const row = html("div", { class: "several" });
+    canvas.replaceChildren(row);
+    drawn = runs.map(({ title, points }) => {
+      const node = html("div");
+      row.append(html("figure", {}, html("figcaption", {}, title), node));
+      return scatter(node, data, points, title, isShown, (id) => {
+        preview(figure, data, id, false);
+        for (const other of drawn) other.mark(id);
+      });
+    });
+  });
+  container.append(choice, figure);
+  chooser(choice, data, data.classes.keys(), (chosen) => { classes = chosen; for (const one of drawn) one.redraw(); });
+  preview(figure, data, planes[0].runs[0].points[0][0], false);
 }
 
 const views = { grid: gridView, planes: planeView, reconstructions: reconstructionView,
   losses: (node, data) => lossView(node, data.losses), usage: (node, data) => usageView(node, data.usage),
   confidence: (node, data) => confidenceView(node, data.confidence), codebook: (node, data) => codebookView(node, data.codebook),
+  matrices: (node, data) => matrixView(node, data.matrices),
   comparison: comparisonView };
 
 for (const script of document.querySelectorAll("script[type='application/json']")) {
