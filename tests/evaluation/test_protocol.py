@@ -18,6 +18,23 @@ SHORT = FCNTraining(max_steps=40, batch_size=8)
 NAMES = np.array(["low", "high"], dtype=object)
 
 
+def with_real(*names: str) -> set[str]:
+    return {f"{name}{suffix}" for name in names for suffix in ("", "_real")}
+
+
+FIDELITY = {
+    f"{name}{suffix}"
+    for name in (
+        "is",
+        *(f"{distance}{space}" for distance in ("fid", "kid") for space in ("", "_minirocket", "_catch22")),
+    )
+    for suffix in ("", "_labelled", "_real")
+}
+COVERAGE = with_real("precision", "recall", "density", "coverage", "c2st") | {"c2st_p"}
+STRUCTURE = with_real(*(f"{name}_difference" for name in ("acf", "marginal", "spectrum", "mean")))
+UTILITY = with_real("cas", "cas_rocket") | {"cas_rocket_both"}
+
+
 @pytest.fixture(scope="module")
 def real() -> RealData:
     train, test = two_tone_series(40, seed=0), two_tone_series(60, seed=1)
@@ -50,10 +67,26 @@ def test_every_figure_is_there_and_compares_the_right_series(
         "fid_real": frechet_distance(test.features, train.features),
         "is_real": inception_score(test.probabilities, seed=4),
     }
-    assert figures.keys() == expected.keys() | {"cas", "cas_real"}
+    assert figures.keys() == FIDELITY | COVERAGE | STRUCTURE | UTILITY
     assert {name: figures[name] for name in expected} == pytest.approx(expected)
-    assert min(figures["cas"], figures["cas_real"]) > 0.9
+    utility = {"cas", "cas_real", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
+    assert min(figures[name] for name in utility) > 0.9
     assert all(type(value) is float for value in figures.values())
+
+
+def test_the_full_evaluation_adds_intervals_around_the_same_figures(
+    real: RealData, generated: GeneratedData, fcn: FCN
+) -> None:
+    short = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
+    full = evaluate_samples(real, generated, fcn, seed=4, full=True, training=SHORT)
+    bounds = {f"{name}_{side}" for name in FIDELITY for side in ("low", "high")}
+    assert full.keys() == short.keys() | bounds | {"cas_both"}
+    assert {name: full[name] for name in short.keys() - {"c2st_p"}} == pytest.approx(
+        {name: short[name] for name in short.keys() - {"c2st_p"}}
+    )
+    for name in FIDELITY:
+        assert full[f"{name}_low"] <= full[f"{name}_high"]
+    assert full["c2st_p"] >= 1 / 1000
 
 
 def test_cas_falls_with_wrong_labels(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
@@ -72,7 +105,9 @@ def test_without_labels_the_label_figures_are_absent(real: RealData, generated: 
     figures = evaluate_samples(
         replace(real, y_train=None, y_test=None), GeneratedData(generated.unconditional), fcn, 0, training=SHORT
     )
-    assert figures.keys() == {"fid", "is", "fid_real", "is_real"}
+    of_classes = {name for name in FIDELITY if name.startswith("is")}
+    of_labelled = {name for name in FIDELITY if name.endswith("_labelled")}
+    assert figures.keys() == (FIDELITY | COVERAGE | STRUCTURE) - of_classes - of_labelled
 
 
 def test_train_on_real_is_cached_and_synthetic_is_not(
