@@ -10,7 +10,6 @@ log(seconds) over log(size) between the two largest points: 1 is linear growth.
 import argparse
 import json
 import math
-import resource
 import statistics
 import subprocess
 import sys
@@ -49,6 +48,7 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
 
     from ncvqvae import NCVQVAE
     from ncvqvae.data import ScaledSeries
+    from timing import peak_gb
     from works import bare_step
 
     rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     model.tokenizer_.eval(), model.prior_.eval()
     figures["sampling_s"] = _median_seconds(lambda: model.sample(256), 1)
     figures["n_tokens"] = model.tokenizer_.n_tokens
-    figures["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    figures["peak_gb"] = peak_gb()
     return figures
 
 

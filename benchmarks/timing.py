@@ -1,10 +1,12 @@
 """Interleaved timing of two callables, and the machine's own matrix rate to read the figures by."""
 
 import gc
+import resource
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -77,6 +79,19 @@ def matmul_gflops(dtype: torch.dtype, largest: int = 2048, repetitions: int = 5)
         torch.mm(a, b)
         seconds = min(_seconds(lambda a=a, b=b: torch.mm(a, b)) for _ in range(repetitions))  # type: ignore[misc]
     return 2 * size**3 / seconds / 1e9
+
+
+def peak_gb() -> float:
+    """Peak resident memory of this process in GB.
+
+    Linux gives a new process the peak of its parent in ``ru_maxrss``; ``VmHWM`` starts at its own.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    else:
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(kilobytes) / 2**20
 
 
 def _seconds(run: Callable[[], object]) -> float:

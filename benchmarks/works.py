@@ -243,8 +243,9 @@ def import_time(short: bool) -> Limit:
 
 def peak_memory(code: str) -> float:
     """Peak resident memory in GB of a Python process that runs ``code``."""
-    lines = f"import resource\n{code}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
-    done = subprocess.run([sys.executable, "-c", lines], check=True, capture_output=True, text=True)
+    lines = f"{code}\nfrom timing import peak_gb\nprint(peak_gb())"
+    here = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", lines], check=True, capture_output=True, text=True, cwd=here)
     return float(done.stdout.split()[-1])
 
 
