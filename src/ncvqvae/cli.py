@@ -197,7 +197,9 @@ def evaluate(
                 full=full,
                 progress=progress,
             )
-    Console().print(metrics_table(evaluated.name, evaluated.metrics))
+    stdout = Console()
+    stdout.print(metrics_table(evaluated.name, evaluated.metrics))
+    stdout.print(f"\nverdict: {evaluated.verdict}", style="bold", highlight=False, markup=False)
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
 

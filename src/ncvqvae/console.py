@@ -25,6 +25,8 @@ ROWS = (
     ("is", "IS, unconditional", "is_real", "higher"),
     ("is_labelled", "IS, label-first", "is_real", "higher"),
     ("cas", "CAS (train on new, test on real)", "cas_real", "higher"),
+    ("cas_rocket", "CAS with MiniRocket", "cas_rocket_real", "higher"),
+    ("coverage", "coverage of real series", "coverage_real", "higher"),
     ("copied", "share of copies", "copied_real", "0.05"),
 )
 

@@ -266,10 +266,11 @@ def _differences(a: Any, b: Any, where: str = "") -> Iterator[str]:
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: figures by name, and the files they are in."""
+    """What ``evaluate`` leaves: figures by name, the verdict's headline, and the files they are in."""
 
     name: str
     metrics: dict[str, float]
+    verdict: str
     files: dict[str, Path]
 
 
@@ -359,6 +360,7 @@ def _evaluate_file(
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") -> Evaluated:
     from ncvqvae.report.figures import save_figures
     from ncvqvae.report.page import write_report
+    from ncvqvae.report.verdict import judge
 
     files = {
         "figures": folder / f"metrics{suffix}.json",
@@ -368,7 +370,7 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") ->
     write_metrics(files["figures"], dict(content.metrics))
     save_figures(content, files["pictures"])
     write_report(content, files["report"])
-    return Evaluated(content.name, dict(content.metrics), files)
+    return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
 
 
 def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -187,9 +187,13 @@ def score_series(
     if X.shape[1:] != splits.X_train.shape[1:]:
         given, wanted = (f"{a.shape[1]} channel(s) and length {a.shape[2]}" for a in (X, splits.X_train))
         raise InputError(f"the samples have {given}, the data {wanted}; give series of the data's own shape")
+    if splits.y_train is None:
+        y = None
+    elif y is not None:
+        known = [labels for labels in (splits.y_train, splits.y_test) if labels is not None]
+        class_index(y, sorted_classes(*known))  # refuses labels unheard of before the long work
     scaled = MaskedScale(GlobalScaler().fit(splits.X_train), splits.X_train, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
-    y = None if splits.y_train is None else y
     generated = GeneratedData(unconditional=scaled.generated(X))
     if y is not None:
         generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
