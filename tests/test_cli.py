@@ -86,10 +86,17 @@ def test_evaluate_and_report_write_what_they_say(work: Path, capsys: pytest.Capt
     assert {"val_recon", "knn", "svm", "prior_loss", "fid", "is", "cas", "copied", "fid_real", "cas_real"} <= set(
         metrics
     )
-    assert f"{metrics['cas']:.3f}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{metrics['cas']:.3f}" in out and "verdict: " in out
     assert Path("evaluated/report.html").read_text().rstrip().endswith("</html>")
     main(["report", "evaluated", "evaluated", "--out", "both.html"])
     assert Path("both.html").is_file()
+    pictures = {path.name for path in Path("both-figures").iterdir()}
+    assert {
+        "tsne_by_model.png",
+        "figure-02-reconstruction-in-training.png",
+        "figure-11-knn-against-fid.pdf",
+    } <= pictures
 
 
 def test_a_finished_run_is_resumed_to_itself_and_replaced_only_when_asked(work: Path) -> None:

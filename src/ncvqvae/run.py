@@ -382,16 +382,20 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side, and beside it a folder with pictures over the models.
+    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's figures.
 
     Raises:
         InputError: if a run has not been evaluated.
     """
+    import pandas as pd
+
+    from ncvqvae.bench.figures import run_curves, save_figures
+    from ncvqvae.bench.rows import chapter_model
     from ncvqvae.report.model_figures import save_model_figures
     from ncvqvae.report.page import write_comparison
     from ncvqvae.scoring import Scores
 
-    contents = []
+    contents, rows, curves = [], [], []
     for folder in map(Path, folders):
         model, source = open_run(folder)
         path = folder / "metrics.json"
@@ -401,9 +405,17 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
         scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
-        contents.append(report_content(folder, model, splits, scores))
+        content = report_content(folder, model, splits, scores)
+        contents.append(content)
+        config = model.config_
+        name = chapter_model(config.ssl, config.augmentation)
+        identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
+        rows.append({**identity, "seed": config.seed, **content.metrics})
+        curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
     write_comparison(contents, out)
-    save_model_figures(contents, Path(out).with_name(f"{Path(out).stem}-figures"))
+    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
+    save_model_figures(contents, pictures)
+    save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
 
 
 def draw_figures(folder: str | Path) -> list[Path]:

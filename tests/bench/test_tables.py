@@ -93,7 +93,13 @@ def test_all_files_are_written_with_the_published_figures_beside(bench: Path, tm
     assert {path.name for path in tmp_path.iterdir()} == files
     for number in range(1, 8):
         assert {f"table-{number}.{kind}" for kind in ("md", "csv", "tex")} <= files
-    for figure in ("01-reconstruction", "06-ssl-loss", "08-fid-and-is", "11-knn-against-fid"):
+    for figure in (
+        "01-reconstruction",
+        "02-reconstruction-in-training",
+        "06-ssl-loss",
+        "08-fid-and-is",
+        "11-knn-against-fid",
+    ):
         assert {f"figure-{figure}.png", f"figure-{figure}.pdf"} <= files
     assert {"rows.csv", "ranks.csv", "ranks-fid.png", "switches.csv", "ssl-share.csv", "models.csv"} <= files
     assert "figure-20-augmented-weight-slice.png" not in files  # one weight only

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.bench.rows import CHAPTER_MODELS, read_settings, run_folders
+from ncvqvae.config import Config
 
 COLOURS = {"none": "#555555", "barlowtwins": "#0072b2", "vibcreg": "#d55e00"}
 MARKERS = {"none": "o", "warp": "s", "slice": "^", "gauss": "D"}
@@ -25,11 +26,18 @@ LABELS = {
 }
 
 
-def save_figures(folder: Path, rows: pd.DataFrame, out: Path) -> list[Path]:
-    """Write every figure that the runs have rows for, as PNG and PDF; the numbers are the chapter's."""
-    curves = load_curves(folder)
+def save_figures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
+    """Write every figure that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
+
+    Args:
+        rows: a row a run: `dataset`, `ssl`, `augmentation`, `model`, `seed` and its metrics.
+        curves: their loss terms in stage 1, as `run_curves` gives them.
+        out: folder.
+    """
+    out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Figure | None] = {
         "figure-01-reconstruction": bars(rows, ["val_recon"]),
+        "figure-02-reconstruction-in-training": reconstruction_curves(curves),
         "figure-03-probes": bars(rows, ["knn", "svm"]),
         "figure-06-ssl-loss": ssl_curves(curves),
         "figure-07-knn-against-ssl-loss": scatter(final_ssl_loss(curves, rows), "ssl_loss", "knn"),
@@ -107,19 +115,27 @@ def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
 
 
 def load_curves(folder: Path) -> pd.DataFrame:
-    """Stage-1 loss terms of every run during training, with dataset, model, seed and the settings that figures need."""
+    """:func:`run_curves` of every run of a bench that has a history."""
     parts = []
     for path in run_folders(folder):
         run = path.parent
-        if not (run / "history.csv").is_file():
-            continue
-        config = read_settings(run).config
-        history = pd.read_csv(run / "history.csv")
-        names = {"dataset": run.parts[-3], "model": run.parts[-2], "seed": config.seed}
-        kinds = {"method": config.ssl, "augmentation": config.augmentation, "weight": config.stage1.augmented_weight}
-        of_stage = history[history["stage"] == "stage1"]
-        parts.append(pd.concat([of_stage, pd.DataFrame({**names, **kinds}, index=of_stage.index)], axis="columns"))
+        if (run / "history.csv").is_file():
+            config = read_settings(run).config
+            parts.append(run_curves(pd.read_csv(run / "history.csv"), config, run.parts[-3], run.parts[-2]))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) -> pd.DataFrame:
+    """Stage-1 loss terms of a run during training, with dataset, model, seed and the settings that figures need."""
+    of_stage = history[history["stage"] == "stage1"]
+    return of_stage.assign(
+        dataset=dataset,
+        model=model,
+        seed=config.seed,
+        method=config.ssl,
+        augmentation=config.augmentation,
+        weight=config.stage1.augmented_weight,
+    )
 
 
 SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
@@ -132,6 +148,16 @@ def ssl_curves(curves: pd.DataFrame) -> Figure | None:
         return None
     curves = curves[curves["model"].isin(CHAPTER_MODELS)].dropna(subset=[SSL_TERM])
     return _curve_panels(curves, ["dataset", "method"], "augmentation", SSL_TERM, "SSL loss")
+
+
+def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
+    """Reconstruction error of the train split during stage 1, mean over seeds: a panel per dataset, a line per model.
+
+    The chapter's figure has the test split's, which no training here ever sees; its final value is in figure 1.
+    """
+    if RECONSTRUCTION_TERM not in curves:
+        return None
+    return _curve_panels(curves, ["dataset"], "model", RECONSTRUCTION_TERM, "reconstruction (train)")
 
 
 def weight_curves(curves: pd.DataFrame, augmentation: str) -> Figure | None:

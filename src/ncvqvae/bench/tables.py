@@ -69,7 +69,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     Raises:
         InputError: if there is no evaluated run.
     """
-    from ncvqvae.bench.figures import save_figures
+    from ncvqvae.bench.figures import load_curves, save_figures
     from ncvqvae.bench.ranks import save_ranks
 
     folder, out = Path(folder), Path(out)
@@ -96,7 +96,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
             files.append(_write(out / f"{name}.csv", effects.to_csv(index=False)))
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
     files.append(_write(out / "tables.md", "\n\n".join(sections) + "\n"))
-    return files + save_ranks(main, out) + save_figures(folder, rows, out)
+    return files + save_ranks(main, out) + save_figures(rows, load_curves(folder), out)
 
 
 def all_models(rows: pd.DataFrame) -> pd.DataFrame:
