@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Limit:
 class Row:
     """One line of ``latest.json``; ``ratio = reference_s / ours_s``, and the target is met where ratio >= target.
 
-    For a :class:`Limit`, ``reference_s`` is the limit itself and the target 1.
+    For a :class:`Limit`, ``reference_s`` is the limit itself and the target 1. ``gflop`` counts our matrix products and
+    convolutions: no implementation of the same arithmetic takes less than ``gflop`` over the machine's matrix rate.
     """
 
     work: str
@@ -40,6 +42,7 @@ class Row:
     reference_s: float
     ratio: float
     target: float
+    gflop: float = 0.0
 
 
 def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row:
@@ -47,7 +50,8 @@ def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row
 
     The side that begins alternates, so that a slow drift of the machine favours neither.
     """
-    contest.ours()
+    with FlopCounterMode(display=False) as counter:
+        contest.ours()
     contest.reference()
     ours: list[float] = []
     reference: list[float] = []
@@ -56,7 +60,8 @@ def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row
         for run, seconds in pair if repetition % 2 == 0 else reversed(pair):
             seconds.append(_seconds(run))
     ours_s, reference_s = (statistics.median(s) / contest.calls for s in (ours, reference))
-    return Row(work, ours_s, reference_s, reference_s / ours_s, target)
+    gflop = counter.get_total_flops() / contest.calls / 1e9
+    return Row(work, ours_s, reference_s, reference_s / ours_s, target, gflop)
 
 
 def measure(work: str, limit: Limit, repetitions: int) -> Row:
