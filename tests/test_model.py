@@ -348,7 +348,7 @@ def test_a_failed_save_leaves_the_old_file(model: NCVQVAE, tmp_path: Path, monke
         path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(ncvqvae.model, "_write_weights", half_a_file)
+    monkeypatch.setattr(ncvqvae.model, "write_weights", half_a_file)
     with pytest.raises(InputError, match="disk full"):
         model.save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -199,7 +200,7 @@ def load_config(
     text = (resources.files("ncvqvae") / "recipes" / f"{preset}.yaml").read_text()
     layers = [parse_yaml(text, f"preset {preset}")]
     if file is not None:
-        layers.append(parse_yaml(_read(Path(file)), str(file)))
+        layers.append(read_yaml(Path(file)))
     layers.append(_nested(settings or {}))
     is_naive = [layer["ssl"] for layer in layers if "ssl" in layer][-1:] == ["none"]
     merged: dict[str, Any] = {}
@@ -219,13 +220,11 @@ AT_LEAST = {
     "tokenizer.hop_length": 1,
     "tokenizer.latent_width": 1,
     "tokenizer.hidden_channels": 1,
-    "tokenizer.n_residual_blocks": 0,
     "tokenizer.codebook_size": 1,
     "stage1.epochs": 1,
     "stage1.batch_size": 2,
     "stage1.projector_width": 1,
     "prior.width": 1,
-    "prior.n_layers": 1,
     "prior.n_heads": 1,
     "prior.head_width": 1,
     "stage2.epochs": 1,
@@ -234,6 +233,8 @@ AT_LEAST = {
     "sampling.chunk_size": 1,
 }
 WITHIN = {
+    "tokenizer.n_residual_blocks": (0, 1000),
+    "prior.n_layers": (1, 1000),
     "tokenizer.codebook_decay": (0.0, 1.0),
     "prior.dropout": (0.0, 0.999),
     "stage2.label_smoothing": (0.0, 1.0),
@@ -259,6 +260,8 @@ def check_ranges(config: C) -> C:
     for name, (least, most) in WITHIN.items():
         if name in values and not least <= values[name] <= most:
             raise InputError(f"setting {name!r} is {values[name]}; give a number from {least:g} to {most:g}")
+    if values.get("tokenizer.n_fft", 2) % 2:
+        raise InputError(f"setting 'tokenizer.n_fft' is {values['tokenizer.n_fft']}; give an even number")
     if values.get("tokenizer.hop_length", 1) * 2 > values.get("tokenizer.n_fft", 2):
         raise InputError("setting 'tokenizer.hop_length' is more than half of n_fft, which loses part of the series")
     return config
@@ -273,7 +276,7 @@ def _dotted(values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
 
 def _group(values: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise InputError(f"setting {name!r} is a group of settings, not {values!r}")
+        raise InputError(f"setting {name!r} is a group of settings, not {reprlib.repr(values)}")
     return values
 
 
@@ -283,11 +286,37 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # PyYAML lets some through
+        raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+    _check_unfolded(values, where)
     if not isinstance(values, dict):
         raise InputError(f"{where} holds a {type(values).__name__}; a configuration is a mapping of names to values")
     return values
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Parse a mapping from a YAML file (safe loader).
+
+    Raises:
+        InputError: if the file cannot be read, is not YAML, or holds no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}; check the path, and that it is UTF-8 text") from None
+    return parse_yaml(text, str(path))
+
+
+def _check_unfolded(values: Any, where: str, limit: int = 1_000_000) -> None:
+    """Refuse aliases that unfold without end, or to more than memory holds."""
+    waiting, n_seen = [values], 0
+    while waiting:
+        value, n_seen = waiting.pop(), n_seen + 1
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+        if n_seen + len(waiting) > limit:
+            raise InputError(f"{where} unfolds to more than {limit:,} values; write it without aliases (&, *)")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -345,13 +374,6 @@ def field_help(cls: type) -> str:
     return "\n".join([inspect.getdoc(cls) or "", "", "Attributes:", *lines])
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read configuration {path}: {error}") from None
-
-
 def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for dotted, value in settings.items():
@@ -378,20 +400,22 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         if isinstance(value, hint):
             return value
         if not isinstance(value, Mapping):
-            raise InputError(f"setting {name!r} is a group of settings, not {value!r}")
+            raise InputError(f"setting {name!r} is a group of settings, not {reprlib.repr(value)}")
         return from_dict(hint, value, f"{name}.")
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
-            raise InputError(f"setting {name!r} is {value!r}; choose from {', '.join(map(str, choices))}")
+            raise InputError(f"setting {name!r} is {reprlib.repr(value)}; choose from {', '.join(map(str, choices))}")
         return value
+    if typing.get_origin(hint) is list and isinstance(value, list):
+        return [_checked(typing.get_args(hint)[0], item, name) for item in value]
     if isinstance(hint, types.UnionType):
         return None if value is None else _checked(typing.get_args(hint)[0], value, name)
     if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:  # YAML reads 1e-3 as text
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
-    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+    elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
-    raise InputError(f"setting {name!r} is {value!r}, not a valid {hint.__name__}")
+    raise InputError(f"setting {name!r} is {reprlib.repr(value)}, not a valid {getattr(hint, '__name__', hint)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,14 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialized
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ncvqvae.augmentations import augment, augment_observed
-from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, parse_yaml, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.data import (
     GlobalScaler,
     ScaledSeries,
@@ -36,14 +33,17 @@ from ncvqvae.data import (
 )
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
+from ncvqvae.hub import local_folder, upload
+from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.prior.decoding import Decoded, draw
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective
+from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
-    from ncvqvae.training import Plan, Trained
+    from ncvqvae.training import Plan
 
 FORMAT = 1
 """Version of the files that :meth:`NCVQVAE.save_pretrained` writes."""
@@ -132,7 +132,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             y: labels (n_cases,), any hashable kind; None for unlabelled series.
             checkpoints: folder for resumable checkpoints; one left by an interrupted training is continued.
             logger: a Lightning logger.
-            report: called with stage, step, number of steps and loss terms while training.
+            report: called with stage, step, number of steps and loss terms while training; in a notebook the default
+                shows a bar for each stage.
 
         Raises:
             InputError: if the series cannot be used.
@@ -140,6 +141,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         from ncvqvae.training import train
 
         self._prepare(X, y)
+        report = NotebookProgress() if report is None and in_notebook() else report
         folder = None if checkpoints is None else Path(checkpoints)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -464,8 +466,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             replaced(folder / "tokenizer.safetensors") as tokenizer,
         ):
             config.write_text(self._as_yaml(), encoding="utf-8")
-            _write_weights(prior, self.prior_)
-            _write_weights(tokenizer, self.tokenizer_)
+            write_weights(prior, self.prior_)
+            write_weights(tokenizer, self.tokenizer_)
 
     def _as_yaml(self) -> str:
         """All but the weights, as ``config.yaml`` holds it."""
@@ -485,32 +487,62 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
         return yaml.safe_dump({**values, "seconds": self.seconds_}, sort_keys=False)
 
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
+        """Upload the model to repository ``owner/name`` of the Hugging Face Hub; return the URL of the commit.
+
+        Args:
+            repo_id: the repository, made if it is not there.
+            private: who may see a repository that is made; the owner's default if not given.
+            token: access token; else the one of ``hf auth login``.
+        """
+        check_is_fitted(self)
+        classes = f"{len(self.classes_)} classes" if len(self.classes_) else "no classes"
+        summary = f"{self.n_channels_} channel(s), {self.n_timepoints_} time steps, {classes}"
+        return upload(self.save_pretrained, repo_id, summary, private=private, token=token)
+
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> NCVQVAE:
-        """Load a model that :meth:`save_pretrained` wrote.
+    def from_pretrained(cls, source: str | Path, **download: Any) -> NCVQVAE:
+        """Load a model that :meth:`save_pretrained` or :meth:`push_to_hub` wrote.
+
+        Args:
+            source: its folder, or a repository ``owner/name`` of the Hugging Face Hub.
+            download: arguments of ``huggingface_hub.snapshot_download``, for example ``revision`` or ``token``.
 
         Raises:
             InputError: if a file is missing, damaged, or of a newer format.
         """
-        folder = Path(folder)
+        folder = local_folder(source, **download)
         path = folder / "config.yaml"
         if not path.is_file():
             raise InputError(f"{folder} holds no trained model (no config.yaml); give the folder that fit wrote")
         try:
-            values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+            values = read_yaml(path)
             version = values["format"]
             if not isinstance(version, int) or version > FORMAT:
                 raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
             model = cls._from_values(values)
-        except (KeyError, TypeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); fit the run again") from None
+            model._check_files(folder)
+            model.length_counts_ = lengths_from_state(values["data"].get("lengths"), model.n_timepoints_)
+        except InputError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
         model._build_tokenizer()
-        _load_weights(folder / "tokenizer.safetensors", model.tokenizer_)
+        load_weights(folder / "tokenizer.safetensors", model.tokenizer_)
         model._build_prior()
-        _load_weights(folder / "prior.safetensors", model.prior_)
+        load_weights(folder / "prior.safetensors", model.prior_)
         model.tokenizer_.eval().requires_grad_(False)
         model.prior_.eval().requires_grad_(False)
         return model
+
+    def _check_files(self, folder: Path) -> None:
+        """What ``config.yaml`` asks for must be what the weights' files hold, before memory is taken for it."""
+        with torch.device("meta"):
+            self._build_tokenizer()
+            check_weights(folder / "tokenizer.safetensors", self.tokenizer_)
+            self._build_prior()
+            check_weights(folder / "prior.safetensors", self.prior_)
 
     @classmethod
     def _from_values(cls, values: Mapping[str, Any]) -> NCVQVAE:
@@ -526,7 +558,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.classes_ = _label_array(_as_labels(data["classes"]))
         model.class_counts_ = np.array(data["class_counts"], dtype=int)
         model.scaler_ = GlobalScaler.from_state(data["scaler"])
-        model.length_counts_ = lengths_from_state(data.get("lengths"), model.n_timepoints_)
+        model.length_counts_ = np.zeros((0, 0), int) if "lengths" in data else None  # their size is not yet checked
         model.seconds_ = dict(values["seconds"])
         model.history_ = []
         return model
@@ -675,41 +707,3 @@ def _seeded(seed: int, purpose: int) -> Any:
 
 def _relay(report: Report, stage: str) -> Callable[[int, int, dict[str, float]], None]:
     return lambda step, n_steps, terms: report(stage, step, n_steps, terms)
-
-
-def _write_weights(path: Path, network: nn.Module, metadata: dict[str, str] | None = None) -> None:
-    # a tied weight would be refused as shared memory, and the row-major copy is what readers expect
-    weights = {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
-    path.write_bytes(
-        serialized(weights, metadata)
-    )  # a full disk is an OSError here, and not in safetensors' own writer
-
-
-def _load_weights(path: Path, network: nn.Module) -> dict[str, str]:
-    """Load weights in place; return the file's metadata."""
-    if not path.is_file():
-        raise InputError(f"{path} is missing; the run is incomplete: fit it again, or continue it with --resume")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(
-            f"{path} is damaged or belongs to another model: {' '.join(str(error).split())[:200]}"
-        ) from None
-    return metadata
-
-
-def save_stage(path: Path, network: nn.Module, trained: Trained) -> None:
-    """Weights of a finished stage, with its history, for a run that is resumed later."""
-    record = {"history": json.dumps(trained.history), "seconds": repr(trained.seconds)}
-    with replaced(path) as temporary:
-        _write_weights(temporary, network, record)
-
-
-def load_stage(path: Path, network: nn.Module) -> Trained:
-    """Load weights that :func:`save_stage` wrote into ``network``; return the history."""
-    from ncvqvae.training import Trained
-
-    record = _load_weights(path, network)
-    return Trained(json.loads(record["history"]), float(record["seconds"]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ncvqvae.config import from_dict, parse_yaml, to_dict
+from ncvqvae.config import from_dict, read_yaml, to_dict
 from ncvqvae.data import Splits, TableForm, load_form, load_splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.protocol import n_unconditional
@@ -134,7 +134,7 @@ def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
         raise InputError(f"{folder} holds an interrupted run; finish it with: ncvqvae fit … --out {folder} --resume")
     model = NCVQVAE.from_pretrained(folder)
     path = folder / "data.yaml"
-    values = parse_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+    values = read_yaml(path) if path.is_file() else {}
     if "data" not in values:
         raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
     for other in ("settings", "form"):
@@ -145,7 +145,7 @@ def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
 def run_form(folder: str | Path) -> TableForm | None:
     """The form of the table that a run's data came from, None if it was none."""
     path = Path(folder) / "data.yaml"
-    form = parse_yaml(path.read_text(encoding="utf-8"), str(path)).get("form")
+    form = read_yaml(path).get("form")
     try:
         return None if form is None else TableForm(**form)
     except TypeError:
@@ -241,7 +241,7 @@ def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bo
     path = folder / "data.yaml"
     wanted = {**asdict(source), "settings": to_dict(model._config())}
     if resume and path.exists():
-        found = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        found = read_yaml(path)
         found.pop("form", None)  # says nothing that the rest does not decide
         different = sorted(_differences(found, wanted))
         if different:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ncvqvae.bench.runs import read_facts
-from ncvqvae.config import Config, from_dict, parse_yaml, to_dict
+from ncvqvae.config import Config, from_dict, read_yaml, to_dict
 from ncvqvae.errors import InputError
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
@@ -57,7 +57,7 @@ def read_settings(folder: Path) -> Stored:
 
 @cache
 def _read_settings(path: Path, modified: int) -> Stored:
-    values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    values = read_yaml(path)
     return Stored(values["preset"], from_dict(Config, values["model"]))
 
 

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from ncvqvae.config import Config, from_dict, load_config, parse_yaml, to_dict
+from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 
@@ -123,7 +123,7 @@ def is_finished(run: Run) -> bool:
     path = run.folder / "config.yaml"
     if not path.is_file():
         return False
-    held_config = from_dict(Config, parse_yaml(path.read_text(encoding="utf-8"), str(path))["model"])
+    held_config = from_dict(Config, read_yaml(path)["model"])
     different = sorted(_different(to_dict(held_config), to_dict(run.config())))
     if different:
         raise InputError(f"{run.folder} holds a run with another {different[0]}; choose another --out for this suite")
@@ -133,7 +133,7 @@ def is_finished(run: Run) -> bool:
 def read_facts(folder: Path) -> dict[str, Any]:
     """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
     path = folder / "bench.yaml"
-    return parse_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+    return read_yaml(path) if path.is_file() else {}
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -154,7 +154,7 @@ def _train(run: Run, pulse: Pulse) -> None:
         fit_run(DataSource(**run.source), model, run.folder, resume=True, report=pulse, logger="none")
     if not read_facts(run.folder):
         path = run.folder / "config.yaml"
-        seconds = parse_yaml(path.read_text(encoding="utf-8"), str(path))["seconds"]
+        seconds = read_yaml(path)["seconds"]
         own = {stage: 0.0 if stage in run.reused_stages else value for stage, value in seconds.items()}
         fcn = "given" if run.fcn else "own"
         facts = {"commit": commit(), "version": metadata.version("ncvqvae"), "fcn": fcn, "reuse": run.reuse}
@@ -165,8 +165,9 @@ def _take_over(run: Run) -> None:
     """Put the trained stages of another run where ``fit_run`` looks for finished stages of an interrupted one."""
     import pandas as pd
 
-    from ncvqvae.model import NCVQVAE, save_stage
+    from ncvqvae.model import NCVQVAE
     from ncvqvae.training import Trained
+    from ncvqvae.weights import save_stage
 
     other = Path(run.out) / str(run.reused_key)
     model = NCVQVAE.from_pretrained(other)

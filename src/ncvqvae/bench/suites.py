@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.bench.runs import Run
-from ncvqvae.config import Config, load_config, parse_yaml, suggestion, to_dict
+from ncvqvae.config import Config, load_config, parse_yaml, read_yaml, suggestion, to_dict
 from ncvqvae.errors import InputError
 
+MAX_SEEDS = 10_000
 STAGE_SETTINGS = {"stage1": ("ssl", "augmentation", "seed", "tokenizer", "stage1"), "stage2": ("prior", "stage2")}
 """What each stage's weights depend on; those of stage 2 depend on stage 1 as well."""
 
@@ -69,7 +71,7 @@ class Suite:
             for name in models:
                 wanted |= set(_chain(name, self.models))
             chosen = replace(chosen, models={name: model for name, model in self.models.items() if name in wanted})
-        return replace(chosen, seeds=list(range(seeds))) if seeds else chosen
+        return chosen if seeds is None else replace(chosen, seeds=_seeds(seeds, "--seeds"))
 
     def runs(
         self, out: str | Path, *, data_dir: str | Path | None = None, fcn_dir: str | Path | None = None
@@ -116,11 +118,7 @@ def load_suite(name: str | Path) -> Suite:
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read suite {path}: {error}") from None
-        return _suite(parse_yaml(text, str(path)), str(path), path.parent)
+        return _suite(read_yaml(path), str(path), path.parent)
     if str(name) not in suite_names():
         raise InputError(f"unknown suite {str(name)!r}; {suggestion(str(name), suite_names())}, or give a .yaml file")
     text = (resources.files("ncvqvae") / "suites" / f"{name}.yaml").read_text(encoding="utf-8")
@@ -154,6 +152,8 @@ def _suite(values: dict[str, Any], where: str, folder: Path) -> Suite:
 
 def _seeds(value: Any, where: str) -> list[int]:
     """``4`` stands for 0, 1, 2, 3."""
+    if isinstance(value, int) and value > MAX_SEEDS:
+        raise InputError(f"{where} has {value} seeds; give at most {MAX_SEEDS}")
     seeds = list(range(value)) if isinstance(value, int) else value
     if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise InputError(f"{where} has seeds {value!r}; give a number of seeds, or a list of them")
@@ -175,7 +175,7 @@ def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]
                 if key not in names:
                     raise InputError(f"dataset {source['data']} has the unknown key {key!r}; {suggestion(key, names)}")
         for key in ("data", "test"):
-            if key in source and (folder / str(source[key])).is_file():
+            if key in source and os.path.isfile(folder / str(source[key])):  # no error for a name too long
                 source[key] = str((folder / str(source[key])).resolve())
         sources[_checked_name(Path(str(source["data"])).stem)] = source
     return sources
