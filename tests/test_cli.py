@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
+from ncvqvae import NCVQVAE
 from ncvqvae.cli import main
 from ncvqvae.data import read_series
 from ncvqvae.run import claimed
@@ -125,6 +127,8 @@ BAD_INPUT = {
     "unknown option": ([*FIT, "--stage1.epoch", "3"], "--stage1.epochs"),
     "unknown loss": ([*FIT, "--ssl", "barlow"], "barlowtwins"),
     "wrong kind of value": ([*FIT, "--stage1.epochs", "many"], "many"),
+    "more than memory holds": ([*FIT, "--prior.width", "1000000000000"], "not enough memory"),
+    "odd window": ([*FIT, "--tokenizer.n-fft", "9"], "give an even number"),
     "value out of range": ([*FIT, "--stage1.epochs", "0"], "epochs"),
     "settings that are no YAML": (["fit", "data.npz", "--config", "not.yaml", "--out", "new"], "not.yaml"),
     "settings with code": (["fit", "data.npz", "--config", "code.yaml", "--out", "new"], "code.yaml"),
@@ -139,6 +143,9 @@ BAD_INPUT = {
     "length that cannot be": (["sample", "run", "--length", "9", "--out", "new.npz"], "all have length 32"),
     "label and unconditional": (["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"], "label"),
     "unknown format": (["sample", "run", "--out", "new.xlsx"], ".xlsx"),
+    "unknown format of tokens": (["encode", "run", "data.npz", "--out", "new.xlsx"], ".xlsx"),
+    "series to encode of another length": (["encode", "run", "longer.npz", "--out", "new.csv"], "40 time steps"),
+    "half that is not there": (["encode", "run", "data.npz", "--split", "test", "--out", "new.csv"], "no TEST half"),
     "file that is there": (["sample", "run", "--out", "data.npz"], "--overwrite"),
     "no run": (["sample", "nowhere", "--out", "new.npz"], "nowhere"),
     "evaluation of no run": (["evaluate", "nowhere"], "nowhere"),
@@ -147,6 +154,8 @@ BAD_INPUT = {
     "samples of another length": (["evaluate", "run", "--samples", "longer.npz"], "40"),
     "comparison before evaluation": (["report", "run", "--out", "new.html"], "ncvqvae evaluate run"),
     "tables of no bench": (["tables", "nowhere"], "nowhere"),
+    "seeds beyond all use": (["bench", "--suite", "smoke", "--seeds", "999999999999", "--out", "new"], "at most 10000"),
+    "no seeds": (["bench", "--suite", "smoke", "--seeds", "0", "--out", "new"], "--seeds"),
     "unknown suite": (["bench", "--suite", "papper", "--out", "new"], "paper"),
     "unknown command": (["fitt", "data.npz"], "fit"),
     "nothing to fit": (["fit"], "DATA"),
@@ -207,16 +216,39 @@ def test_damaged_runs_get_one_line(
     assert not Path("never.npz").exists()
 
 
+def test_export_writes_three_files() -> None:
+    pytest.importorskip("onnxscript")
+    main(["export", "run", "--out", "onnx"])
+    assert {path.name for path in Path("onnx").iterdir()} == {"encoder.onnx", "decoder.onnx", "prior.onnx"}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv", ".npz"])
+def test_encode_writes_tokens_and_embeddings_in_order(suffix: str) -> None:
+    main(["encode", "run", "data.npz", "--out", f"tokens{suffix}"])
+    model, data = NCVQVAE.from_pretrained("run"), read_series("data.npz")
+    if suffix == ".npz":
+        found = np.load("tokens.npz")
+        tokens, embeddings, y = found["tokens"], found["embeddings"], found["y"]
+    else:
+        read = {".parquet": pd.read_parquet, ".feather": pd.read_feather, ".csv": pd.read_csv}[suffix]
+        table = read(f"tokens{suffix}")
+        tokens, embeddings = table.filter(regex="^token_").to_numpy(), table.filter(regex="^z_").to_numpy()
+        y = table["label"].to_numpy()
+    assert np.array_equal(tokens, model.encode(data.X)) and y.tolist() == data.y.tolist()  # type: ignore[union-attr]
+    np.testing.assert_allclose(embeddings, model.transform(data.X), rtol=1e-6)
+
+
 def test_a_second_process_on_one_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with claimed(work / "shared"), pytest.raises(SystemExit) as stopped:
         main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "shared"])
     assert stopped.value.code == 2 and "another process is writing" in capsys.readouterr().err
 
 
-def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
+
+def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("ncvqvae.run.fit_run", interrupted)
     monkeypatch.setattr("ncvqvae.bench.bench.run_bench", interrupted)
     for arguments, mend in ((FIT, "--resume"), (["bench", "--suite", "smoke", "--out", "b"], "the same command")):

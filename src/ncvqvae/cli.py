@@ -34,13 +34,11 @@ SamplingOptions = partial(SamplingConfig)
 
 @Parameter(name="*", group="Data")
 @dataclass(kw_only=True)
-class DataOptions:
-    """How to read the data."""
+class ColumnOptions:
+    """How to read a dataset."""
 
     data_dir: Path | None = None
     """Folder with <Name>/<Name>_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
-    test: Path | None = None
-    """File to evaluate on (default: the TEST half, or a part of the cases kept aside)."""
     label_column: str | None = None
     """Column with the labels."""
     id_column: str | None = None
@@ -53,6 +51,15 @@ class DataOptions:
     """Cut recordings into windows of this many time steps; a table is then one recording, a row per time step."""
     stride: int | None = None
     """Time steps from one window to the next (default: the window, so that none overlap)."""
+
+
+@Parameter(name="*", group="Data")
+@dataclass(kw_only=True)
+class DataOptions(ColumnOptions):
+    """How to read the data to fit."""
+
+    test: Path | None = None
+    """File to evaluate on (default: the TEST half, or a part of the cases kept aside)."""
 
 
 @app.command
@@ -144,6 +151,55 @@ def sample(
     with counting_progress("sampling", n) as progress:
         write_samples(model, run, request, out, run_form(run), lambda n: progress.advance(progress.task_ids[0], n))
     console().print(f"{n} series in {out}", highlight=False)
+
+
+@app.command
+def encode(
+    run: Path,
+    data: str,
+    /,
+    *,
+    out: Path,
+    split: Literal["train", "test"] = "train",
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    source: ColumnOptions | None = None,
+) -> None:
+    """Write tokens and embeddings of the series in DATA, by the trained model in RUN, to a file.
+
+    Args:
+        run: folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: file to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
+        split: half of the dataset; of a file that stands alone, train is the whole file.
+        overwrite: replace the file if it exists.
+    """
+    from dataclasses import asdict
+
+    from ncvqvae.console import console
+    from ncvqvae.data import load_dataset
+    from ncvqvae.encoding import encode_run
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    series = load_dataset(data, split, **asdict(source or ColumnOptions()))
+    encode_run(run, series, out)
+    console().print(f"tokens and embeddings of {len(series.X)} series in {out}", highlight=False)
+
+
+@app.command
+def export(run: Path, /, *, out: Path) -> None:
+    """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
+
+    Args:
+        run: folder that fit wrote.
+        out: folder to write them to.
+    """
+    from ncvqvae.console import console
+    from ncvqvae.export import export_onnx
+    from ncvqvae.model import NCVQVAE
+
+    for path in export_onnx(NCVQVAE.from_pretrained(run), out):
+        console().print(f"written: {path}", highlight=False, soft_wrap=True)
 
 
 @app.command
@@ -308,6 +364,10 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(
             f"{error.filename or 'file system'}: {error.strerror or error}; free space, or check path and permissions"
         )
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):  # PyTorch's is a RuntimeError
+            raise
+        _fail(f"not enough memory ({str(error)[:200]}); choose smaller settings, for example batch_size or chunk_size")
     except KeyboardInterrupt as interrupt:
         how, code = ("terminated", 143) if interrupt.args == (signal.SIGTERM,) else ("interrupted", 130)
         command = (sys.argv[1:] if arguments is None else arguments)[:1]

@@ -1,0 +1,141 @@
+"""A trained model as three ONNX files, for programs without PyTorch. Randomness stays with the caller.
+
+| file | in | out |
+|---|---|---|
+| ``encoder.onnx`` | ``series`` (n, C, T) float32, in their own units | ``tokens`` (n, N) int64 |
+| ``decoder.onnx`` | ``tokens`` (n, N) int64 | ``series`` (n, C, T) float32, in their own units |
+| ``prior.onnx`` | ``tokens`` (n, N), ``classes`` (n,) int64 | ``logits`` (n, N, K): one step of the sampling |
+
+In ``prior.onnx`` an unknown token is K, and "no class" is the number of classes. ONNX has no inverse STFT, and both
+directions are linear: here they are convolutions.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ncvqvae.errors import InputError
+from ncvqvae.files import replaced
+from ncvqvae.model import NCVQVAE
+from ncvqvae.tokenizer.spectrogram import Spectrogram
+from ncvqvae.tokenizer.tokenizer import Tokenizer
+
+
+class ConvolutionalSpectrogram(nn.Module):
+    """The same transform as :class:`Spectrogram` and the same inverse, as convolutions with the windowed Fourier basis.
+
+    Inverse: x[t] = sum_m w[t - m hop] irfft(u[m])[t - m hop] / sum_m w[t - m hop]^2 (Griffin and Lim 1984).
+    """
+
+    def __init__(self, original: Spectrogram) -> None:
+        super().__init__()
+        self.n_fft, self.hop_length, self.n_timepoints = original.n_fft, original.hop_length, original.n_timepoints
+        window, rows = original.window, original.n_rows
+        basis = torch.fft.rfft(torch.diag(window))
+        units = torch.eye(2 * rows)
+        inverse_basis = torch.fft.irfft(torch.complex(units[:, :rows], units[:, rows:]), n=self.n_fft) * window
+        energy = F.conv_transpose1d(
+            torch.ones(1, 1, original.n_frames), window.square()[None, None], stride=self.hop_length
+        )
+        self.analysis: Tensor
+        self.synthesis: Tensor
+        self.energy: Tensor
+        self.register_buffer("analysis", torch.cat([basis.real, basis.imag], dim=1).T[:, None].contiguous())
+        self.register_buffer("synthesis", inverse_basis[:, None].contiguous())
+        self.register_buffer("energy", self._cut(energy).contiguous())
+
+    def _cut(self, padded: Tensor) -> Tensor:
+        """Without the half window that centring put before the series, and with its length."""
+        first = self.n_fft // 2
+        return padded[..., first : first + self.n_timepoints]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Series (B, C, T) to spectrogram (B, 2 C, rows, frames)."""
+        padded = F.pad(x, (self.n_fft // 2, self.n_fft // 2), mode="reflect")
+        u = F.conv1d(rearrange(padded, "b c t -> (b c) 1 t"), self.analysis, stride=self.hop_length)
+        return rearrange(u, "(b c) (part f) m -> b (part c) f m", c=x.shape[1], part=2)
+
+    def inverse(self, u: Tensor) -> Tensor:
+        """Spectrogram (B, 2 C, rows, frames) to series (B, C, T)."""
+        frames = rearrange(u, "b (part c) f m -> (b c) (part f) m", part=2)
+        x = self._cut(F.conv_transpose1d(frames, self.synthesis, stride=self.hop_length)) / self.energy
+        return rearrange(x, "(b c) 1 t -> b c t", c=u.shape[1] // 2)
+
+
+class _Half(nn.Module):
+    """What both directions share: a tokenizer free of the STFT, and the scaling to and from the data's units."""
+
+    def __init__(self, model: NCVQVAE) -> None:
+        super().__init__()
+        self.tokenizer: Tokenizer = copy.deepcopy(model.tokenizer_)
+        self.tokenizer.spectrogram = ConvolutionalSpectrogram(model.tokenizer_.spectrogram)  # type: ignore[assignment]
+        self.case_ddof = model.scaler_.case_ddof_
+        self.mean: Tensor
+        self.scale: Tensor
+        for name, values in (("mean", model.scaler_.mean_), ("scale", model.scaler_.scale_)):
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32)[:, None])
+
+
+class _Encoder(_Half):
+    def forward(self, series: Tensor) -> Tensor:
+        return self.tokenizer.encode((series - self.mean) / self.scale)
+
+
+class _Decoder(_Half):
+    def forward(self, tokens: Tensor) -> Tensor:
+        series = self.tokenizer.decode(tokens) * self.scale + self.mean
+        if self.case_ddof is None:
+            return series
+        centred = series - series.mean(2, keepdim=True)
+        variance = centred.square().sum(2, keepdim=True) / (series.shape[2] - self.case_ddof)
+        return centred / torch.where(variance > 0, variance.sqrt(), 1.0)
+
+
+def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
+    """Write ``encoder.onnx``, ``decoder.onnx`` and ``prior.onnx``; the number of series is free in each.
+
+    Raises:
+        InputError: if the extra ``onnx`` is not installed, or series differ in length.
+    """
+    if model.length_counts_ is not None:
+        raise InputError("a model of series of unequal lengths cannot be exported; fit it on series of one length")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    series = torch.zeros(2, model.n_channels_, model.n_timepoints_)
+    tokens = torch.zeros(2, model.tokenizer_.n_tokens, dtype=torch.int64)
+    classes = torch.zeros(2, dtype=torch.int64)
+    parts = {
+        "encoder": (_Encoder(model), {"series": series}, "tokens"),
+        "decoder": (_Decoder(model), {"tokens": tokens}, "series"),
+        "prior": (copy.deepcopy(model.prior_), {"tokens": tokens, "classes": classes}, "logits"),
+    }
+    return [_export(folder / f"{name}.onnx", *part) for name, part in parts.items()]
+
+
+def _export(path: Path, network: nn.Module, inputs: dict[str, Tensor], output: str) -> Path:
+    n = torch.export.Dim("n", min=1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # notes on the exporter's own inner life
+            program = torch.onnx.export(
+                network.eval(),
+                kwargs=inputs,
+                input_names=list(inputs),
+                output_names=[output],
+                dynamic_shapes={name: {0: n} for name in inputs},
+                dynamo=True,
+                verbose=False,
+            )
+    except ModuleNotFoundError as error:
+        raise InputError(f"ONNX export needs {error.name}; pip install 'ncvqvae[onnx]'") from None
+    assert program is not None
+    with replaced(path) as temporary:
+        program.save(temporary)
+    return path
