@@ -3,23 +3,30 @@
 #   make test    the test suite
 #   make lint    ruff and mypy
 #   make bench   speed, as ratios
+#   make test-oldest, make test-newest    the suite on the lower bounds, or on the newest releases
+#   make faults  kill real processes and read mutated files, for hours: KILLS=120, FILES=100000
 # Settings: PYTHON=python3.12, VENV=/elsewhere/venv, JOBS=8 (test processes), RUN=runs/demo.
+# TORCH=torch==2.13.0 is what both of these install of torch; TORCH='torch>=2.4' leaves it to pip (or to its lower bound).
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13 python3.14 python,\
     $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
 VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
 JOBS ?= 2
 RUN ?= runs/demo
+KILLS ?= 120
+FILES ?= 100000
+TORCH ?= torch==2.13.0
 
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test test-oldest test-newest faults lint format bench clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 
 setup: $(READY)
 
@@ -37,6 +44,25 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
+# Each has an environment of its own; test-oldest's bounds are those of pyproject.toml with >= read as ==.
+test-oldest: VENV_OF_BOUNDS := .venv-oldest
+test-newest: VENV_OF_BOUNDS := .venv-newest
+test-oldest: bounds.oldest.txt
+test-newest: bounds.newest.txt
+test-oldest test-newest:
+	@$(MAKE) --no-print-directory VENV=$(VENV_OF_BOUNDS) CONSTRAINTS=$< test
+
+bounds.oldest.txt: pyproject.toml
+	@sed -n '/^dependencies = \[/,/^\]/s/^ *"\([^">]*\)>=\(.*\)",$$/\1==\2/p' $< | grep -v '^torch==' > $@
+	@echo '$(TORCH)' >> $@
+
+bounds.newest.txt: pyproject.toml
+	@echo '$(TORCH)' > $@
+
+faults: $(READY)
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kill.py --kills $(KILLS)
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/fuzz.py --files $(FILES)
+
 lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,7 +76,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-newest bounds.*.txt build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A stamp is touched only after a whole install, so an interrupted one is taken up again.
 # Some systems ship Python without ensurepip: there the environment gets its pip from the outer one.
@@ -60,7 +86,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
 	    $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 
-$(READY): pyproject.toml constraints.txt | $(BIN)/python
+$(READY): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing ncvqvae and its dependencies into $(VENV)"
 	@$(INSTALL) -e '.[test]'
 	@touch $@

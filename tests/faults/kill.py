@@ -48,11 +48,11 @@ def victims(folder: Path) -> dict[str, Victim]:
     def bench_weights() -> list[str]:
         return [weights_digest(folder / f"bench/data/naive/{seed}") for seed in range(2)]
 
-    sample = ["sample", "whole", "-n", "3000", "--out", "cut.npz"]
+    sample = ["sample", "whole", "-n", "3000", "--sampling.chunk-size", "16", "--overwrite", "--out", "cut.npz"]
     bench = ["bench", "--suite", "suite.yaml", "--out", "bench", "--workers", "2"]
     return {
         "fit": Victim([*FIT, "--out", "cut"], ["cut"], lambda: weights_digest(folder / "cut"), 0.5),
-        "sample": Victim(sample, ["cut.npz"], lambda: (folder / "cut.npz").read_bytes(), 0.15),
+        "sample": Victim(sample, ["cut.npz", ".cut.npz.parts"], lambda: (folder / "cut.npz").read_bytes(), 0.15),
         "evaluate": Victim(["evaluate", "whole"], ["whole/metrics.json", "whole/figures", "cache"], metrics, 0.2),
         "bench": Victim(bench, ["bench"], bench_weights, 0.15),
     }

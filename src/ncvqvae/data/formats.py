@@ -145,8 +145,10 @@ class _NpzFormat:
         self.close()
 
     def close(self) -> None:
-        self._member.close()
-        self._archive.close()
+        try:
+            self._member.close()
+        finally:  # on a full disk the first fails, and what is left open would fail again when it is collected
+            self._archive.close()
 
 
 class _NpyFormat:
