@@ -130,8 +130,8 @@ def sample(
 
     Args:
         run: folder that fit wrote.
-        out: file to write: .npz (X and y), .npy, .csv, .tsv, .parquet, .feather or .ts; a table has the columns of the
-            run's own table.
+        out: file to write: .npz (X and y), .npy, .csv, .tsv, .parquet, .feather, .ts or .arff; a table has the
+            columns of the run's own table.
         n: number of series.
         label: class of all series (default: labels drawn from the train split's distribution).
         unconditional: sample without a class.

@@ -70,6 +70,20 @@ def test_labels_come_back_with_their_kind(suffix: str, n_channels: int, labels: 
         assert again.y is not None and again.y.tolist() == y and again.y.dtype == np.array(y).dtype
 
 
+@pytest.mark.parametrize("n_channels", [1, 3])
+@pytest.mark.parametrize(
+    "labels", [["walk", "stand still", "walk", "läuft"], [-1, 1, 1, 7], [True, False, False, True]]
+)
+def test_arff_comes_back_as_it_was_written(labels: list[object], n_channels: int, tmp_path: Path) -> None:
+    X = random_series(n_channels=n_channels)
+    X[0, :, 4:], X[2, 0, 1] = np.nan, np.nan
+    write_series(tmp_path / "x.arff", X, labels)
+    again = read_series(tmp_path / "x.arff")
+    np.testing.assert_array_equal(again.X, X)
+    assert again.y.tolist() == labels
+    assert [p.name for p in tmp_path.iterdir()] == ["x.arff"]
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_binary_formats_keep_digits_that_are_strings(suffix: str, tmp_path: Path) -> None:
     write_series(tmp_path / f"x{suffix}", random_series(), ["1", "2", "1", " 2"])
@@ -142,8 +156,10 @@ BAD_WRITES = {
     "no folder": ("none/x.csv", random_series(), None, "no such folder; create it first"),
     "mixed labels": ("x.csv", random_series(2), [1, "a"], "labels of mixed or foreign kinds; use strings"),
     "tuple labels": ("x.npz", random_series(2), [(1, 2), (3, 4)], "labels of mixed or foreign kinds"),
-    "colon in .ts": ("x.ts", random_series(2), ["a:b", "c"], "a .ts file cannot hold the label 'a:b'; use .npz"),
-    "space in .ts": ("x.ts", random_series(2), ["a b", "c"], "a .ts file cannot hold the label 'a b'"),
+    "colon in .ts": ("x.ts", random_series(2), ["a:b", "c"], "this format cannot hold the label 'a:b'; use .npz"),
+    "space in .ts": ("x.ts", random_series(2), ["a b", "c"], "this format cannot hold the label 'a b'"),
+    "comma in .arff": ("x.arff", random_series(2), ["a,b", "c"], "this format cannot hold the label 'a,b'"),
+    "no label in .arff": ("x.arff", random_series(2), None, "an .arff file has a label last; use .ts, .npz"),
     "empty label": ("x.csv", random_series(2), ["", "c"], "labels that are empty or have spaces around them: ''"),
     "no series": ("x.csv", random_series()[:0], None, "no values"),
     "no value": ("x.csv", np.array([[np.nan, np.nan], [1, 2]]), None, "series 0 has no value at all"),
@@ -156,7 +172,7 @@ def test_what_cannot_be_written_gets_one_line_and_leaves_nothing(name: str, tmp_
     file_name, X, y, message = BAD_WRITES[name]
     with pytest.raises(InputError) as caught:
         write_series(tmp_path / file_name, X, y)
-    assert f": {message}" in str(caught.value) and "\n" not in str(caught.value)
+    assert f": {message}" in str(caught.value) and "\n" not in str(caught.value) and ".tmp:" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -24,6 +24,7 @@ class Layout(NamedTuple):
     n_channels: int
     n_timepoints: int
     label_kind: str | None  # NumPy's dtype kind; None for unlabelled series
+    where: Path  # the file's final name, for error lines
     form: TableForm | None = None  # of tables; None for the form that is documented in `writers`
 
 
@@ -111,7 +112,9 @@ class _UcrFormat(_CsvFormat):
         form = layout.form or wide_form(layout.n_channels, layout.n_timepoints, layout.label_kind is not None)
         if layout.form is None:
             if layout.label_kind is None or layout.n_channels > 1:
-                raise bad_input(path, "a .tsv file has one channel and a label first", "use .csv, .npz or .parquet")
+                raise bad_input(
+                    layout.where, "a .tsv file has one channel and a label first", "use .csv, .npz or .parquet"
+                )
             form = replace(form, header=False, separator="\t")
         super().__init__(path, layout._replace(form=form), n_cases)
 
@@ -157,7 +160,7 @@ class _NpyFormat:
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
         assert n_cases is not None, "SeriesWriter asks for it"
         if layout.label_kind is not None:
-            raise bad_input(path, "a .npy file cannot hold labels", "use .npz, or series without labels")
+            raise bad_input(layout.where, "a .npy file cannot hold labels", "use .npz, or series without labels")
         self._file = path.open("wb")
         shape = (n_cases, layout.n_channels, layout.n_timepoints)
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -173,8 +176,8 @@ class _NpyFormat:
         self._file.close()
 
 
-class _TsFormat:
-    """A .ts file: its header lists the classes, so the series wait in a second file until all are known."""
+class _ClassesFirst:
+    """Text whose header lists the classes, so the series wait in a second file until all are known."""
 
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
         self._path = path
@@ -185,16 +188,12 @@ class _TsFormat:
         self._missing, self._lengths = False, {layout.n_timepoints}
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
-        names = None if labels is None else [_ts_label(label, self._path) for label in labels.tolist()]
-        for case, (series, length) in enumerate(zip(X, series_lengths(X).tolist(), strict=True)):
+        names = [None] * len(X) if labels is None else [self._name(label) for label in labels.tolist()]
+        self._classes.update((name, None) for name in names if name is not None)
+        for series, length, name in zip(X, series_lengths(X).tolist(), names, strict=True):
             self._lengths.add(length)
             self._missing |= bool(np.isnan(series[:, :length]).any())
-            # NumPy writes the shortest decimal that reads back as the same float32.
-            parts = [",".join(channel).replace("nan", "?") for channel in series[:, :length].astype(str)]
-            if names is not None:
-                parts.append(names[case])
-                self._classes.setdefault(names[case])
-            self._body.write(":".join(parts) + "\n")
+            self._body.write(self._line(series, length, name) + "\n")
 
     def finish(self) -> None:
         self._body.seek(0)
@@ -206,6 +205,26 @@ class _TsFormat:
     def close(self) -> None:
         self._body.close()
         self._body_path.unlink(missing_ok=True)
+
+    def _name(self, label: object) -> str:
+        """The label as it is written."""
+        raise NotImplementedError
+
+    def _line(self, series: np.ndarray, length: int, name: str | None) -> str:
+        raise NotImplementedError
+
+    def _header(self) -> list[str]:
+        raise NotImplementedError
+
+
+class _TsFormat(_ClassesFirst):
+    """A .ts file: channels are set apart by colons, and a shorter series has fewer values."""
+
+    def _name(self, label: object) -> str:
+        return _plain_label(label, self._layout.where, ": ")
+
+    def _line(self, series: np.ndarray, length: int, name: str | None) -> str:
+        return ":".join([*_texts(series[:, :length]), *([] if name is None else [name])])
 
     def _header(self) -> list[str]:
         univariate = str(self._layout.n_channels == 1).lower()
@@ -219,6 +238,29 @@ class _TsFormat:
         return [*lines, *size, f"@classLabel {classes}", "@data"]
 
 
+class _ArffFormat(_ClassesFirst):
+    """WEKA's .arff in the archive's manner: the label last, several channels as one relational attribute."""
+
+    def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
+        if layout.label_kind is None:
+            raise bad_input(layout.where, "an .arff file has a label last", "use .ts, .npz or .parquet")
+        super().__init__(path, layout, n_cases)
+
+    def _name(self, label: object) -> str:
+        text = _plain_label(label, self._layout.where, "'\",?@{}%\\")
+        return f"'{text}'" if " " in text else text
+
+    def _line(self, series: np.ndarray, length: int, name: str | None) -> str:
+        values = "\\n".join(_texts(series))
+        return f"{values},{name}" if len(series) == 1 else f"'{values}',{name}"
+
+    def _header(self) -> list[str]:
+        steps = [f"@attribute t{step} numeric" for step in range(self._layout.n_timepoints)]
+        if self._layout.n_channels > 1:
+            steps = ["@attribute series relational", *(f"  {step}" for step in steps), "@end series"]
+        return ["@relation series", *steps, f"@attribute label {{{','.join(self._classes)}}}", "@data"]
+
+
 FORMATS: dict[str, type[Format]] = {
     ".npz": _NpzFormat,
     ".npy": _NpyFormat,
@@ -227,14 +269,22 @@ FORMATS: dict[str, type[Format]] = {
     ".parquet": _ParquetFormat,
     ".feather": _FeatherFormat,
     ".ts": _TsFormat,
+    ".arff": _ArffFormat,
 }
-TEXT_SUFFIXES = (".csv", ".tsv", ".ts")
+TEXT_SUFFIXES = (".csv", ".tsv", ".ts", ".arff")
 SIZED = (".npz", ".npy")
 """Formats whose header says the number of series."""
 
 
-def _ts_label(label: object, path: Path) -> str:
+def _texts(series: np.ndarray) -> list[str]:
+    """Each channel of a series (n_channels, length) as text, ``?`` for what is missing."""
+    # NumPy writes the shortest decimal that reads back as the same float32.
+    return [",".join(channel).replace("nan", "?") for channel in series.astype(str)]
+
+
+def _plain_label(label: object, where: Path, forbidden: str) -> str:
+    """The label as text, refused where it has a sign that means something in the format."""
     text = str(label)
-    if ":" in text or any(c.isspace() for c in text):
-        raise bad_input(path, f"a .ts file cannot hold the label {text!r}", "use .npz or .parquet")
+    if any(c in forbidden or (c.isspace() and c != " ") for c in text):
+        raise bad_input(where, f"this format cannot hold the label {text!r}", "use .npz or .parquet")
     return text

@@ -6,10 +6,10 @@
 | .npy | `X` alone |
 | .csv, .parquet, .feather | a given `TableForm`; else wide: `label`, then `t0, t1 …`, or `c0_t0 … c1_t0 …` |
 | .tsv | label first, no header, one channel |
-| .ts | the archive's text format |
+| .ts, .arff | the archive's text formats; .arff needs a label |
 
-`read_series` reads all of them back with the same values. The text formats (.csv, .ts) know no label dtype: on the
-way back labels "1", "2" are integers and "true" is a boolean. Files are written under a temporary name in the same
+`read_series` reads all of them back with the same values. The text formats (.csv, .ts, .arff) know no label dtype: on
+the way back labels "1", "2" are integers and "true" is a boolean. Files are written under a temporary name in the same
 folder and renamed when complete; under its final name a file is whole or not there.
 """
 
@@ -40,7 +40,7 @@ class SeriesWriter:
         ...         writer.write(X, y)
 
     Args:
-        path: .npz, .npy, .csv, .tsv, .parquet, .feather or .ts; an existing file is replaced.
+        path: .npz, .npy, .csv, .tsv, .parquet, .feather, .ts or .arff; an existing file is replaced.
         n_cases: total number of series; .npz and .npy need it (the header says it), others check it at the end.
         form: how tables are laid out; a form without a header serves only for files of its own type.
 
@@ -70,7 +70,8 @@ class SeriesWriter:
         """Append series (n, n_channels, n_timepoints) or (n, n_timepoints) and their labels (n,) or None."""
         X = check_series(X, where=self.path, min_cases=1, min_timepoints=1)
         labels = check_labels(y, len(X), where=self.path)
-        layout = Layout(X.shape[1], X.shape[2], None if labels is None else labels.dtype.kind, self._form)
+        kind = None if labels is None else labels.dtype.kind
+        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form)
         self._check_chunk(layout, labels)
         with _disk_errors(self.path):
             if self._file is None:
