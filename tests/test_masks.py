@@ -145,6 +145,20 @@ def test_lengths_follow_the_class_and_survive_the_files(tmp_path: Path) -> None:
         fitted.sample(2, length=34)
 
 
+@pytest.mark.parametrize("form", ["channels first", "one channel, without its axis"])
+def test_a_list_in_is_a_list_out(form: str, tmp_path: Path) -> None:
+    X, y = ragged()
+    given = [(x if form == "channels first" else x[0])[..., : LENGTHS[label]] for x, label in zip(X, y, strict=True)]
+    shapes = dict(zip(y, map(np.shape, given), strict=True))
+    fitted = NCVQVAE(settings=TINY).fit(given, y)
+    fitted.save_pretrained(tmp_path)
+    for model in (fitted, NCVQVAE.from_pretrained(tmp_path)):
+        made = model.sample(20)
+        assert isinstance(made.X, list) and len(made.X) == 20
+        assert [series.shape for series in made.X] == [shapes[label] for label in made.y]
+        assert all(np.isfinite(series).all() for series in made.X)
+
+
 def test_a_list_of_series_is_the_same_as_padding() -> None:
     X, y = ragged()
     cut = [series[:, : LENGTHS[label]] for series, label in zip(X, y, strict=True)]
@@ -181,7 +195,7 @@ def test_every_figure_is_finite_on_unequal_series_with_gaps(tmp_path: Path, monk
     X, y = ragged()
     X[::4, 0, 3:6] = np.nan
     labels = np.array(y)
-    model = NCVQVAE(settings=TINY).fit(X, labels)
+    model = NCVQVAE(settings=TINY).fit([x[:, : LENGTHS[label]] for x, label in zip(X, y, strict=True)], labels)
     metrics = score_model(model, Splits("x", X, labels, X[:12], labels[:12], "")).metrics
     assert {"val_recon", "knn", "fid", "is", "cas", "copied", "fid_labelled"} <= set(metrics)
     assert np.isfinite(list(metrics.values())).all()

@@ -81,6 +81,14 @@ def test_channels_come_back_in_their_place(channels: int) -> None:
     assert fitted.reconstruct(X).shape == X.shape
 
 
+def test_32_channels_each_in_its_own_units(tmp_path: Path) -> None:
+    X = series(32) + 1000 * np.arange(32, dtype=np.float32)[:, None]
+    NCVQVAE(settings=TINY).fit(X).save_pretrained(tmp_path)
+    made = NCVQVAE.from_pretrained(tmp_path).sample(9).X
+    assert made.shape == (9, 32, LENGTH)
+    np.testing.assert_allclose(made.mean((0, 2)), X.mean((0, 2)), atol=100)
+
+
 def test_series_without_a_channel_axis_come_back_without_one() -> None:
     flat = fitted_at_once(series()[:, 0])
     assert flat.sample(9).X.shape == (9, LENGTH)

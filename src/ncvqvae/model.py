@@ -6,10 +6,10 @@ import copy
 import hashlib
 import operator
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from ncvqvae.data import (
     GlobalScaler,
     ScaledSeries,
     beyond,
+    case_chunks,
     check_labels,
     check_series,
     cut_or_pad,
@@ -69,6 +70,13 @@ class Samples(NamedTuple):
 
     X: np.ndarray
     y: np.ndarray | None
+
+
+def joined(parts: Iterable[Samples]) -> Samples:
+    """What :meth:`NCVQVAE.iter_samples` gave, in one array."""
+    parts = list(parts)
+    y = None if parts[0].y is None else np.concatenate([part.y for part in parts if part.y is not None])
+    return Samples(np.concatenate([part.X for part in parts]), y)
 
 
 class NCVQVAE(TransformerMixin, BaseEstimator):
@@ -196,10 +204,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 f"series have {series.shape[2]} time steps, fewer than the STFT window of {n_fft}; "
                 "set a smaller tokenizer.n_fft"
             )
-        lowest, highest = (pick.reduce(series, axis=None) for pick in (np.fmin, np.fmax))  # NaN aside
+        lowest, highest = (  # NaN aside
+            pick.reduce([pick.reduce(chunk, axis=None) for chunk in case_chunks(series)]) for pick in (np.fmin, np.fmax)
+        )
         if lowest == highest:
             raise InputError(f"all values are {lowest:g}: there is nothing to learn; check which columns are read")
-        self.flat_ = not isinstance(X, list) and np.ndim(X) == 2
+        self.listed_ = isinstance(X, (list, tuple)) and len({np.shape(case) for case in X}) > 1
+        self.flat_ = np.ndim(X[0]) == 1 if self.listed_ else not isinstance(X, list) and np.ndim(X) == 2
         self.n_cases_, self.n_channels_, self.n_timepoints_ = series.shape
         labels = check_labels(y, len(series))
         self.classes_, self.class_counts_ = _classes(labels)
@@ -212,8 +223,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def _check_identity(self, path: Path, series: np.ndarray, y: Any) -> None:
         """Checkpoints are continued only by the same settings on the same data."""
         digest = hashlib.sha256(repr((to_dict(self.config_), series.shape, None if y is None else list(y))).encode())
-        for rows in np.array_split(series, max(1, len(series) // 1024)):
-            digest.update(np.ascontiguousarray(rows).tobytes())
+        for chunk in case_chunks(series):
+            digest.update(np.ascontiguousarray(chunk).tobytes())
         if path.exists() and path.read_text() != digest.hexdigest():
             raise InputError(
                 f"{path.parent} has checkpoints of other data or settings; use the same, or another folder"
@@ -325,10 +336,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         seed: int | None = None,
         **sampling: Any,
     ) -> Samples:
-        """Generate ``n`` new series; see :meth:`iter_samples` for the arguments."""
-        parts = list(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
-        y = None if parts[0].y is None else np.concatenate([p.y for p in parts if p.y is not None])
-        return Samples(np.concatenate([p.X for p in parts]), y)
+        """Generate ``n`` new series; see :meth:`iter_samples` for the arguments.
+
+        A model that was fitted on a list of series of unequal lengths gives a list back, each without padding.
+        """
+        made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
+        if not self.listed_:
+            return made
+        lengths = series_lengths(made.X[:, None] if self.flat_ else made.X)
+        return Samples(cast(Any, [x[..., :end] for x, end in zip(made.X, lengths, strict=True)]), made.y)
 
     def iter_samples(
         self,
@@ -478,6 +494,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             "n_channels": self.n_channels_,
             "n_timepoints": self.n_timepoints_,
             "flat": self.flat_,
+            "listed": self.listed_,
             "classes": self.classes_.tolist(),
             "class_counts": self.class_counts_.tolist(),
             "scaler": self.scaler_.get_state(),
@@ -554,6 +571,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             int(data[name]) for name in ("n_cases", "n_channels", "n_timepoints")
         )
         model.flat_ = bool(data["flat"])
+        model.listed_ = bool(data.get("listed", False))  # models from before it gave arrays
         model.n_features_in_ = model.n_timepoints_ * model.n_channels_
         model.classes_ = _label_array(_as_labels(data["classes"]))
         model.class_counts_ = np.array(data["class_counts"], dtype=int)

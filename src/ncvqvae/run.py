@@ -64,7 +64,11 @@ class DataSource:
     """Time steps from one window to the next."""
 
     def load(self, seed: int = 0) -> Splits:
-        """Both splits; ``seed`` draws the part kept aside where there is no TEST half."""
+        """Both splits in memory; ``seed`` draws the part kept aside where there is no TEST half."""
+        return self.locate(seed).in_memory()
+
+    def locate(self, seed: int = 0) -> Splits:
+        """The same, but what is memory-mapped stays on disk."""
         options = asdict(self)
         return load_splits(options.pop("data"), seed=seed, **options)
 
@@ -106,7 +110,7 @@ def fit_run(
             _check_same_run(folder, source, model, resume)
             return NCVQVAE.from_pretrained(folder)
         config = model._config()
-        splits = source.load(config.seed)
+        splits = source.locate(config.seed)
         _check_same_run(folder, source, model, resume)
         if announce is not None:
             announce(splits, model.estimate_seconds(splits.X_train, splits.y_train))

@@ -18,7 +18,7 @@ from ncvqvae.evaluation.memorisation import Memorisation, memorisation
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
 from ncvqvae.evaluation.tokens import token_usage
-from ncvqvae.model import NCVQVAE, Samples
+from ncvqvae.model import NCVQVAE, Samples, joined
 
 
 @dataclass
@@ -123,8 +123,8 @@ def score_model(
     metrics = model_figures(model, splits)
     progress("sampling")
     n = n_unconditional(len(splits.X_test))
-    unconditional = model.sample(n, unconditional=True, seed=seed).X
-    first = None if y_train is None else model.sample(n, seed=seed + 1)
+    unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
+    first = None if y_train is None else joined(model.iter_samples(n, seed=seed + 1))
     made = unconditional if first is None else first.X
     metrics |= token_figures(model, splits, made)
 
@@ -132,7 +132,7 @@ def score_model(
     generated = GeneratedData(unconditional=scaled.generated(unconditional))
     if first is not None and y_train is not None:
         wanted = cas_labels(y_train)
-        for_cas = model.sample(len(wanted), wanted, seed=seed + 2)
+        for_cas = joined(model.iter_samples(len(wanted), wanted, seed=seed + 2))
         generated = GeneratedData(
             generated.unconditional, scaled.generated(first.X), first.y, scaled.generated(for_cas.X), for_cas.y
         )

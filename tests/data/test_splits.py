@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from ncvqvae.data import load_dataset, load_splits, series_lengths, write_series
+from ncvqvae.data.mapped import MappedRows
 from ncvqvae.data.splits import stratified_holdout
 from ncvqvae.data.ucr import find_dataset, shipped_folder
 from ncvqvae.errors import InputError
@@ -191,6 +193,32 @@ def test_unlabelled_series_are_split_too(tmp_path: Path) -> None:
     splits = load_splits(tmp_path / "x.npz", holdout=0.2)
     assert splits.y_train is None and splits.y_test is None
     assert len(splits.X_test) == 2 and splits.note.endswith("(seed 0)")
+
+
+def test_a_mapped_array_is_split_without_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ncvqvae.data.checks.CHUNK_VALUES", 10_000)
+    X = np.random.default_rng(0).normal(size=(4000, 1, 500)).astype(np.float32)
+    np.save(tmp_path / "x.npy", X)
+    expected = load_splits(X)
+    tracemalloc.start()
+    splits = load_splits(tmp_path / "x.npy")
+    assert tracemalloc.get_traced_memory()[1] < X.nbytes / 4
+    tracemalloc.stop()
+    assert isinstance(splits.X_train, MappedRows) and isinstance(splits.X_test, MappedRows)
+    for part, whole in zip(splits.in_memory(), expected, strict=True):
+        if isinstance(whole, np.ndarray):
+            np.testing.assert_array_equal(part, whole)
+    assert splits.X_train.shape == expected.X_train.shape and len(splits.X_test) == len(expected.X_test)
+
+
+def test_constant_series_are_noted(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(10, 2, 6)).astype(np.float32)
+    X[:, 1] = 3
+    assert "constant" not in load_splits(X).note
+    X[:8] = 3
+    X[0, 0, 2] = np.nan
+    kept = stratified_holdout(None, 10, holdout=0.3, seed=0).kept
+    assert load_splits(X).note.endswith(f"; constant training series: {(kept < 8).sum()} of 7")
 
 
 def test_the_holdout_is_drawn_by_seed_alone() -> None:

@@ -1,6 +1,6 @@
 """Data in and out: datasets by name, files of users, checks, scaling. Knows nothing of the model."""
 
-from ncvqvae.data.checks import check_labels, check_pair, check_series
+from ncvqvae.data.checks import case_chunks, check_labels, check_pair, check_series
 from ncvqvae.data.columns import TableOptions
 from ncvqvae.data.forms import TableForm
 from ncvqvae.data.masks import (
@@ -30,6 +30,7 @@ __all__ = [
     "TableOptions",
     "are_unequal",
     "beyond",
+    "case_chunks",
     "check_labels",
     "check_pair",
     "check_series",

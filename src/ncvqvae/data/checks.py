@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ncvqvae.data.mapped import MappedRows
 from ncvqvae.errors import InputError
 
 # Values looked at in one go: keeps temporaries small beside a memory-mapped array.
@@ -48,7 +49,7 @@ def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoi
     Args:
         X: array, list of arrays or pandas.DataFrame, (n_cases, n_timepoints) or (n_cases, n_channels, n_timepoints)
             A 2-D input has one channel; arrays in a list may differ in length. A float32 3-D array is returned without
-            a copy, and a memory-mapped array of any dtype as it is.
+            a copy, and a memory-mapped array (or rows of one) of any dtype as it is.
         where: what the error line names as the place, e.g. a file.
         min_cases, min_timepoints: fewest series and time steps that make sense to the caller.
 
@@ -66,7 +67,7 @@ def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoi
     series = array[:, None, :] if array.ndim == 2 else array
     _check_size(series.shape, where, min_cases, min_timepoints)
     _check_values(series, where)
-    return series if isinstance(series, np.memmap) else series.astype(np.float32, copy=False)
+    return series if isinstance(series, (np.memmap, MappedRows)) else series.astype(np.float32, copy=False)
 
 
 def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | None:
@@ -132,12 +133,12 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
     if isinstance(X, (list, tuple)):
         X = _stacked(X, where)
     try:
-        array = np.asanyarray(X)
+        array: Any = X if isinstance(X, MappedRows) else np.asanyarray(X)
     except ValueError as error:
         raise bad_input(where, f"not an array of series ({error})", "give series of one shape") from None
     if array.dtype.kind not in "iufb":
         raise bad_input(where, f"values of dtype {array.dtype}", "give real numbers (float or integer dtype)")
-    return array
+    return array  # rows of a mapped array pass for one
 
 
 def _stacked(cases: Sequence[Any], where: object) -> Any:

@@ -65,6 +65,13 @@ def has_missing(X: np.ndarray) -> bool:
     return any(bool(np.isnan(chunk).any()) for chunk in case_chunks(X))
 
 
+def n_constant(X: np.ndarray) -> int:
+    """How many series never change, in any channel."""
+    return sum(
+        int((~(np.fmax.reduce(c, axis=2) > np.fmin.reduce(c, axis=2))).all(axis=1).sum()) for c in case_chunks(X)
+    )
+
+
 def are_unequal(X: np.ndarray) -> bool:
     """Tell unequal lengths from gaps: at least half of all that is missing stands behind the end of a series."""
     missing = sum(int(np.isnan(chunk).sum()) for chunk in case_chunks(X))

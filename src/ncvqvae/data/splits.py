@@ -13,7 +13,8 @@ import numpy as np
 from ncvqvae.data.checks import bad_input, check_label_pair, check_pair
 from ncvqvae.data.columns import Raw, TableOptions, from_frame
 from ncvqvae.data.forms import TableForm, file_form
-from ncvqvae.data.masks import are_unequal, cut_or_pad, series_lengths
+from ncvqvae.data.mapped import take
+from ncvqvae.data.masks import are_unequal, cut_or_pad, n_constant, series_lengths
 from ncvqvae.data.recordings import Windows, as_recordings, cut_windows, split_in_time
 from ncvqvae.data.tables import READERS, Series, checked, read_raw, series_files
 from ncvqvae.data.ucr import archive_names, find_dataset
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 class Splits(NamedTuple):
     """A dataset in two parts.
 
-    X_* are float32 (n_cases, n_channels, n_timepoints) in the units of the file, y_* labels (n_cases,) or None.
-    `name` is short and safe in file names; `note` is a sentence for the user on how the parts came about, or ''.
+    X_* are float32 (n_cases, n_channels, n_timepoints) in the units of the file, y_* labels (n_cases,) or None. Parts
+    of a memory-mapped array stay on disk, see `MappedRows`. `name` is short and safe in file names; `note` tells the
+    user how the parts came about and how many series are constant, or is ''.
     """
 
     name: str
@@ -35,6 +37,10 @@ class Splits(NamedTuple):
     X_test: np.ndarray
     y_test: np.ndarray | None
     note: str
+
+    def in_memory(self) -> Splits:
+        """The same splits with both parts as arrays."""
+        return self._replace(X_train=np.asarray(self.X_train), X_test=np.asarray(self.X_test))
 
 
 class _Halves(NamedTuple):
@@ -123,12 +129,21 @@ def load_splits(
     windows = None if window is None else Windows(window, stride)
     halves = _locate(source, data_dir)
     test_file = halves.test if test is None else Path(test)
-    if test_file is None:
-        if not 0 < holdout < 1:
-            raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
-        if windows is not None:
-            return _hold_out_in_time(halves, options, windows, holdout)
-        return _hold_out(halves.name, _read(halves.train, options, None), seed, holdout)
+    if test_file is not None:
+        splits = _pair(halves, test_file, options, windows)
+    elif not 0 < holdout < 1:
+        raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
+    elif windows is not None:
+        splits = _hold_out_in_time(halves, options, windows, holdout)
+    else:
+        splits = _hold_out(halves.name, _read(halves.train, options, None), seed, holdout)
+    constant = n_constant(splits.X_train)
+    noticed = f"constant training series: {constant} of {len(splits.X_train)}" if constant else ""
+    return splits._replace(note="; ".join(part for part in (splits.note, noticed) if part))
+
+
+def _pair(halves: _Halves, test_file: Path, options: TableOptions, windows: Windows | None) -> Splits:
+    """Read both halves of a dataset that has them."""
     train_part = _read(halves.train, options, windows)
     test_part = _read(test_file, options, windows, min_cases=1)
     labels = _in_one_kind(train_part.y, test_part.y)
@@ -207,7 +222,7 @@ def _hold_out(name: str, data: Series, seed: int, holdout: float) -> Splits:
     stratified = "" if data.y is None else ", stratified by class"
     note = f"no TEST half: {len(aside)} of {n_cases} cases kept aside for evaluation (seed {seed}{stratified})"
     y_kept, y_aside = (None, None) if data.y is None else (data.y[kept], data.y[aside])
-    return Splits(name, data.X[kept], y_kept, data.X[aside], y_aside, note)
+    return Splits(name, take(data.X, kept), y_kept, take(data.X, aside), y_aside, note)
 
 
 def _hold_out_in_time(halves: _Halves, options: TableOptions, windows: Windows, holdout: float) -> Splits:
