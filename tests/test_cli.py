@@ -24,6 +24,17 @@ TINY = {
 }
 
 
+TABLES = {
+    "empty": "",
+    "latin": "label,t0,t1\nä,1,2\nb,3,4\n",
+    "words": "t0,t1\nu,v\nw,x\n",
+    "klass": "t0,t1,klass\n1,2,a\n3,4,b\n",
+    "nothing": "t0,t1\n,\n,\n",
+    "ids": "id,t0,t1\n1,2,3\n1,4,5\n",
+    "times": "id,time,v\n7,0,1\n7,0,2\n8,0,1\n8,1,1\n",
+}
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, settings, and a fitted run in ``run``."""
@@ -35,6 +46,13 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "unseen.npz", X=rng.normal(size=(6, 1, 32)), y=np.array(["a", "b", "z"] * 2))
     np.savez(folder / "constant.npz", X=np.ones((6, 1, 32)), y=np.array(["a", "b", "c"] * 2))
     np.savez(folder / "complex.npz", X=np.ones((6, 1, 32), complex))
+    np.savez(folder / "infinite.npz", X=np.full((6, 32), np.inf))
+    np.savez(folder / "objects.npz", X=np.array([[1, "a"], [2, "b"]], dtype=object))
+    np.savez(folder / "alone.npz", X=rng.normal(size=(1, 32)))
+    np.savez(folder / "step.npz", X=rng.normal(size=(6, 1)))
+    np.savez(folder / "each.npz", X=rng.normal(size=(6, 32)), y=list("abcdef"))
+    for name, text in TABLES.items():
+        (folder / f"{name}.csv").write_bytes(text.encode("latin-1"))
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     (folder / "not.yaml").write_text("stage1: [")
     (folder / "code.yaml").write_text("!!python/object/apply:os.system ['true']")
@@ -118,6 +136,26 @@ BAD_INPUT = {
     "missing file": (["fit", "absent.csv", "--out", "new"], "absent.csv"),
     "folder for a file": (["fit", "run", "--out", "new"], "run"),
     "unknown dataset": (["fit", "GunPiont", "--out", "new"], "GunPoint"),
+    "empty file": (["fit", "empty.csv", *FIT[2:]], "empty.csv: the file is empty; write series into it"),
+    "wrong encoding": (["fit", "latin.csv", *FIT[2:]], "latin.csv: not UTF-8 text; save it with encoding UTF-8"),
+    "no numeric column": (["fit", "words.csv", *FIT[2:]], "words.csv: no numeric column; check the separator"),
+    "label column absent": (
+        ["fit", "klass.csv", "--label-column", "class", *FIT[2:]],
+        "klass.csv: no column named 'class'; did you mean 'klass'?",
+    ),
+    "all missing": (["fit", "nothing.csv", *FIT[2:]], "nothing.csv: all values are missing; check the columns"),
+    "infinite values": (["fit", "infinite.npz", *FIT[2:]], "infinite values, first in series 0; replace or drop them"),
+    "objects": (["fit", "objects.npz", *FIT[2:]], "array X has dtype object; save numbers or strings"),
+    "one series": (["fit", "alone.npz", *FIT[2:]], "alone.npz: 1 series only; give at least 2"),
+    "one time step": (["fit", "step.npz", *FIT[2:]], "step.npz: 1 time step only; give series of at least 2 steps"),
+    "a class for each case": (["fit", "each.npz", *FIT[2:]], "each: no class has two cases, so none can be kept aside"),
+    "duplicate ids": (["fit", "ids.csv", "--id-column", "id", *FIT[2:]], "ids.csv: ids that occur twice: '1'; give"),
+    "duplicate times": (
+        ["fit", "times.csv", "--id-column", "id", "--time-column", "time", *FIT[2:]],
+        "times.csv: series '7' has time '0' twice; keep one row per id and time",
+    ),
+    "folder that takes no files": (["fit", "data.npz", "--out", "/proc/new"], "cannot write to /proc/new"),
+    "file in such a folder": (["sample", "run", "--out", "/proc/new.npz"], "/proc"),
     "complex numbers": (["fit", "complex.npz", "--out", "new"], "complex"),
     "constant dataset": (["fit", "constant.npz", *FIT[2:]], "all values are 1"),
     "test of another length": ([*FIT, "--test", "longer.npz"], "40"),

@@ -32,6 +32,7 @@ TINY = {
     "prior": {"width": 16, "head_width": 8, "n_layers": 1},
     "stage2": {"batch_size": 8, "precision": "32-true"},
 }
+PATIENCE = 3600  # seconds that a command may take on a busy machine
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
@@ -57,7 +58,7 @@ class Process:
 
     def wait(self) -> str:
         """Wait for the end; returns what it said on stderr."""
-        return self.popen.communicate(timeout=300)[1]
+        return self.popen.communicate(timeout=PATIENCE)[1]
 
 
 def start(folder: Path, arguments: Sequence[str]) -> Process:
