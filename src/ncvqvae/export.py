@@ -13,6 +13,7 @@ directions are linear: here they are convolutions.
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
 from pathlib import Path
 
@@ -121,6 +122,8 @@ def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
 
 def _export(path: Path, network: nn.Module, inputs: dict[str, Tensor], output: str) -> Path:
     n = torch.export.Dim("n", min=1)
+    # says for each of its operators that torchvision is not installed
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # notes on the exporter's own inner life
