@@ -125,6 +125,16 @@ def test_estimate_from_what_was_measured(tmp_path: Path) -> None:
     assert estimate.seconds_left(1) == 6 + 3 + 3  # the variants only evaluate
 
 
+def test_missing_weights_are_said_before_the_training(tmp_path: Path) -> None:
+    from ncvqvae.bench.suites import load_suite
+
+    (tmp_path / "suite.yaml").write_text("datasets: [GunPoint]\nseeds: 1\nmodels: {a: {ssl: none}}\n")
+    (run,) = load_suite(tmp_path / "suite.yaml").runs(tmp_path / "out", fcn_dir=tmp_path)
+    outcome = tasks.traces(run)
+    assert outcome.state == "failed" and "no FCN weights for GunPoint" in outcome.reason
+    assert not (run.folder / "log.txt").exists() and not (Path(run.out) / "log.txt").exists()
+
+
 def test_killed_and_started_again_ends_in_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)

@@ -1,5 +1,8 @@
 """The features of MiniRocket and catch22 as instruments: on real series, every figure moves the way it should."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -127,6 +130,17 @@ def test_features_are_standardised_over_train_and_reproducible(
     np.testing.assert_allclose(minirocket(train.X, seed=3)(train.X), features)
     characteristics = catch22(train.X)(test.X)
     assert characteristics.shape == (N, 22) and np.abs(characteristics).max() <= extractors.MAX_DEVIATIONS
+
+
+def test_the_number_of_threads_stays() -> None:
+    code = (
+        "import numpy as np, torch; from ncvqvae.evaluation.extractors import minirocket;"
+        "from ncvqvae.evaluation.utility import rocket_accuracy; X = np.random.default_rng(0).normal(size=(8, 1, 20));"
+        "minirocket(X)(X); y = np.arange(8) % 2; rocket_accuracy(X, y, X, y, 0); print(torch.get_num_threads())"
+    )
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=one, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1"]
 
 
 def test_short_and_ended_series_are_held_at_their_last_value() -> None:

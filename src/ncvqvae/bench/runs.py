@@ -93,6 +93,7 @@ def carry_out(run: Run) -> Outcome:
         pulse = Pulse(run)
         try:
             if not is_finished(run):
+                _check_weights(run)
                 pulse.begin()
                 _train(run, pulse)
                 _evaluate(run, pulse)
@@ -104,6 +105,12 @@ def carry_out(run: Run) -> Outcome:
         finally:
             pulse.path.unlink(missing_ok=True)
     return Outcome(run.key, "done", seconds=time.monotonic() - start)
+
+
+def _check_weights(run: Run) -> None:
+    """Say before the training that the evaluation would fail."""
+    if run.fcn is not None and not Path(run.fcn).is_file():
+        raise InputError(f"no FCN weights for {run.dataset}: {run.fcn} is missing; add it, or leave out --fcn-dir")
 
 
 def failed(run: Run, reason: str, details: str = "") -> Outcome:
@@ -187,8 +194,6 @@ def _take_over(run: Run) -> None:
 def _evaluate(run: Run, pulse: Pulse) -> None:
     from ncvqvae.run import evaluate_run
 
-    if run.fcn is not None and not Path(run.fcn).is_file():
-        raise InputError(f"no FCN weights for {run.dataset}: {run.fcn} is missing; add it, or leave out --fcn-dir")
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
     evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"))

@@ -5,7 +5,8 @@ Series are (n, C, L); one that ends early has NaN behind its end, and goes on th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,6 +19,17 @@ Extractor = Callable[[np.ndarray], np.ndarray]
 """From series (n, C, L) to features (n, d), float64."""
 
 
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Torch's number of threads is the same afterwards: numba's parallel loops set that of the whole process."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@kept_threads()
 def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
     """MiniRocket's shares of positive values, projected at random to 128 features; dilations and biases from train.
 
@@ -37,6 +49,7 @@ def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
     transform = MiniRocket(random_state=seed, n_jobs=torch.get_num_threads()).fit(padded)
     projection = GaussianRandomProjection(N_PROJECTED, random_state=seed).fit(transform.transform(padded[:2]))
 
+    @kept_threads()
     def project(X: np.ndarray) -> np.ndarray:
         X = at_least_9_steps(X)
         chunks = [transform.transform(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ncvqvae.evaluation.extractors import CHUNK, at_least_9_steps
+from ncvqvae.evaluation.extractors import CHUNK, at_least_9_steps, kept_threads
 from ncvqvae.evaluation.features import FCN, FCNTraining, cached_fcn, extract
 from ncvqvae.evaluation.resampling import subsample
 
@@ -59,6 +59,7 @@ def accuracy(fcn: FCN, X: np.ndarray, y_index: np.ndarray) -> float:
     return float((extract(fcn, X).probabilities.argmax(axis=1) == np.asarray(y_index)).mean())
 
 
+@kept_threads()
 def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, seed: int) -> float:
     """CAS in seconds: accuracy on real test series of MiniRocket with a ridge classifier trained on `X`.
 
