@@ -34,6 +34,7 @@ from ncvqvae.data import (
 )
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
+from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.hub import local_folder, upload
 from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.prior.decoding import Decoded, draw
@@ -176,20 +177,24 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return self
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
-        """Expected seconds of ``stage1`` and ``stage2``, from two steps of each with networks that are thrown away."""
+        """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
         trial = copy.copy(self)
         trial._prepare(X, y)
         scaled = ScaledSeries(check_series(X), trial.scaler_)
         seconds = {}
+        keep_freed_pages()
         with torch.random.fork_rng():
             for stage, build in (("stage1", trial._stage1), ("stage2", trial._stage2)):
                 plan, objective, _, get_batch = build(scaled, y)
                 objective.train()
                 batch = get_batch(plan.batch(0))
+                bf16 = resolve_precision(plan.config.precision) == "bf16-mixed"
                 times = []
-                for _ in range(2):
+                for _ in range(3):
                     start = time.perf_counter()
-                    torch.stack(list(objective(*batch).values())).sum().backward()
+                    with torch.autocast("cpu", torch.bfloat16, bf16):
+                        loss = torch.stack(list(objective(*batch).values())).sum()
+                    loss.backward()
                     times.append(time.perf_counter() - start)
                 seconds[stage] = min(times) * plan.n_steps
         return seconds
