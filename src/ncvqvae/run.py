@@ -388,6 +388,8 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's figures.
 
+    Figures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
+
     Raises:
         InputError: if a run has not been evaluated.
     """
@@ -414,12 +416,13 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         config = model.config_
         name = chapter_model(config.ssl, config.augmentation)
         identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
-        rows.append({**identity, "seed": config.seed, **content.metrics})
+        rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
         curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
     write_comparison(contents, out)
     pictures = Path(out).with_name(f"{Path(out).stem}-figures")
     save_model_figures(contents, pictures)
-    save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
+    if len({row["preset"] for row in rows}) == 1:
+        save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
 
 
 def draw_figures(folder: str | Path) -> list[Path]:
