@@ -31,7 +31,8 @@ def encode_run(folder: str | Path, data: Series, out: str | Path) -> None:
     if suffix not in (*TABLES, ".npz"):
         raise InputError(f"{out}: cannot write file type {out.suffix!r}; use one of .npz, {', '.join(TABLES)}")
     model = NCVQVAE.from_pretrained(folder)
-    tokens, embeddings = model.encode(data.X), model.transform(data.X)
+    tokens = model.encode(data.X)
+    embeddings = model.embed(tokens)
     with replaced(out) as temporary:
         if suffix == ".npz":
             labels = {} if data.y is None else {"y": data.y}

@@ -295,12 +295,16 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> np.ndarray:
         """Embeddings (n_cases, d): quantized latents averaged over the token grid, as the chapter's probes use them."""
-        tokens = torch.from_numpy(self.encode(X))
-        codes = self.tokenizer_.codebook[tokens]
-        seen = (tokens >= 0)[..., None]
-        if not seen.all():
-            return ((codes * seen).sum(1) / seen.sum(1)).numpy()
-        return codes.mean(1).numpy()
+        return self.embed(self.encode(X))
+
+    def embed(self, tokens: Any) -> np.ndarray:
+        """Embeddings (n_cases, d) of tokens (n_cases, N): their code vectors' mean; a token of -1 does not count."""
+        given = self._checked_tokens(tokens)
+        codebook = self.tokenizer_.codebook
+        codes = torch.cat([codebook, codebook.new_zeros(1, codebook.shape[1])])
+        absent = len(codebook)
+        bags = given.masked_fill(given < 0, absent)
+        return nn.functional.embedding_bag(bags, codes, mode="mean", padding_idx=absent).numpy()
 
     def encode(self, X: Any) -> np.ndarray:
         """Tokens (n_cases, N), int64, of series in their own units; -1 where nothing of a token's time was observed."""
@@ -313,6 +317,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the tokens do not fit the model.
         """
+        return self._decode(self._checked_tokens(tokens))
+
+    def _checked_tokens(self, tokens: Any) -> Tensor:
         check_is_fitted(self)
         given = torch.as_tensor(np.asarray(tokens))
         n_tokens, n_codes = self.tokenizer_.n_tokens, len(self.tokenizer_.codebook)
@@ -324,7 +331,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             raise InputError(
                 f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}"
             )
-        return self._decode(given.long())
+        return given.long()
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series."""
