@@ -12,7 +12,7 @@ from ncvqvae.bench.runs import Outcome, Run
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
 
-ray = pytest.importorskip("ray")
+ray = pytest.importorskip("ray")  # not built for every Python that we support
 
 
 @pytest.fixture
