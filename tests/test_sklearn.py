@@ -9,7 +9,7 @@ import scipy.sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -133,10 +133,13 @@ def test_pipeline_with_a_classifier_tells_classes_apart(channel_axis: bool) -> N
     assert pipeline.score(X[30:], y[30:]) > 0.9
 
 
-def test_cross_validation_clones_and_fits_afresh() -> None:
+def test_grid_search_clones_and_sets_parameters() -> None:
     X, y = two_classes()
-    scores = cross_val_score(make_pipeline(NCVQVAE(settings=WAVES), LogisticRegression()), X, y, cv=2)
-    assert scores.shape == (2,) and (scores > 0.7).all()
+    pipeline = make_pipeline(NCVQVAE(settings=WAVES), LogisticRegression())
+    search = GridSearchCV(pipeline, {"ncvqvae__ssl": ["none", "vibcreg"]}, cv=2, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.7
+    best = search.best_estimator_.named_steps["ncvqvae"]
+    assert best.config_.ssl == search.best_params_["ncvqvae__ssl"] and best.settings == WAVES
 
 
 def test_clone_has_the_parameters_and_nothing_fitted(fitted: NCVQVAE) -> None:

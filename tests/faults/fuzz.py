@@ -29,7 +29,7 @@ from ncvqvae import NCVQVAE, InputError
 from ncvqvae.bench.suites import load_suite
 from ncvqvae.checkpoints import WholeFileIO
 from ncvqvae.config import load_config
-from ncvqvae.data import read_series, write_series
+from ncvqvae.data import TableOptions, read_series, write_series
 from ncvqvae.evaluation.features import FCN, load_fcn, save_fcn
 from ncvqvae.run import open_run, read_metrics
 from ncvqvae.weights import load_stage
@@ -150,7 +150,9 @@ def readers(folder: Path) -> dict[str, Reader]:
         "suite.yaml": load_suite,
         "fcn.safetensors": load_fcn,
     }
-    series = {path.name: read_series for path in folder.glob("x.*")}
+    series: dict[str, Callable[[Path], Any]] = {path.name: read_series for path in folder.glob("x.*")}
+    series["long.csv"] = lambda path: read_series(path, TableOptions(id_column="id", time_column="time"))
+    series["cases/a/1.csv"] = lambda path: read_series(path.parents[1])
     return {
         name: Reader(folder / name, (folder / name).read_bytes(), read)
         for name, read in sorted({**of_run, **series}.items())
@@ -161,6 +163,12 @@ def _write_series_files(folder: Path, X: np.ndarray, y: np.ndarray) -> None:
     for suffix in (".npz", ".csv", ".parquet", ".ts"):
         write_series(folder / f"x{suffix}", X, y)
     np.save(folder / "x.npy", X)
+    long = [(case, time, value, y[case]) for case, series in enumerate(X[:, 0]) for time, value in enumerate(series)]
+    pd.DataFrame(long, columns=["id", "time", "value", "label"]).to_csv(folder / "long.csv", index=False)
+    for case, series in enumerate(X[:, 0]):
+        path = folder / "cases" / y[case] / f"{case // 2 + 1}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"value": series}).to_csv(path, index=False)
     pd.DataFrame(X[:, 0]).add_prefix("t").to_feather(folder / "x.feather")
     rows = [[str(case % 2), *series] for case, series in enumerate(X[:, 0].astype(str))]
     (folder / "x.arff").write_text("@relation x\n@data\n" + "\n".join(",".join(row[1:] + row[:1]) for row in rows))
