@@ -146,6 +146,8 @@ class SamplingConfig:
     """Gumbel noise on the confidence at the first step; falls linearly to 0 at the last."""
     guidance_scale: float = 1.0
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
+    residual_neighbours: int = 0
+    """Add a residual drawn from those of this many training series with the nearest tokens; 0 adds none."""
     chunk_size: int = 256
     """Series generated at a time."""
     precision: Precision = "32-true"
@@ -230,6 +232,7 @@ AT_LEAST = {
     "stage2.epochs": 1,
     "stage2.batch_size": 1,
     "sampling.n_steps": 1,
+    "sampling.residual_neighbours": 0,
     "sampling.chunk_size": 1,
 }
 WITHIN = {

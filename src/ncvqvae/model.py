@@ -40,6 +40,7 @@ from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.prior.decoding import Decoded, draw
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss
+from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective
 from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
@@ -174,6 +175,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             network.eval().requires_grad_(False)
             self.history_ += trained.history
             self.seconds_[stage] = trained.seconds
+        if self.config_.sampling.residual_neighbours:
+            self._keep_residuals(scaled)
         return self
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
@@ -241,8 +244,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
         return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
 
-    def _build_tokenizer(self) -> None:
-        self.tokenizer_ = Tokenizer(self.config_.tokenizer, self.n_channels_, self.n_timepoints_)
+    def _build_tokenizer(self, n_residuals: int = 0) -> None:
+        self.tokenizer_ = Tokenizer(self.config_.tokenizer, self.n_channels_, self.n_timepoints_, n_residuals)
 
     def _build_prior(self) -> None:
         tokenizer = self.tokenizer_
@@ -290,6 +293,19 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             return torch.maximum(tokens, special[rows]), classes[rows]
 
         return _StageParts(Plan(len(scaled), config.stage2, config.seed), objective, self.prior_, get_batch)
+
+    @torch.no_grad()
+    def _keep_residuals(self, scaled: ScaledSeries) -> None:
+        """Give the tokenizer the residuals of the training series, or of a part of them drawn by seed."""
+        tokenizer = self.tokenizer_
+        n = n_kept(len(scaled), self.n_channels_ * self.n_timepoints_)
+        rows = np.sort(np.random.default_rng([self.config_.seed, 4]).choice(len(scaled), n, replace=False))
+        chunks = [rows[at : at + CHUNK] for at in range(0, n, CHUNK)]
+        found = [tokenizer.residual(*_tensors(scaled, chunk)) for chunk in chunks]
+        kept = Residuals(n, tokenizer.n_tokens, self.n_channels_, self.n_timepoints_)
+        kept.tokens.copy_(torch.cat([tokens for tokens, _ in found]))
+        kept.values.copy_(torch.cat([values for _, values in found]))
+        tokenizer.residuals = kept.to(tokenizer.codebook.device)
 
     # ------------------------------------------------------------------ use
 
@@ -397,6 +413,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
         config = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
+        residuals, neighbours = self.tokenizer_.residuals, config.residual_neighbours
+        if neighbours and residuals is None:
+            raise InputError(
+                f"sampling.residual_neighbours {neighbours}: this model was fitted with 0 and keeps no residuals; fit it "
+                "with this setting, or leave it out"
+            )
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
@@ -412,7 +434,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 indices = torch.multinomial(weights, count, replacement=True, generator=generator)
             drawn = self._draw_grids(indices, config, generator, length)
             known = not (unconditional or not len(self.classes_))
-            X = self._decode(drawn.grids.tokens, drawn.lengths)
+            tokens = drawn.grids.tokens
+            left_out = residuals.draw(tokens, neighbours, generator) if residuals is not None and neighbours else None
+            X = self._decode(tokens, drawn.lengths, left_out)
             yield Samples(X, self.classes_[indices.numpy()] if known else None)
 
     def _draw_grids(
@@ -511,6 +535,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             "class_counts": self.class_counts_.tolist(),
             "scaler": self.scaler_.get_state(),
         }
+        if self.tokenizer_.residuals is not None:
+            data["n_residuals"] = len(self.tokenizer_.residuals.tokens)
         if self._unequal:
             data["lengths"] = lengths_to_state(self.length_counts_)
         values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
@@ -550,14 +576,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             if not isinstance(version, int) or version > FORMAT:
                 raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
             model = cls._from_values(values)
-            model._check_files(folder)
+            n_residuals = int(values["data"].get("n_residuals", 0))
+            model._check_files(folder, n_residuals)
             model.length_counts_ = lengths_from_state(values["data"].get("lengths"), model.n_timepoints_)
         except InputError:
             raise
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
-        model._build_tokenizer()
+        model._build_tokenizer(n_residuals)
         load_weights(folder / "tokenizer.safetensors", model.tokenizer_)
         model._build_prior()
         load_weights(folder / "prior.safetensors", model.prior_)
@@ -565,10 +592,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.prior_.eval().requires_grad_(False)
         return model
 
-    def _check_files(self, folder: Path) -> None:
+    def _check_files(self, folder: Path, n_residuals: int) -> None:
         """What ``config.yaml`` asks for must be what the weights' files hold, before memory is taken for it."""
         with torch.device("meta"):
-            self._build_tokenizer()
+            self._build_tokenizer(n_residuals)
             check_weights(folder / "tokenizer.safetensors", self.tokenizer_)
             self._build_prior()
             check_weights(folder / "prior.safetensors", self.prior_)
@@ -609,9 +636,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return ScaledSeries(series, self.scaler_)
 
     @torch.no_grad()
-    def _decode(self, tokens: Tensor, lengths: Any = None) -> np.ndarray:
-        """Series in their own units from tokens (n, N), NaN behind the ends where they have ``lengths`` (n,)."""
-        scaled = torch.cat([self.tokenizer_.decode(part).cpu() for part in tokens.split(CHUNK)]).numpy()
+    def _decode(self, tokens: Tensor, lengths: Any = None, left_out: Tensor | None = None) -> np.ndarray:
+        """Series in their own units from tokens (n, N), NaN behind the ends where they have ``lengths`` (n,).
+
+        What the tokens ``left_out`` of them (n, C, T), in scaled units, is added.
+        """
+        decoded = torch.cat([self.tokenizer_.decode(part).cpu() for part in tokens.split(CHUNK)])
+        scaled = (decoded if left_out is None else decoded + left_out.cpu()).numpy()
         if lengths is not None:
             scaled = np.where(beyond(lengths, self.n_timepoints_), np.float32(np.nan), scaled)
         X = self.scaler_.inverse_transform(scaled)

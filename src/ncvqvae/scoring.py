@@ -143,12 +143,15 @@ def score_model(
 
     progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
-    train_image, test_image = scaled(model.reconstruct(splits.X_train)), scaled(model.reconstruct(splits.X_test))
+    image = {
+        name: scaled(model.reconstruct(X))  # whole series, as the tokenizer fills gaps
+        for name, X in (("train", splits.X_train), ("test", splits.X_test), ("made", made), ("none", unconditional))
+    }
     found = memorisation(
-        scaled(made),  # whole series, as the tokenizer fills gaps
-        train_image,
-        test_image,
-        unconditional=scaled(unconditional),
+        image["made"],
+        image["train"],
+        image["test"],
+        unconditional=image["none"],
         y_made=generated.y_labelled,
         y_train=splits.y_train,
         y_heldout=splits.y_test,
@@ -158,7 +161,7 @@ def score_model(
     metrics |= found.figures | {
         "copied_raw": raw.share,
         # what the tokenizer alone makes of series that nobody copied
-        "copied_raw_real": float((nearest_distances(test_image, real.X_train) <= raw.threshold).mean()),
+        "copied_raw_real": float((nearest_distances(image["test"], real.X_train) <= raw.threshold).mean()),
     }
     return Scores(metrics, unconditional, first, found.copied.per_class, found)
 
@@ -221,11 +224,11 @@ def token_figures(model: NCVQVAE, splits: Splits, made: np.ndarray) -> dict[str,
     sets = {"train": splits.X_train, "test": splits.X_test, "generated": made}
     usage = {name: token_usage(model.encode(X), codebook_size) for name, X in sets.items()}
     figures = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
-    # a generated series is a decoded one: so are those that it is compared with
-    train, test = (model.encode(model.reconstruct(X)) for X in (splits.X_train, splits.X_test))
+    # decoded ones all, or what the tokenizer leaves out would stand between a copy and its original
+    train, test, copies = (model.encode(model.reconstruct(X)) for X in (splits.X_train, splits.X_test, made))
     return figures | {
         "dead_codes": float(usage["train"].dead_codes),
-        "repeated_tokens": repeated_share(model.encode(made), train),
+        "repeated_tokens": repeated_share(copies, train),
         "repeated_tokens_real": repeated_share(test, train),
     }
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ncvqvae.config import TokenizerConfig
 from ncvqvae.tokenizer.autoencoder import Decoder, Encoder, grid_width, n_halvings
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
+from ncvqvae.tokenizer.residuals import Residuals
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
 
@@ -29,12 +30,14 @@ class Tokenizer(nn.Module):
         config: the architecture.
         n_channels: channels C of a series.
         n_timepoints: length T of a series, at least n_fft.
+        n_residuals: series whose residuals it keeps.
 
     Attributes:
         grid: (H, W) of the token grid, known before the first forward pass.
+        residuals: what the decoder leaves out, None where no residuals are kept.
     """
 
-    def __init__(self, config: TokenizerConfig, n_channels: int, n_timepoints: int) -> None:
+    def __init__(self, config: TokenizerConfig, n_channels: int, n_timepoints: int, n_residuals: int = 0) -> None:
         super().__init__()
         self.spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
         rows, frames = self.spectrogram.n_rows, self.spectrogram.n_frames
@@ -52,6 +55,7 @@ class Tokenizer(nn.Module):
             config.dead_code_threshold,
             config.rotation_trick,
         )
+        self.residuals = Residuals(n_residuals, self.n_tokens, n_channels, n_timepoints) if n_residuals else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -109,6 +113,12 @@ class Tokenizer(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """Series (B, C, T) of tokens (B, N)."""
         return self.reconstruct(self.code_latents(tokens)).series
+
+    def residual(self, x: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Tokens (B, N) of series (B, C, T) and what they leave out of them (B, C, T); 0 where nothing was observed."""
+        tokens = self.encode(x, observed)
+        left_out = x - self.decode(tokens)
+        return tokens, left_out if observed is None else left_out * observed
 
 
 def reconstruction_error(u: Tensor, x: Tensor, decoded: Reconstruction) -> Tensor:

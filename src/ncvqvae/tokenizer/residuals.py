@@ -1,0 +1,59 @@
+"""What the decoder leaves out of real series, drawn anew for generated ones."""
+
+from __future__ import annotations
+
+import torch
+from einops import reduce
+from torch import Generator, Tensor, nn
+
+MAX_VALUES = 2**20
+"""Values of residuals that a model keeps (4 MB), however many series it was trained on."""
+MIN_CASES = 32
+
+
+def n_kept(n_cases: int, n_values: int) -> int:
+    """Series whose residuals are kept, of ``n_cases`` series of ``n_values`` values each."""
+    return min(n_cases, max(MIN_CASES, MAX_VALUES // n_values))
+
+
+class Residuals(nn.Module):
+    """Residuals r = x - decode(encode(x)) of n training series, and the tokens they belong to.
+
+    A decoder trained on squared errors gives the mean of all series with the same tokens, so that noise and fine detail
+    are missing from what it draws. A local residual bootstrap gives them back: the residual of a generated series is
+    drawn from those of the training series with the nearest tokens (Efron 1979; smoothed as in Silverman and Young
+    1987, so that no residual of a real series is ever added as it is).
+
+    Args:
+        n: number of series.
+        n_tokens: tokens N of a series.
+        n_channels: channels C.
+        n_timepoints: length T.
+    """
+
+    def __init__(self, n: int, n_tokens: int, n_channels: int, n_timepoints: int) -> None:
+        super().__init__()
+        self.tokens: Tensor
+        self.values: Tensor
+        self.register_buffer("tokens", torch.zeros(n, n_tokens, dtype=torch.int32))
+        self.register_buffer("values", torch.zeros(n, n_channels, n_timepoints))
+
+    def draw(self, tokens: Tensor, n_neighbours: int, generator: Generator | None = None) -> Tensor:
+        """Residuals (B, C, T) in scaled units for series of tokens (B, N).
+
+        With the mean m and the residuals r_1 ... r_k of the k nearest series in Hamming distance (ties by chance), the
+        draw is m + sum_i w_i (r_i - m) with w_i ~ N(0, 1 / (k - 1)): it has their mean and their covariance.
+
+        Args:
+            tokens: tokens of the generated series.
+            n_neighbours: number k of series to draw from; 1 takes the residual of the nearest one.
+            generator: CPU generator of the draw.
+        """
+        n, device = len(self.tokens), self.values.device
+        k = min(n_neighbours, n)
+        differing = torch.cdist(tokens.to(device, torch.float32), self.tokens.float(), p=0)
+        ties = torch.rand(len(tokens), n, generator=generator).to(device)
+        near = self.values[(differing + ties).topk(k, largest=False).indices]
+        weights = torch.randn(len(tokens), k, generator=generator).to(device) / max(k - 1, 1) ** 0.5
+        mean = reduce(near, "b k c t -> b 1 c t", "mean")
+        return mean[:, 0] + torch.einsum("bk,bkct->bct", weights, near - mean)

@@ -1,0 +1,111 @@
+"""The residuals that a tokenizer keeps, and what is drawn from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+from tests.test_sklearn import WAVES, two_classes
+
+from ncvqvae import NCVQVAE, InputError
+from ncvqvae.tokenizer.residuals import MAX_VALUES, MIN_CASES, Residuals, n_kept
+
+N_TOKENS = 6
+
+
+def some_residuals(n: int = 40) -> Residuals:
+    """Series with tokens 0 have residuals around +1, those with tokens 1 around -1."""
+    rng = np.random.default_rng(0)
+    kept = Residuals(n, N_TOKENS, 2, 5)
+    kind = np.arange(n) % 2
+    kept.tokens.copy_(torch.from_numpy(np.repeat(kind[:, None], N_TOKENS, axis=1)))
+    correlated = rng.normal(size=(n, 2, 5)).cumsum(-1) * 0.1
+    kept.values.copy_(torch.from_numpy(correlated + (1 - 2 * kind)[:, None, None]))
+    return kept
+
+
+def test_one_neighbour_gives_the_residual_of_the_nearest_series() -> None:
+    kept = some_residuals(2)
+    almost = torch.tensor([[1, 1, 1, 0, 1, 1], [0, 0, 1, 0, 0, 0]])
+    drawn = kept.draw(almost, 1, Generator().manual_seed(0))
+    torch.testing.assert_close(drawn, kept.values[[1, 0]])
+
+
+def test_draws_have_mean_and_covariance_of_the_neighbours() -> None:
+    kept = some_residuals()
+    draws = kept.draw(torch.zeros(20_000, N_TOKENS, dtype=torch.long), 20, Generator().manual_seed(0)).flatten(1).numpy()
+    near = kept.values[::2].flatten(1).numpy()  # the 20 with tokens 0
+    np.testing.assert_allclose(draws.mean(0), near.mean(0), atol=0.02)
+    np.testing.assert_allclose(np.cov(draws.T), np.cov(near.T), atol=0.01)
+
+
+def test_no_draw_is_the_residual_of_a_real_series() -> None:
+    kept = some_residuals()
+    draws = kept.draw(kept.tokens.long(), 10, Generator().manual_seed(0))
+    assert torch.cdist(draws.flatten(1), kept.values.flatten(1)).min() > 0.01
+
+
+def test_draws_follow_the_generator_and_neighbours_beyond_all_are_all() -> None:
+    kept = some_residuals()
+    tokens = kept.tokens[:3].long()
+    first, again, other = (kept.draw(tokens, 10, Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(*(kept.draw(tokens, k, Generator().manual_seed(1)) for k in (40, 1000)))
+
+
+@pytest.mark.parametrize(("n_cases", "n_values", "kept"), [(100, 140, 100), (10**6, 1024, MAX_VALUES // 1024)])
+def test_what_a_model_keeps_is_bounded(n_cases: int, n_values: int, kept: int) -> None:
+    assert n_kept(n_cases, n_values) == kept
+    assert n_kept(10**6, 10**9) == MIN_CASES
+
+
+# ---------------------------------------------------------------- in a model
+
+
+@pytest.fixture(scope="module")
+def fitted() -> NCVQVAE:
+    X, y = two_classes()
+    return NCVQVAE(settings={**WAVES, "sampling.residual_neighbours": 10}).fit(X, y)
+
+
+def test_a_model_keeps_what_its_tokens_leave_out(fitted: NCVQVAE) -> None:
+    X, _ = two_classes()
+    kept = fitted.tokenizer_.residuals
+    assert kept is not None
+    np.testing.assert_array_equal(kept.tokens.numpy(), fitted.encode(X))
+    scaled = fitted.scaler_.transform(X[:, None])
+    left_out = scaled - fitted.tokenizer_.decode(kept.tokens.long()).numpy()
+    np.testing.assert_allclose(kept.values.numpy(), left_out, atol=1e-5)
+
+
+def test_generated_series_get_back_what_tokens_leave_out(fitted: NCVQVAE) -> None:
+    X, _ = two_classes()
+    with_it, without = (fitted.sample(200, seed=1, residual_neighbours=k) for k in (10, 0))
+    np.testing.assert_array_equal(with_it.y, without.y)
+    real, noisy, smooth = (np.abs(np.fft.rfft(A)[:, 1:]).mean() for A in (X, with_it.X, without.X))
+    assert abs(noisy - real) < 0.3 * abs(smooth - real)
+
+
+def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
+    fitted.save_pretrained(tmp_path)
+    loaded = NCVQVAE.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(loaded.sample(5, seed=3).X, fitted.sample(5, seed=3).X)
+
+
+def test_a_model_without_residuals_says_so(tmp_path: Path) -> None:
+    X, y = two_classes()
+    model = NCVQVAE(settings={**WAVES, "sampling.residual_neighbours": 0}).fit(X, y)
+    assert model.tokenizer_.residuals is None
+    with pytest.raises(InputError, match="keeps no residuals"):
+        model.sample(2, residual_neighbours=10)
+
+
+def test_nothing_is_left_out_where_nothing_was_observed() -> None:
+    X, y = two_classes()
+    X[:, 5:9] = np.nan
+    model = NCVQVAE(settings={**WAVES, "sampling.residual_neighbours": 10}).fit(X, y)
+    assert model.tokenizer_.residuals is not None
+    values = model.tokenizer_.residuals.values
+    assert (values[..., 5:9] == 0).all() and (values[..., :5] != 0).all()
+    assert np.isfinite(model.sample(3).X).all()
