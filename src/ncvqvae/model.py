@@ -416,8 +416,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         residuals, neighbours = self.tokenizer_.residuals, config.residual_neighbours
         if neighbours and residuals is None:
             raise InputError(
-                f"sampling.residual_neighbours {neighbours}: this model was fitted with 0 and keeps no residuals; fit it "
-                "with this setting, or leave it out"
+                f"sampling.residual_neighbours {neighbours}: this model was fitted with 0 and keeps no residuals; "
+                "fit it with this setting, or leave it out"
             )
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed

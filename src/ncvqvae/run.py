@@ -465,6 +465,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         content,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
         X_test_reconstructed=model.reconstruct(splits.X_test).reshape(splits.X_test.shape),
+        X_generated_reconstructed=model.reconstruct(made).reshape(made.shape),
         Z_train=model.transform(splits.X_train),
         Z_test=model.transform(splits.X_test),
         Z_generated=model.transform(made),

@@ -130,6 +130,16 @@ def test_smooth_samples_of_noisy_data_are_not_called_collapsed() -> None:
     assert still.headline == "Collapsed class slow"
 
 
+def test_noise_does_not_hide_a_collapse_from_a_tokenizer() -> None:
+    rng = np.random.default_rng(0)
+    content = collapsed_content()
+    assert content.X_labelled is not None
+    noisy = content.X_labelled + 1.0 * rng.normal(size=content.X_labelled.shape)
+    assert judge(full_content(X_labelled=noisy)).headline == "Fine"
+    verdict = judge(full_content(X_labelled=noisy, X_generated_reconstructed=content.X_labelled))
+    assert verdict.headline == "Collapsed class slow"
+
+
 def test_a_class_that_is_never_generated_is_missing() -> None:
     content = full_content()
     assert content.X_labelled is not None and content.y_labelled is not None

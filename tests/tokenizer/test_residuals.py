@@ -6,12 +6,33 @@ import numpy as np
 import pytest
 import torch
 from torch import Generator
-from tests.test_sklearn import WAVES, two_classes
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.tokenizer.residuals import MAX_VALUES, MIN_CASES, Residuals, n_kept
 
 N_TOKENS = 6
+SMALL = {
+    "tokenizer.hidden_channels": 8,
+    "tokenizer.n_residual_blocks": 1,
+    "tokenizer.codebook_size": 8,
+    "stage1.max_steps": 10,
+    "stage1.projector_width": 8,
+    "stage1.precision": "32-true",
+    "prior.width": 8,
+    "prior.head_width": 4,
+    "prior.n_layers": 1,
+    "stage2.max_steps": 1,
+    "stage2.precision": "32-true",
+}
+
+
+def waves() -> tuple[np.ndarray, np.ndarray]:
+    """Slow waves and fast ones, (40, 32), at random phases, with noise."""
+    rng = np.random.default_rng(0)
+    y = np.array(["slow", "fast"] * 20)
+    periods = np.where(y == "slow", 20.0, 4.0)[:, None]
+    X = np.sin(2 * np.pi * (np.arange(32) / periods + rng.random((40, 1))))
+    return X + 0.1 * rng.normal(size=X.shape), y
 
 
 def some_residuals(n: int = 40) -> Residuals:
@@ -34,7 +55,8 @@ def test_one_neighbour_gives_the_residual_of_the_nearest_series() -> None:
 
 def test_draws_have_mean_and_covariance_of_the_neighbours() -> None:
     kept = some_residuals()
-    draws = kept.draw(torch.zeros(20_000, N_TOKENS, dtype=torch.long), 20, Generator().manual_seed(0)).flatten(1).numpy()
+    tokens = torch.zeros(20_000, N_TOKENS, dtype=torch.long)
+    draws = kept.draw(tokens, 20, Generator().manual_seed(0)).flatten(1).numpy()
     near = kept.values[::2].flatten(1).numpy()  # the 20 with tokens 0
     np.testing.assert_allclose(draws.mean(0), near.mean(0), atol=0.02)
     np.testing.assert_allclose(np.cov(draws.T), np.cov(near.T), atol=0.01)
@@ -65,12 +87,12 @@ def test_what_a_model_keeps_is_bounded(n_cases: int, n_values: int, kept: int) -
 
 @pytest.fixture(scope="module")
 def fitted() -> NCVQVAE:
-    X, y = two_classes()
-    return NCVQVAE(settings={**WAVES, "sampling.residual_neighbours": 10}).fit(X, y)
+    X, y = waves()
+    return NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X, y)
 
 
 def test_a_model_keeps_what_its_tokens_leave_out(fitted: NCVQVAE) -> None:
-    X, _ = two_classes()
+    X, _ = waves()
     kept = fitted.tokenizer_.residuals
     assert kept is not None
     np.testing.assert_array_equal(kept.tokens.numpy(), fitted.encode(X))
@@ -80,7 +102,7 @@ def test_a_model_keeps_what_its_tokens_leave_out(fitted: NCVQVAE) -> None:
 
 
 def test_generated_series_get_back_what_tokens_leave_out(fitted: NCVQVAE) -> None:
-    X, _ = two_classes()
+    X, _ = waves()
     with_it, without = (fitted.sample(200, seed=1, residual_neighbours=k) for k in (10, 0))
     np.testing.assert_array_equal(with_it.y, without.y)
     real, noisy, smooth = (np.abs(np.fft.rfft(A)[:, 1:]).mean() for A in (X, with_it.X, without.X))
@@ -94,17 +116,17 @@ def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
 
 
 def test_a_model_without_residuals_says_so(tmp_path: Path) -> None:
-    X, y = two_classes()
-    model = NCVQVAE(settings={**WAVES, "sampling.residual_neighbours": 0}).fit(X, y)
+    X, y = waves()
+    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 0}).fit(X, y)
     assert model.tokenizer_.residuals is None
     with pytest.raises(InputError, match="keeps no residuals"):
         model.sample(2, residual_neighbours=10)
 
 
 def test_nothing_is_left_out_where_nothing_was_observed() -> None:
-    X, y = two_classes()
+    X, y = waves()
     X[:, 5:9] = np.nan
-    model = NCVQVAE(settings={**WAVES, "sampling.residual_neighbours": 10}).fit(X, y)
+    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X, y)
     assert model.tokenizer_.residuals is not None
     values = model.tokenizer_.residuals.values
     assert (values[..., 5:9] == 0).all() and (values[..., :5] != 0).all()

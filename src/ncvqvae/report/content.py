@@ -37,6 +37,7 @@ class ReportContent:
         metrics: figures by the names of a run's `metrics.json`; a figure's value for real data has the suffix `_real`.
         history: rows with `stage` (`stage1`, `stage2`), `step`, `loss` and the loss terms by name.
         X_test_reconstructed: `X_test` through the tokenizer (encode, decode).
+        X_generated_reconstructed: the series of `generated` through the tokenizer, row by row.
         X_labelled: series generated label-first, with `y_labelled`.
         y_labelled: labels of `X_labelled`.
         X_unconditional: series generated without a class.
@@ -64,6 +65,7 @@ class ReportContent:
     metrics: Mapping[str, float] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     X_test_reconstructed: np.ndarray | None = None
+    X_generated_reconstructed: np.ndarray | None = None
     X_labelled: np.ndarray | None = None
     y_labelled: np.ndarray | None = None
     X_unconditional: np.ndarray | None = None
@@ -79,7 +81,8 @@ class ReportContent:
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("X_test", "X_test_reconstructed", "X_labelled", "X_unconditional"):
+        reconstructed = ("X_test_reconstructed", "X_generated_reconstructed")
+        for name in ("X_test", "X_labelled", "X_unconditional", *reconstructed):
             X = getattr(self, name)
             if X is not None and X.shape[1:] != self.X_train.shape[1:]:
                 raise InputError(
@@ -92,6 +95,7 @@ class ReportContent:
             ("y_test", self.y_test, self.X_test),
             ("y_labelled", self.y_labelled, self.X_labelled),
             ("X_test_reconstructed", self.X_test_reconstructed, self.X_test),
+            ("X_generated_reconstructed", self.X_generated_reconstructed, generated),
             ("Z_train", self.Z_train, self.X_train),
             ("Z_test", self.Z_test, self.X_test),
             ("Z_generated", self.Z_generated, generated),
@@ -108,6 +112,13 @@ class ReportContent:
         if self.X_labelled is not None:
             return Sample(self.X_labelled, self.y_labelled)
         return None if self.X_unconditional is None else Sample(self.X_unconditional, None)
+
+    @property
+    def smooth(self) -> tuple[Sample | None, np.ndarray]:
+        """`generated` and `X_test`, both without what a tokenizer leaves out, for distances that are to be compared."""
+        made, decoded = self.generated, self.X_generated_reconstructed
+        smooth = made if made is None or decoded is None else Sample(decoded, made.y)
+        return smooth, self.X_test if self.X_test_reconstructed is None else self.X_test_reconstructed
 
     @property
     def classes(self) -> list[Hashable]:

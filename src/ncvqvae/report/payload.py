@@ -171,19 +171,23 @@ def _neighbours(content: ReportContent, pool: SeriesPool, cases: Sequence[int]) 
     """Nearest training series of generated ones, and how their distance ranks among held-out series' distances."""
     from sklearn.neighbors import NearestNeighbors
 
-    if not len(cases) or content.generated is None:
+    made, test = content.smooth
+    if not len(cases) or content.generated is None or made is None:
         return {}
     search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(content.X_train))).fit(flat(content.X_train))
     distances, nearest = search.kneighbors(flat(content.generated.X[list(cases)]))
-    smooth = content.X_test if content.X_test_reconstructed is None else content.X_test_reconstructed
-    heldout = search.kneighbors(flat(smooth[choose(len(smooth), 300)]), n_neighbors=1)[0][:, 0]
+    smooth, heldout = (
+        search.kneighbors(flat(X), n_neighbors=1)[0][:, 0] for X in (made.X[list(cases)], test[choose(len(test), 300)])
+    )
     return {
         str(place): {
             "ids": pool.ids("train", row),
             "distances": [float(f"{d:.4g}") for d in row_distances],
-            "nearer": round(float((heldout > row_distances[0]).mean()), 3),
+            "nearer": round(float((heldout > distance).mean()), 3),
         }
-        for place, row, row_distances in zip(pool.ids("generated", cases), nearest, distances, strict=True)
+        for place, row, row_distances, distance in zip(
+            pool.ids("generated", cases), nearest, distances, smooth, strict=True
+        )
     }
 
 

@@ -101,12 +101,12 @@ def close_share(content: ReportContent) -> float | None:
 def class_rows(content: ReportContent) -> list[ClassRow]:
     """Spread and copies of each class, or of all series as one where there are no labels.
 
-    Held-out series count as the tokenizer reconstructs them: it smooths, and so are generated series smooth.
+    Generated and held-out series count as the tokenizer reconstructs them: noise would hide that a class collapsed.
     """
-    generated = content.generated or Sample(content.X_train[:0], content.y_train)
+    made, smooth = content.smooth
+    generated = made or Sample(content.X_train[:0], content.y_train)
     train, test = Sample(content.X_train, content.y_train), Sample(content.X_test, content.y_test)
-    decoded = content.X_test_reconstructed
-    smooth, limit = (test.X, COLLAPSED_BELOW_RAW) if decoded is None else (decoded, COLLAPSED_BELOW)
+    limit = COLLAPSED_BELOW_RAW if content.X_test_reconstructed is None else COLLAPSED_BELOW
     if train.y is None or test.y is None:
         parts = [Sample(X, None) for X in (generated.X, train.X, test.X, smooth)]
         return [_class_row(None, *parts, limit=limit, copied=None)]
