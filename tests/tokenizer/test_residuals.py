@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.tokenizer.residuals import MAX_VALUES, MIN_CASES, Residuals, n_kept
+from ncvqvae.tokenizer.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
 
 N_TOKENS = 6
 SMALL = {
@@ -76,10 +76,12 @@ def test_draws_follow_the_generator_and_neighbours_beyond_all_are_all() -> None:
     assert torch.equal(*(kept.draw(tokens, k, Generator().manual_seed(1)) for k in (40, 1000)))
 
 
-@pytest.mark.parametrize(("n_cases", "n_values", "kept"), [(100, 140, 100), (10**6, 1024, MAX_VALUES // 1024)])
+@pytest.mark.parametrize(
+    ("n_cases", "n_values", "kept"),
+    [(100, 140, 100), (10**6, 24, MAX_CASES), (10**6, 1024, MAX_VALUES // 1024), (10**6, 10**9, MIN_CASES)],
+)
 def test_what_a_model_keeps_is_bounded(n_cases: int, n_values: int, kept: int) -> None:
     assert n_kept(n_cases, n_values) == kept
-    assert n_kept(10**6, 10**9) == MIN_CASES
 
 
 # ---------------------------------------------------------------- in a model

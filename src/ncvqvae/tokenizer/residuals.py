@@ -6,14 +6,14 @@ import torch
 from einops import reduce
 from torch import Generator, Tensor, nn
 
+MIN_CASES, MAX_CASES = 32, 2048
 MAX_VALUES = 2**20
-"""Values of residuals that a model keeps (4 MB), however many series it was trained on."""
-MIN_CASES = 32
+"""Values of residuals that a model keeps (4 MB), however many series it was trained on; at least those of MIN_CASES."""
 
 
 def n_kept(n_cases: int, n_values: int) -> int:
     """Series whose residuals are kept, of ``n_cases`` series of ``n_values`` values each."""
-    return min(n_cases, max(MIN_CASES, MAX_VALUES // n_values))
+    return min(n_cases, MAX_CASES, max(MIN_CASES, MAX_VALUES // n_values))
 
 
 class Residuals(nn.Module):
