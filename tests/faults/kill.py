@@ -80,8 +80,8 @@ def kill_often(victim: Victim, folder: Path, n_kills: int, rng: random.Random) -
     return counts
 
 
-def main(n_kills: int, seed: int, n_steps: int) -> None:
-    """Kill all four commands, ``n_kills`` times in total."""
+def main(n_kills: int, seed: int, n_steps: int, only: list[str]) -> None:
+    """Kill the four commands, or ``only`` some, in the proportions of ``n_kills`` for all."""
     rng, total = random.Random(seed), 0
     with tempfile.TemporaryDirectory(prefix="ncvqvae-kill-") as scratch:
         folder = Path(scratch)
@@ -90,7 +90,8 @@ def main(n_kills: int, seed: int, n_steps: int) -> None:
         models = {name: {**own, **settings} for name, own in SUITE["models"].items()}  # type: ignore[attr-defined]
         (folder / "suite.yaml").write_text(yaml.safe_dump({**SUITE, "models": models}))
         finish(folder, [*FIT, "--out", "whole"])
-        for name, victim in victims(folder).items():
+        chosen = {name: victim for name, victim in victims(folder).items() if not only or name in only}
+        for name, victim in chosen.items():
             start = time.monotonic()
             counts = kill_often(victim, folder, round(victim.share * n_kills), rng)
             total += counts["kills"]
@@ -103,5 +104,6 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=400, help="optimizer steps of each stage")
+    parser.add_argument("--only", nargs="*", default=[], metavar="COMMAND", help="only these of the four commands")
     given = parser.parse_args()
-    main(given.kills, given.seed, given.steps)
+    main(given.kills, given.seed, given.steps, given.only)
