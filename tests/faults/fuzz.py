@@ -6,6 +6,7 @@ Prints a line per reader: files read, files refused, and the most memory taken. 
 """
 
 import argparse
+import copy
 import hashlib
 import json
 import random
@@ -131,6 +132,8 @@ def readers(folder: Path) -> dict[str, Reader]:
     settings = {**TINY, "stage1": {**TINY["stage1"], "max_steps": 1}, "stage2": {**TINY["stage2"], "max_steps": 1}}
     model = NCVQVAE(settings=settings)
     _keep_checkpoints(model, X, y, checkpoints)
+    as_in_training = copy.deepcopy(model.tokenizer_)
+    as_in_training.residuals = None
     model.save_pretrained(run)
     (run / "data.yaml").write_text(yaml.safe_dump({"data": "data.npz", "value_columns": ["a"], "settings": settings}))
     (run / "metrics.json").write_text(json.dumps({"fid": 1.0, "knn": 0.5}, indent=2))
@@ -145,7 +148,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "run/data.yaml": lambda path: open_run(path.parent),
         "run/metrics.json": read_metrics,
         "checkpoints/stage1.ckpt": lambda path: WholeFileIO().load_checkpoint(path),
-        "checkpoints/stage1.safetensors": lambda path: load_stage(path, model.tokenizer_),
+        "checkpoints/stage1.safetensors": lambda path: load_stage(path, as_in_training),
         "settings.yaml": lambda path: load_config(file=path),
         "suite.yaml": load_suite,
         "fcn.safetensors": load_fcn,
