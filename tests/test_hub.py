@@ -25,7 +25,7 @@ X = np.random.default_rng(0).normal(size=(12, 1, 32)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def model() -> NCVQVAE:
-    return NCVQVAE(settings=TINY).fit(X, ["a", "b"] * 6)
+    return NCVQVAE(settings={**TINY, "sampling.residual_neighbours": 0}).fit(X, ["a", "b"] * 6)
 
 
 @pytest.fixture
@@ -58,6 +58,12 @@ def test_a_pushed_model_comes_back_the_same(model: NCVQVAE, hub: Path) -> None:
     card = (pushed / "README.md").read_text()
     assert "library_name: ncvqvae" in card and 'from_pretrained("somebody/waves")' in card and "2 classes" in card
     assert np.array_equal(NCVQVAE.from_pretrained(pushed).sample(5).X, model.sample(5).X)
+
+
+def test_who_pushes_training_series_along_is_warned(hub: Path) -> None:
+    keeping = NCVQVAE(settings={**TINY, "sampling.residual_neighbours": 2}).fit(X)
+    with pytest.warns(UserWarning, match="keeps 12 of its training series"):
+        keeping.push_to_hub("me/keeping")
 
 
 def test_a_card_that_somebody_wrote_stays(model: NCVQVAE, hub: Path) -> None:

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from tests.waves import two_classes
 
 from ncvqvae import NCVQVAE, InputError
 
@@ -103,15 +104,6 @@ def test_too_little_to_fit_is_refused(shape: tuple[int, int]) -> None:
 
 
 # ---------------------------------------------------------------- together with others
-
-
-def two_classes(n_timepoints: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Slow waves and fast ones, at random phases."""
-    rng = np.random.default_rng(0)
-    y = np.array(["slow", "fast"] * 20)
-    periods = np.where(y == "slow", 20.0, 4.0)[:, None]
-    X = np.sin(2 * np.pi * (np.arange(n_timepoints) / periods + rng.random((40, 1))))
-    return X + 0.1 * rng.normal(size=X.shape), y
 
 
 WAVES = SETTINGS | {

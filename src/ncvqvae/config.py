@@ -147,7 +147,7 @@ class SamplingConfig:
     guidance_scale: float = 1.0
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
     residual_neighbours: int = 0
-    """Add a residual drawn from those of this many training series with the nearest tokens; 0 adds none."""
+    """Add a residual drawn from those of this many training series with the nearest tokens; 0 keeps and adds none."""
     chunk_size: int = 256
     """Series generated at a time."""
     precision: Precision = "32-true"

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import operator
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -545,12 +546,20 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
         """Upload the model to repository ``owner/name`` of the Hugging Face Hub; return the URL of the commit.
 
+        Warns where the model keeps residuals, from which training series can be restored.
+
         Args:
             repo_id: the repository, made if it is not there.
             private: who may see a repository that is made; the owner's default if not given.
             token: access token; else the one of ``hf auth login``.
         """
         check_is_fitted(self)
+        if self.tokenizer_.residuals is not None:
+            warnings.warn(
+                f"this model keeps {len(self.tokenizer_.residuals.tokens)} of its training series (residuals); fit it "
+                "with sampling.residual_neighbours 0 if they must not be shared",
+                stacklevel=2,
+            )
         classes = f"{len(self.classes_)} classes" if len(self.classes_) else "no classes"
         summary = f"{self.n_channels_} channel(s), {self.n_timepoints_} time steps, {classes}"
         return upload(self.save_pretrained, repo_id, summary, private=private, token=token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,7 +126,10 @@ def score_model(
     unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
     first = None if y_train is None else joined(model.iter_samples(n, seed=seed + 1))
     made = unconditional if first is None else first.X
-    metrics |= token_figures(model, splits, made)
+    decoded = {
+        name: model.reconstruct(X) for name, X in (("train", splits.X_train), ("test", splits.X_test), ("made", made))
+    }
+    metrics |= token_figures(model, splits, made, decoded)
 
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = GeneratedData(unconditional=scaled.generated(unconditional))
@@ -143,15 +146,12 @@ def score_model(
 
     progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
-    image = {
-        name: scaled(model.reconstruct(X))  # whole series, as the tokenizer fills gaps
-        for name, X in (("train", splits.X_train), ("test", splits.X_test), ("made", made), ("none", unconditional))
-    }
+    image = {name: scaled(X) for name, X in decoded.items()}  # whole series, as the tokenizer fills gaps
     found = memorisation(
         image["made"],
         image["train"],
         image["test"],
-        unconditional=image["none"],
+        unconditional=image["made"] if first is None else scaled(model.reconstruct(unconditional)),
         y_made=generated.y_labelled,
         y_train=splits.y_train,
         y_heldout=splits.y_test,
@@ -218,18 +218,23 @@ def score_series(
     return Scores(metrics | raw, None if y is not None else X, labelled, found.copied.per_class, found)
 
 
-def token_figures(model: NCVQVAE, splits: Splits, made: np.ndarray) -> dict[str, float]:
-    """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences."""
+def token_figures(
+    model: NCVQVAE, splits: Splits, made: np.ndarray, decoded: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
+
+    Repeats are looked for in the series as ``decoded`` from their tokens (``train``, ``test``, ``made``): what the
+    tokenizer leaves out would stand between a copy and its original.
+    """
     codebook_size = len(model.tokenizer_.codebook)
     sets = {"train": splits.X_train, "test": splits.X_test, "generated": made}
     usage = {name: token_usage(model.encode(X), codebook_size) for name, X in sets.items()}
     figures = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
-    # decoded ones all, or what the tokenizer leaves out would stand between a copy and its original
-    train, test, copies = (model.encode(model.reconstruct(X)) for X in (splits.X_train, splits.X_test, made))
+    tokens = {name: model.encode(X) for name, X in decoded.items()}
     return figures | {
         "dead_codes": float(usage["train"].dead_codes),
-        "repeated_tokens": repeated_share(copies, train),
-        "repeated_tokens_real": repeated_share(test, train),
+        "repeated_tokens": repeated_share(tokens["made"], tokens["train"]),
+        "repeated_tokens_real": repeated_share(tokens["test"], tokens["train"]),
     }
 
 

@@ -104,6 +104,20 @@ def test_neighbours_are_the_nearest_training_series() -> None:
         assert found["nearer"] == pytest.approx((heldout > distances.min()).mean(), abs=1e-3)
 
 
+def test_nearness_is_ranked_without_what_the_tokenizer_leaves_out() -> None:
+    content = full_content()
+    assert content.X_labelled is not None
+    noise = 3.0 * np.random.default_rng(0).normal(size=content.X_labelled.shape)
+    far = report_payload(full_content(X_labelled=content.X_labelled + noise))["neighbours"]
+    ranked = report_payload(
+        full_content(X_labelled=content.X_labelled + noise, X_generated_reconstructed=content.X_labelled)
+    )["neighbours"]
+    plain = report_payload(content)["neighbours"]
+    assert [found["distances"] for found in ranked.values()] == [found["distances"] for found in far.values()]
+    assert [found["nearer"] for found in ranked.values()] == [found["nearer"] for found in plain.values()]
+    assert all(found["nearer"] == 0 for found in far.values())
+
+
 def test_planes_and_pool_stay_small_however_many_series_there_are() -> None:
     X, y = sines(3000, length=700)
     content = full_content(

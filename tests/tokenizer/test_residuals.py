@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.waves import two_classes
 from torch import Generator
 
 from ncvqvae import NCVQVAE, InputError
@@ -24,15 +25,6 @@ SMALL = {
     "stage2.max_steps": 1,
     "stage2.precision": "32-true",
 }
-
-
-def waves() -> tuple[np.ndarray, np.ndarray]:
-    """Slow waves and fast ones, (40, 32), at random phases, with noise."""
-    rng = np.random.default_rng(0)
-    y = np.array(["slow", "fast"] * 20)
-    periods = np.where(y == "slow", 20.0, 4.0)[:, None]
-    X = np.sin(2 * np.pi * (np.arange(32) / periods + rng.random((40, 1))))
-    return X + 0.1 * rng.normal(size=X.shape), y
 
 
 def some_residuals(n: int = 40) -> Residuals:
@@ -89,12 +81,12 @@ def test_what_a_model_keeps_is_bounded(n_cases: int, n_values: int, kept: int) -
 
 @pytest.fixture(scope="module")
 def fitted() -> NCVQVAE:
-    X, y = waves()
+    X, y = two_classes()
     return NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X, y)
 
 
 def test_a_model_keeps_what_its_tokens_leave_out(fitted: NCVQVAE) -> None:
-    X, _ = waves()
+    X, _ = two_classes()
     kept = fitted.tokenizer_.residuals
     assert kept is not None
     np.testing.assert_array_equal(kept.tokens.numpy(), fitted.encode(X))
@@ -104,7 +96,7 @@ def test_a_model_keeps_what_its_tokens_leave_out(fitted: NCVQVAE) -> None:
 
 
 def test_generated_series_get_back_what_tokens_leave_out(fitted: NCVQVAE) -> None:
-    X, _ = waves()
+    X, _ = two_classes()
     with_it, without = (fitted.sample(200, seed=1, residual_neighbours=k) for k in (10, 0))
     np.testing.assert_array_equal(with_it.y, without.y)
     real, noisy, smooth = (np.abs(np.fft.rfft(A)[:, 1:]).mean() for A in (X, with_it.X, without.X))
@@ -117,8 +109,8 @@ def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.sample(5, seed=3).X, fitted.sample(5, seed=3).X)
 
 
-def test_a_model_without_residuals_says_so(tmp_path: Path) -> None:
-    X, y = waves()
+def test_a_model_without_residuals_says_so() -> None:
+    X, y = two_classes()
     model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 0}).fit(X, y)
     assert model.tokenizer_.residuals is None
     with pytest.raises(InputError, match="keeps no residuals"):
@@ -126,7 +118,7 @@ def test_a_model_without_residuals_says_so(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_out_where_nothing_was_observed() -> None:
-    X, y = waves()
+    X, y = two_classes()
     X[:, 5:9] = np.nan
     model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X, y)
     assert model.tokenizer_.residuals is not None

@@ -22,7 +22,7 @@ class Residuals(nn.Module):
     A decoder trained on squared errors gives the mean of all series with the same tokens, so that noise and fine detail
     are missing from what it draws. A local residual bootstrap gives them back: the residual of a generated series is
     drawn from those of the training series with the nearest tokens (Efron 1979; smoothed as in Silverman and Young
-    1987, so that no residual of a real series is ever added as it is).
+    1987, so that with two neighbours or more no residual of a real series is added as it is).
 
     Args:
         n: number of series.
