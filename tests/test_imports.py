@@ -30,6 +30,7 @@ SEE_ALL = {
 }
 SHARED = {"ncvqvae.errors", "ncvqvae.config", "ncvqvae.files", "ncvqvae.hardware"}
 MAY_SEE = {
+    "novelty": {"ncvqvae.evaluation.diversity"},
     "prior": {"ncvqvae.tokenizer.tokenizer"},
     "training": {"ncvqvae.checkpoints"},
     "weights": {"ncvqvae.training"},

@@ -54,15 +54,15 @@ def test_an_interrupted_command_goes_on_to_the_same_file(
     whole, broken = run / "whole.npz", run / "broken.npz"
     broken.unlink(missing_ok=True)
     main([*ask, str(whole)])
-    decode, calls = NCVQVAE._decode, []
+    finish, calls = NCVQVAE._in_units, []
 
     def interrupted(self: NCVQVAE, *arguments: object) -> np.ndarray:
         calls.append(1)
         if len(calls) == stopped_in:
             raise KeyboardInterrupt
-        return decode(self, *arguments)
+        return finish(self, *arguments)
 
-    monkeypatch.setattr(NCVQVAE, "_decode", interrupted)
+    monkeypatch.setattr(NCVQVAE, "_in_units", interrupted)
     with pytest.raises(SystemExit) as stopped:
         main([*ask, str(broken)])
     assert stopped.value.code == 130 and "start the same command again" in capsys.readouterr().err

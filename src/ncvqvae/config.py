@@ -148,6 +148,8 @@ class SamplingConfig:
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
     residual_neighbours: int = 0
     """Add a residual drawn from those of this many training series with the nearest tokens; 0 keeps and adds none."""
+    redraws: int = 0
+    """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
     chunk_size: int = 256
     """Series generated at a time."""
     precision: Precision = "32-true"
@@ -233,6 +235,7 @@ AT_LEAST = {
     "stage2.batch_size": 1,
     "sampling.n_steps": 1,
     "sampling.residual_neighbours": 0,
+    "sampling.redraws": 0,
     "sampling.chunk_size": 1,
 }
 WITHIN = {

@@ -38,6 +38,7 @@ from ncvqvae.files import replaced
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.hub import local_folder, upload
 from ncvqvae.notebook import NotebookProgress, in_notebook
+from ncvqvae.novelty import Novelty
 from ncvqvae.prior.decoding import Decoded, draw
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss
@@ -106,6 +107,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         >>> model = NCVQVAE(preset="quick").fit(X, y)  # doctest: +SKIP
         >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
     """
+
+    _novelty: tuple[Residuals, Novelty] | None = None
 
     def __init__(
         self,
@@ -176,7 +179,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             network.eval().requires_grad_(False)
             self.history_ += trained.history
             self.seconds_[stage] = trained.seconds
-        if self.config_.sampling.residual_neighbours:
+        if self.config_.sampling.residual_neighbours or self.config_.sampling.redraws:
             self._keep_residuals(scaled)
         return self
 
@@ -334,7 +337,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the tokens do not fit the model.
         """
-        return self._decode(self._checked_tokens(tokens))
+        return self._in_units(self._decode(self._checked_tokens(tokens)))
 
     def _checked_tokens(self, tokens: Any) -> Tensor:
         check_is_fitted(self)
@@ -353,7 +356,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def reconstruct(self, X: Any) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series."""
         tokens = torch.from_numpy(self.encode(X))
-        return self._decode(tokens, series_lengths(self._scaled(X).X) if self._unequal else None)
+        return self._in_units(self._decode(tokens), series_lengths(self._scaled(X).X) if self._unequal else None)
 
     def sample(
         self,
@@ -414,10 +417,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
         config = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
-        residuals, neighbours = self.tokenizer_.residuals, config.residual_neighbours
-        if neighbours and residuals is None:
+        if self.tokenizer_.residuals is None and (config.residual_neighbours or config.redraws):
+            name = "residual_neighbours" if config.residual_neighbours else "redraws"
             raise InputError(
-                f"sampling.residual_neighbours {neighbours}: this model was fitted with 0 and keeps no residuals; "
+                f"sampling.{name} {getattr(config, name)}: this model was fitted with 0 and keeps no residuals; "
                 "fit it with this setting, or leave it out"
             )
         size = config.chunk_size
@@ -433,12 +436,48 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             else:
                 weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
                 indices = torch.multinomial(weights, count, replacement=True, generator=generator)
-            drawn = self._draw_grids(indices, config, generator, length)
             known = not (unconditional or not len(self.classes_))
-            tokens = drawn.grids.tokens
-            left_out = residuals.draw(tokens, neighbours, generator) if residuals is not None and neighbours else None
-            X = self._decode(tokens, drawn.lengths, left_out)
+            made, lengths = self._draw_new_series(indices, config, generator, length)
+            X = self._in_units(made, lengths)
             yield Samples(X, self.classes_[indices.numpy()] if known else None)
+
+    def _draw_new_series(
+        self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """:meth:`_draw_series`, copies of training series drawn again up to ``config.redraws`` times."""
+        made, lengths = self._draw_series(indices, config, generator, length)
+        rows = torch.arange(len(made))
+        for _ in range(config.redraws):
+            rows = rows[self._copies(made[rows], None if lengths is None else lengths[rows])]
+            if not len(rows):
+                break
+            made[rows], ends = self._draw_series(indices[rows], config, generator, length)
+            if lengths is not None and ends is not None:
+                lengths[rows] = ends
+        return made, lengths
+
+    def _draw_series(
+        self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Series (B, C, T) in scaled units for class indices (B,), and lengths (B,) where series differ in them."""
+        grids, lengths = self._draw_grids(indices, config, generator, length)
+        made, residuals = self._decode(grids.tokens), self.tokenizer_.residuals
+        if residuals is not None and config.residual_neighbours:
+            made += residuals.draw(grids.tokens, config.residual_neighbours, generator).cpu()
+        return made, lengths
+
+    @torch.no_grad()
+    def _copies(self, made: Tensor, lengths: Tensor | None) -> Tensor:
+        """Whether each series (B, C, T), in scaled units, copies one of the training series that the model keeps."""
+        kept = self.tokenizer_.residuals
+        assert kept is not None
+        if self._novelty is None or self._novelty[0] is not kept:
+            self._novelty = kept, Novelty(self._decode(kept.tokens.long()).numpy())
+        observed = None
+        if lengths is not None:
+            observed = torch.from_numpy(~beyond(lengths.numpy(), self.n_timepoints_)).expand(made.shape)
+        tokens = self.tokenizer_.encode(made.to(self.tokenizer_.codebook.device), observed)
+        return torch.from_numpy(self._novelty[1].is_copy(self._decode(tokens).numpy()))
 
     def _draw_grids(
         self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
@@ -557,7 +596,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if self.tokenizer_.residuals is not None:
             warnings.warn(
                 f"this model keeps {len(self.tokenizer_.residuals.tokens)} of its training series (residuals); fit it "
-                "with sampling.residual_neighbours 0 if they must not be shared",
+                "with sampling.residual_neighbours 0 and sampling.redraws 0 if they must not be shared",
                 stacklevel=2,
             )
         classes = f"{len(self.classes_)} classes" if len(self.classes_) else "no classes"
@@ -645,16 +684,16 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return ScaledSeries(series, self.scaler_)
 
     @torch.no_grad()
-    def _decode(self, tokens: Tensor, lengths: Any = None, left_out: Tensor | None = None) -> np.ndarray:
-        """Series in their own units from tokens (n, N), NaN behind the ends where they have ``lengths`` (n,).
+    def _decode(self, tokens: Tensor) -> Tensor:
+        """Series (n, C, T) in scaled units from tokens (n, N)."""
+        return torch.cat([self.tokenizer_.decode(part).cpu() for part in tokens.split(CHUNK)])
 
-        What the tokens ``left_out`` of them (n, C, T), in scaled units, is added.
-        """
-        decoded = torch.cat([self.tokenizer_.decode(part).cpu() for part in tokens.split(CHUNK)])
-        scaled = (decoded if left_out is None else decoded + left_out.cpu()).numpy()
+    def _in_units(self, scaled: Tensor, lengths: Any = None) -> np.ndarray:
+        """Series in their own units from scaled ones (n, C, T), NaN behind the ends if ``lengths`` (n,) are given."""
+        values = scaled.numpy()
         if lengths is not None:
-            scaled = np.where(beyond(lengths, self.n_timepoints_), np.float32(np.nan), scaled)
-        X = self.scaler_.inverse_transform(scaled)
+            values = np.where(beyond(lengths, self.n_timepoints_), np.float32(np.nan), values)
+        X = self.scaler_.inverse_transform(values)
         return X[:, 0] if self.flat_ else X
 
     def _special_tokens(self, x: Tensor, observed: Tensor | None) -> Tensor:
