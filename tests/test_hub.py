@@ -25,7 +25,7 @@ X = np.random.default_rng(0).normal(size=(12, 1, 32)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def model() -> NCVQVAE:
-    return NCVQVAE(settings={**TINY, "sampling.residual_neighbours": 0}).fit(X, ["a", "b"] * 6)
+    return NCVQVAE(settings={**TINY, "sampling.residual_neighbours": 0, "sampling.redraws": 0}).fit(X, ["a", "b"] * 6)
 
 
 @pytest.fixture

@@ -353,10 +353,23 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
         return given.long()
 
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series."""
+    def reconstruct(self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None) -> np.ndarray:
+        """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series.
+
+        Args:
+            X: series in their own units.
+            residual_neighbours: add residuals as sampling does, see :class:`ncvqvae.config.SamplingConfig`.
+            seed: seed of their draw; the model's own if not given.
+
+        Raises:
+            InputError: if the series do not fit the model, or it keeps no residuals.
+        """
         tokens = torch.from_numpy(self.encode(X))
-        return self._in_units(self._decode(tokens), series_lengths(self._scaled(X).X) if self._unequal else None)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
+        config = replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0)
+        self._check_keeps_residuals(config)
+        lengths = series_lengths(self._scaled(X).X) if self._unequal else None
+        return self._in_units(self._decode_fully(tokens, residual_neighbours, generator), lengths)
 
     def sample(
         self,
@@ -417,12 +430,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
         config = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
-        if self.tokenizer_.residuals is None and (config.residual_neighbours or config.redraws):
-            name = "residual_neighbours" if config.residual_neighbours else "redraws"
-            raise InputError(
-                f"sampling.{name} {getattr(config, name)}: this model was fitted with 0 and keeps no residuals; "
-                "fit it with this setting, or leave it out"
-            )
+        self._check_keeps_residuals(config)
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
@@ -461,10 +469,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     ) -> tuple[Tensor, Tensor | None]:
         """Series (B, C, T) in scaled units for class indices (B,), and lengths (B,) where series differ in them."""
         grids, lengths = self._draw_grids(indices, config, generator, length)
-        made, residuals = self._decode(grids.tokens), self.tokenizer_.residuals
-        if residuals is not None and config.residual_neighbours:
-            made += residuals.draw(grids.tokens, config.residual_neighbours, generator).cpu()
-        return made, lengths
+        return self._decode_fully(grids.tokens, config.residual_neighbours, generator), lengths
 
     @torch.no_grad()
     def _copies(self, made: Tensor, lengths: Tensor | None) -> Tensor:
@@ -497,6 +502,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Tokens (B, N) of which a part lies before the end of series of these lengths (B,)."""
         inside = torch.from_numpy(~beyond(lengths.numpy(), self.n_timepoints_))
         return self.tokenizer_.on_grid(self.tokenizer_.present(inside))
+
+    def _check_keeps_residuals(self, config: SamplingConfig) -> None:
+        for name in ("residual_neighbours", "redraws"):
+            value = getattr(config, name)
+            if value and self.tokenizer_.residuals is None:
+                raise InputError(
+                    f"sampling.{name} {value}: this model was fitted with 0 and keeps no residuals; fit it with this "
+                    "setting, or leave it out"
+                )
 
     def _check_length(self, length: int | None) -> None:
         if length is None:
@@ -682,6 +696,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 f"this model was fitted on {self.n_channels_} and {self.n_timepoints_}"
             )
         return ScaledSeries(series, self.scaler_)
+
+    def _decode_fully(self, tokens: Tensor, residual_neighbours: int, generator: Generator) -> Tensor:
+        """Series (n, C, T) in scaled units from tokens (n, N), with what these leave out drawn anew."""
+        decoded, residuals = self._decode(tokens), self.tokenizer_.residuals
+        if residuals is None or not residual_neighbours:
+            return decoded
+        return decoded + residuals.draw(tokens, residual_neighbours, generator).cpu()
 
     @torch.no_grad()
     def _decode(self, tokens: Tensor) -> Tensor:

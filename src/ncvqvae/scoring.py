@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +139,9 @@ def score_model(
         generated = GeneratedData(
             generated.unconditional, scaled.generated(first.X), first.y, scaled.generated(for_cas.X), for_cas.y
         )
+    as_sampled = model.config_.sampling.residual_neighbours
+    reconstructed = model.reconstruct(splits.X_test, residual_neighbours=as_sampled, seed=seed)
+    generated = replace(generated, reconstructed=scaled.generated(reconstructed))
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)

@@ -75,6 +75,19 @@ def test_every_figure_is_there_and_compares_the_right_series(
     assert all(type(value) is float for value in figures.values())
 
 
+def test_what_the_tokenizer_makes_of_the_test_split_is_judged_like_generated_series(
+    real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_utility_figures", lambda *_: {})
+    as_it_is = evaluate_samples(real, replace(generated, reconstructed=real.X_test), fcn, seed=4)
+    assert as_it_is["fid_reconstructed"] == pytest.approx(0.0, abs=1e-3)
+    assert as_it_is["is_reconstructed"] == as_it_is["is_real"]
+    blurred = evaluate_samples(real, replace(generated, reconstructed=generated.labelled), fcn, seed=4)
+    assert blurred["fid_reconstructed"] == pytest.approx(blurred["fid_labelled"], rel=1e-3)
+    unlabelled = replace(real, y_train=None, y_test=None), replace(generated, reconstructed=real.X_test)
+    assert "is_reconstructed" not in evaluate_samples(*unlabelled, fcn, seed=4)
+
+
 def test_the_full_evaluation_adds_intervals_around_the_same_figures(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:

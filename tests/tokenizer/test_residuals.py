@@ -103,6 +103,15 @@ def test_generated_series_get_back_what_tokens_leave_out(fitted: NCVQVAE) -> Non
     assert abs(noisy - real) < 0.3 * abs(smooth - real)
 
 
+def test_reconstructions_get_them_back_where_asked(fitted: NCVQVAE) -> None:
+    X, _ = two_classes()
+    own = fitted.reconstruct(X, residual_neighbours=1)  # the nearest series in tokens is the series itself, or a twin
+    np.testing.assert_allclose(np.median(np.abs(own - X)), 0.0, atol=1e-4)
+    drawn, again, other = (fitted.reconstruct(X, residual_neighbours=10, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(drawn, again)
+    assert not np.array_equal(drawn, other) and not np.array_equal(drawn, fitted.reconstruct(X))
+
+
 def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
     fitted.save_pretrained(tmp_path)
     loaded = NCVQVAE.from_pretrained(tmp_path)
@@ -111,10 +120,12 @@ def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
 
 def test_a_model_without_residuals_says_so() -> None:
     X, y = two_classes()
-    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 0}).fit(X, y)
+    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 0, "sampling.redraws": 0}).fit(X, y)
     assert model.tokenizer_.residuals is None
     with pytest.raises(InputError, match="keeps no residuals"):
         model.sample(2, residual_neighbours=10)
+    with pytest.raises(InputError, match="keeps no residuals"):
+        model.reconstruct(X, residual_neighbours=10)
 
 
 def test_nothing_is_left_out_where_nothing_was_observed() -> None:

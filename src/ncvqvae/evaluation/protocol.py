@@ -18,6 +18,7 @@ from ncvqvae.evaluation.comparison import (
 )
 from ncvqvae.evaluation.extractors import catch22, minirocket
 from ncvqvae.evaluation.features import FCN, FCNTraining, extract
+from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
 from ncvqvae.evaluation.labels import class_index, sorted_classes
 from ncvqvae.evaluation.structure import structure_differences
 from ncvqvae.evaluation.utility import classification_accuracy_score, rocket_accuracy
@@ -48,6 +49,7 @@ class GeneratedData:
         y_labelled: their labels.
         for_cas: series drawn given the labels `cas_labels(y_train)`; without them CAS is trained on `labelled`.
         y_for_cas: those labels.
+        reconstructed: the test split through the generator's tokenizer, if it has one.
     """
 
     unconditional: np.ndarray | None = None
@@ -55,6 +57,7 @@ class GeneratedData:
     y_labelled: np.ndarray | None = None
     for_cas: np.ndarray | None = None
     y_for_cas: np.ndarray | None = None
+    reconstructed: np.ndarray | None = None
 
     @property
     def judged(self) -> tuple[np.ndarray, np.ndarray | None]:
@@ -90,7 +93,8 @@ def evaluate_samples(
     """Fidelity, utility, coverage and structure of generated series, each figure beside the same for real data.
 
     Figures of one set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series where there are
-    any. Figures whose series or labels are missing are absent. `_real` compares train with test.
+    any. Figures whose series or labels are missing are absent. `_real` compares train with test, `_reconstructed` what
+    the tokenizer makes of the test split with test.
 
     Args:
         real: train and test split.
@@ -118,7 +122,7 @@ def evaluate_samples(
         "_minirocket": rocket,
         "_catch22": FeatureSets.of(catch22(real.X_train), *series),
     }
-    figures: dict[str, float] = {}
+    figures = _reconstruction_figures(real, generated.reconstructed, fcn, seed)
     if real.y_train is not None:  # without classes there is nothing that an inception score could count
         probabilities = FeatureSets.of(lambda found: found.probabilities, *real_by_fcn, *by_fcn)
         figures |= inception_figures(probabilities, seed, draws=draws)
@@ -132,6 +136,17 @@ def evaluate_samples(
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
         figures |= _utility_figures(real, generated, seed, full, cache_dir, training)
+    return figures
+
+
+def _reconstruction_figures(real: RealData, reconstructed: np.ndarray | None, fcn: FCN, seed: int) -> dict[str, float]:
+    """FID and IS that a generator would have whose prior drew the very tokens of the test split."""
+    if reconstructed is None:
+        return {}
+    found = extract(fcn, reconstructed)
+    figures = {"fid_reconstructed": frechet_distance(found.features, extract(fcn, real.X_test).features)}
+    if real.y_train is not None:
+        figures["is_reconstructed"] = inception_score(found.probabilities, seed=seed)
     return figures
 
 
@@ -185,6 +200,7 @@ def _check_shapes(real: RealData, generated: GeneratedData) -> None:
         ("unconditional", generated.unconditional, None),
         ("labelled", generated.labelled, generated.y_labelled),
         ("for CAS", generated.for_cas, generated.y_for_cas),
+        ("reconstructed", generated.reconstructed, None),
     ):
         if X is not None and X.shape[1:] != expected:
             raise InputError(

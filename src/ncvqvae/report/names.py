@@ -42,6 +42,8 @@ FIGURES = (
         fid=("FID", "lower", "Distance of generated to held-out series in an FCN's features."),
         is_labelled=("IS", "higher", "How clear and how varied the classes are; blind to copies."),
         **_KEYWORD,
+        fid_reconstructed=("FID of the tokenizer", "lower", "FID of held-out series through the tokenizer alone."),
+        is_reconstructed=("IS of the tokenizer", "higher", "IS of held-out series through the tokenizer alone."),
         kid_labelled=("KID", "lower", "Unbiased kernel distance in an FCN's features; about 0 between real splits."),
         kid=("KID", "lower", "Unbiased kernel distance in an FCN's features; about 0 between real splits."),
         fid_minirocket_labelled=("FID, MiniRocket", "lower", "The Fréchet distance in MiniRocket's features."),

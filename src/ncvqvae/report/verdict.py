@@ -208,6 +208,8 @@ def _likeness(content: ReportContent) -> Finding:
     if fid is not None and "fid_real" in m:
         parts.append(f"FID is {number_text(fid)}, between real splits {number_text(m['fid_real'])}")
         bad |= fid > FID_FACTOR * m["fid_real"]
+    if fid is not None and "fid_reconstructed" in m:
+        parts.append(f"the tokenizer alone, given held-out series, reaches {number_text(m['fid_reconstructed'])}")
     if not parts:
         return Finding("unknown", "Likeness", "Neither CAS nor FID was measured beside real data.", rule)
     text = "; ".join(parts)
