@@ -22,7 +22,9 @@ from ncvqvae.scoring import score_model
 
 OUT = Path(__file__).parents[1] / "results" / "missing.csv"
 SHARES = (0.05, 0.2, 0.4)
-SHORT = {"stage1.max_steps": 3, "stage2.max_steps": 3, "stage1.projector_width": 64}
+KEYS = ["dataset", "removed", "share", "seed", "preset", "steps"]
+SHORT = {"stage1.projector_width": 64}
+SHORT_STEPS = 3
 
 
 class Case(NamedTuple):
@@ -54,8 +56,10 @@ def removed(X: np.ndarray, case: Case, rng: np.random.Generator) -> np.ndarray:
     return X
 
 
-def measure(case: Case, seed: int, preset: str, data_dir: Path | None, short: bool) -> dict[str, float | str | None]:
-    """Train and score one case."""
+def measure(
+    case: Case, seed: int, preset: str, steps: int, data_dir: Path | None, short: bool
+) -> dict[str, float | str | None]:
+    """Train and score one case; ``steps`` of each stage, 0 for the preset's."""
     splits = load_splits(case.dataset, data_dir=data_dir, seed=seed)
     rng = np.random.default_rng(seed)
     splits = splits._replace(X_train=removed(splits.X_train, case, rng), X_test=removed(splits.X_test, case, rng))
@@ -63,19 +67,19 @@ def measure(case: Case, seed: int, preset: str, data_dir: Path | None, short: bo
         splits = Splits(
             splits.name, splits.X_train[:40], splits.y_train[:40], splits.X_train[:40], splits.y_train[:40], ""
         )
-    model = NCVQVAE(preset, seed=seed, settings=SHORT if short else None).fit(splits.X_train, splits.y_train)
+    settings = {f"{stage}.max_steps": steps for stage in ("stage1", "stage2") if steps} | (SHORT if short else {})
+    model = NCVQVAE(preset, seed=seed, settings=settings).fit(splits.X_train, splits.y_train)
     share = float(np.isnan(splits.X_train).mean())
-    identity = {"dataset": case.dataset, "removed": case.removed, "share": case.share, "seed": seed, "preset": preset}
+    identity = dict(zip(KEYS, (*case, seed, preset, steps), strict=True))
     facts = {"commit": commit(), "missing": share, "masked": has_missing(splits.X_train)}
     return {**identity, **facts, **score_model(model, splits, seed=seed).metrics}
 
 
-def left(rows: pd.DataFrame, seeds: int, preset: str) -> Iterator[tuple[Case, int]]:
+def left(rows: pd.DataFrame, seeds: int, preset: str, steps: int) -> Iterator[tuple[Case, int]]:
     """Cases and seeds that have no row yet."""
-    keys = ["dataset", "removed", "share", "seed", "preset"]
-    done = set(rows[keys].itertuples(index=False, name=None)) if len(rows) else set()
+    done = set(rows[KEYS].itertuples(index=False, name=None)) if len(rows) else set()
     for seed in range(seeds):
-        yield from ((case, seed) for case in cases() if (*case, seed, preset) not in done)
+        yield from ((case, seed) for case in cases() if (*case, seed, preset, steps) not in done)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,13 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, help="folder with ECG5000/ECG5000_TRAIN.tsv")
     parser.add_argument("--preset", default="default", help="recipe to train with (default: default)")
+    parser.add_argument("--steps", type=int, default=0, metavar="N", help="of each stage (default: the recipe's)")
     parser.add_argument("--seeds", type=int, default=2, metavar="N", help="seeds of each case (default 2)")
     parser.add_argument("--short", action="store_true", help="a few steps, every second case; nothing is written")
     options = parser.parse_args(arguments)
     rows = pd.read_csv(OUT) if OUT.exists() and not options.short else pd.DataFrame()
-    seeds = 1 if options.short else options.seeds
-    for case, seed in list(left(rows, seeds, options.preset))[:: 2 if options.short else 1]:
-        row = measure(case, seed, options.preset, options.data_dir, options.short)
+    seeds, steps = (1, SHORT_STEPS) if options.short else (options.seeds, options.steps)
+    for case, seed in list(left(rows, seeds, options.preset, steps))[:: 2 if options.short else 1]:
+        row = measure(case, seed, options.preset, steps, options.data_dir, options.short)
         print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
         rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
         if not options.short:
