@@ -226,6 +226,14 @@ def test_unlabelled_series_make_an_unconditional_model(tmp_path: Path) -> None:
             used.sample(3, "up")
 
 
+@pytest.mark.parametrize(("n_classes", "n_codes"), [(2, 8), (9, 27)])
+def test_the_codebook_grows_with_the_classes(n_classes: int, n_codes: int, tmp_path: Path) -> None:
+    settings = {**TINY, "tokenizer": {**TINY["tokenizer"], "codes_per_class": 3}}
+    fitted = NCVQVAE(settings=settings).fit(series(), np.arange(N) % n_classes)
+    for used in (fitted, reloaded(fitted, tmp_path)):
+        assert len(used.tokenizer_.codebook) == used.prior_.n_codes == n_codes
+
+
 def test_one_class_is_enough() -> None:
     fitted = NCVQVAE(settings=TINY).fit(series(), ["only"] * N)
     y = fitted.sample(9).y

@@ -41,7 +41,9 @@ class TokenizerConfig:
     n_residual_blocks: int = 4
     """Residual blocks after the encoder's and before the decoder's resampling."""
     codebook_size: int = 32
-    """Number of codes."""
+    """Number of codes, unless ``codes_per_class`` asks for more."""
+    codes_per_class: int = 0
+    """Codes for each class of the train split, where these are more than ``codebook_size``."""
     codebook_decay: float = 0.9
     """Decay of the codebook's exponential moving average."""
     commitment_weight: float = 1.0
@@ -225,6 +227,7 @@ AT_LEAST = {
     "tokenizer.latent_width": 1,
     "tokenizer.hidden_channels": 1,
     "tokenizer.codebook_size": 1,
+    "tokenizer.codes_per_class": 0,
     "stage1.epochs": 1,
     "stage1.batch_size": 2,
     "stage1.projector_width": 1,

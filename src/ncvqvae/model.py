@@ -227,6 +227,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         labels = check_labels(y, len(series))
         self.classes_, self.class_counts_ = _classes(labels)
         _check_storable(self.classes_)
+        tokenizer = self.config_.tokenizer
+        tokenizer.codebook_size = max(tokenizer.codebook_size, tokenizer.codes_per_class * len(self.classes_))
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
         indices = self._class_indices(y, len(series)).numpy()
