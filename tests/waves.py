@@ -2,6 +2,23 @@
 
 import numpy as np
 
+SMALL = {
+    "tokenizer.hidden_channels": 8,
+    "tokenizer.n_residual_blocks": 1,
+    "tokenizer.codebook_size": 8,
+    "stage1.max_steps": 10,
+    "stage1.projector_width": 8,
+    "stage1.precision": "32-true",
+    "prior.width": 8,
+    "prior.head_width": 4,
+    "prior.n_layers": 1,
+    "stage2.max_steps": 1,
+    "stage2.precision": "32-true",
+    "sampling.residual_neighbours": 0,
+    "sampling.redraws": 0,
+}
+"""Settings of such a model; it keeps no training series."""
+
 
 def two_classes(n_timepoints: int = 32) -> tuple[np.ndarray, np.ndarray]:
     """Slow waves and fast ones, at random phases."""

@@ -5,26 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.waves import two_classes
+from tests.waves import SMALL, two_classes
 from torch import Generator
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.tokenizer.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
 
 N_TOKENS = 6
-SMALL = {
-    "tokenizer.hidden_channels": 8,
-    "tokenizer.n_residual_blocks": 1,
-    "tokenizer.codebook_size": 8,
-    "stage1.max_steps": 10,
-    "stage1.projector_width": 8,
-    "stage1.precision": "32-true",
-    "prior.width": 8,
-    "prior.head_width": 4,
-    "prior.n_layers": 1,
-    "stage2.max_steps": 1,
-    "stage2.precision": "32-true",
-}
 
 
 def some_residuals(n: int = 40) -> Residuals:
@@ -120,7 +107,7 @@ def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
 
 def test_a_model_without_residuals_says_so() -> None:
     X, y = two_classes()
-    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 0, "sampling.redraws": 0}).fit(X, y)
+    model = NCVQVAE(settings=SMALL).fit(X, y)
     assert model.tokenizer_.residuals is None
     with pytest.raises(InputError, match="keeps no residuals"):
         model.sample(2, residual_neighbours=10)
