@@ -45,7 +45,7 @@ def test_copies_are_drawn_again_with_their_labels() -> None:
     model.prior_.sample = recite  # type: ignore[method-assign]
     first, again = (model.sample(300, seed=1, residual_neighbours=1, redraws=n) for n in (0, 6))
     assert copied(model, X, first.X) > 0.25
-    assert copied(model, X, again.X) < 0.02
+    assert copied(model, X, again.X) < 0.05  # a copy seven times in a row
     np.testing.assert_array_equal(first.y, again.y)
     kept = ~Novelty(model.scaler_.transform(model.reconstruct(X)[:, None])).is_copy(
         model.scaler_.transform(model.reconstruct(first.X)[:, None])
