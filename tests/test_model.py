@@ -232,6 +232,7 @@ def test_the_codebook_grows_with_the_classes(n_classes: int, n_codes: int, tmp_p
     fitted = NCVQVAE(settings=settings).fit(series(), np.arange(N) % n_classes)
     for used in (fitted, reloaded(fitted, tmp_path)):
         assert len(used.tokenizer_.codebook) == used.prior_.n_codes == n_codes
+        assert used.config_.tokenizer.codebook_size == 8  # as asked: a bench knows its runs by their settings
 
 
 def test_one_class_is_enough() -> None:

@@ -227,8 +227,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         labels = check_labels(y, len(series))
         self.classes_, self.class_counts_ = _classes(labels)
         _check_storable(self.classes_)
-        tokenizer = self.config_.tokenizer
-        tokenizer.codebook_size = max(tokenizer.codebook_size, tokenizer.codes_per_class * len(self.classes_))
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
         indices = self._class_indices(y, len(series)).numpy()
@@ -251,7 +249,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
 
     def _build_tokenizer(self, n_residuals: int = 0) -> None:
-        self.tokenizer_ = Tokenizer(self.config_.tokenizer, self.n_channels_, self.n_timepoints_, n_residuals)
+        config = self.config_.tokenizer
+        n_codes = max(config.codebook_size, config.codes_per_class * len(self.classes_))
+        config = replace(config, codebook_size=n_codes)
+        self.tokenizer_ = Tokenizer(config, self.n_channels_, self.n_timepoints_, n_residuals)
 
     def _build_prior(self) -> None:
         tokenizer = self.tokenizer_
