@@ -25,6 +25,7 @@ TINY = {
     "prior.n_layers": 1,
     "prior.width": 16,
     "sampling.n_steps": 2,
+    "sampling.residual_neighbours": 2,
 }
 
 
