@@ -106,8 +106,9 @@ class PriorConfig:
     """Hidden width of the feed-forward layers, in widths of the transformer."""
     dropout: float = 0.0
     """Dropout in attention and feed-forward layers."""
-    input_mode: Literal["token", "codebook", "codebook-finetuned"] = "token"
-    """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them."""
+    input_mode: Literal["token", "codebook", "codebook-finetuned", "auto"] = "token"
+    """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them; auto: the first up
+    to 64 codes, the last from there on."""
     scale_tied_logits: bool = True
     """Divide the logits of a tied output by the root of the code's width, so that training starts near chance."""
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ncvqvae.config import PriorConfig, SamplingConfig
-from ncvqvae.prior.prior import Prior
+from ncvqvae.prior.prior import TIED_CODES, Prior
 
 K, D, N, N_CLASSES = 8, 6, 10, 3
 MODES = ["token", "codebook", "codebook-finetuned"]
@@ -43,6 +43,13 @@ def test_every_mode_starts_from_the_code_vectors(mode: str) -> None:
     network = prior(mode)
     assert torch.equal(network.codes, codebook())
     assert network(*batch()).shape == (4, N, K)
+
+
+@pytest.mark.parametrize("n_codes", [TIED_CODES, TIED_CODES + 1])
+def test_auto_ties_the_output_to_few_codes(n_codes: int) -> None:
+    config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode="auto")
+    network = Prior(config, torch.randn(n_codes, D), N, N_CLASSES)
+    assert (network.output.weight is network.codes) == (n_codes == TIED_CODES) and network.codes.requires_grad
 
 
 @pytest.mark.parametrize(("mode", "moves"), [("token", True), ("codebook", False), ("codebook-finetuned", True)])

@@ -10,14 +10,18 @@ from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.prior.decoding import Decoded, parallel_decode
 from ncvqvae.prior.transformer import Transformer
 
+TIED_CODES = 64
+"""Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
+
 
 class Prior(nn.Module):
     """Masked-token transformer (MaskGIT) with the class as a token at position 0.
 
     Input modes: ``token`` learns a table that starts from the codebook and is tied to the output layer; ``codebook``
     reads the frozen code vectors with a learned mask vector and has an output layer of its own;
-    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained. In each, a token enters as
-    norm(vector + position), so that neither drowns the other.
+    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained; ``auto`` is ``token`` up to
+    ``TIED_CODES`` codes and ``codebook-finetuned`` from there on. In each, a token enters as norm(vector + position),
+    so that neither drowns the other.
 
     Args:
         config: the architecture.
@@ -33,8 +37,11 @@ class Prior(nn.Module):
         super().__init__()
         self.n_codes, dim = codebook.shape
         self.n_tokens, self.n_classes = n_tokens, n_classes
-        self.tied = config.input_mode == "token"
-        self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=config.input_mode != "codebook")
+        mode = config.input_mode
+        if mode == "auto":
+            mode = "token" if self.n_codes <= TIED_CODES else "codebook-finetuned"
+        self.tied = mode == "token"
+        self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=mode != "codebook")
         self.mask_vector = nn.Parameter(torch.randn(2 if unequal else 1, dim) * self.codes.std())
         self.positions = nn.Parameter(torch.randn(n_tokens, dim))
         self.norm_in = nn.LayerNorm(dim)
