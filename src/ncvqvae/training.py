@@ -218,7 +218,7 @@ def train(
         logger: a Lightning logger.
         report: called with step, number of steps and loss terms about 500 times.
         monitor: gives figures that stand beside the loss terms, from the share of steps that is done.
-        checkpoint_seconds: time between checkpoints.
+        checkpoint_seconds: time between checkpoints; 0 saves one after each step.
 
     Raises:
         TrainingError: if the loss becomes NaN or infinite; it names step, series and the last good checkpoint.
@@ -236,7 +236,7 @@ def train(
             ModelCheckpoint(
                 checkpoints,
                 filename=stage,
-                train_time_interval=timedelta(seconds=checkpoint_seconds),
+                train_time_interval=timedelta(seconds=max(checkpoint_seconds, 1e-6)),  # 2.5.0 reads 0 as never
                 enable_version_counter=False,
             )
         )
