@@ -251,8 +251,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def _build_tokenizer(self, n_residuals: int = 0) -> None:
         config = self.config_.tokenizer
         n_codes = max(config.codebook_size, config.codes_per_class * len(self.classes_))
-        config = replace(config, codebook_size=n_codes)
-        self.tokenizer_ = Tokenizer(config, self.n_channels_, self.n_timepoints_, n_residuals)
+        grown = replace(config, codebook_size=n_codes)
+        self.tokenizer_ = Tokenizer(grown, self.n_channels_, self.n_timepoints_, n_residuals)
 
     def _build_prior(self) -> None:
         tokenizer = self.tokenizer_

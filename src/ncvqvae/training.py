@@ -236,7 +236,7 @@ def train(
             ModelCheckpoint(
                 checkpoints,
                 filename=stage,
-                train_time_interval=timedelta(seconds=max(checkpoint_seconds, 1e-6)),  # 2.5.0 reads 0 as never
+                train_time_interval=timedelta(seconds=max(checkpoint_seconds, 1e-6)),  # Lightning 2.5.0: 0 is never
                 enable_version_counter=False,
             )
         )
