@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from ncvqvae.config import PriorConfig, SamplingConfig
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
@@ -80,7 +81,8 @@ class Prior(nn.Module):
 
     def forward(self, tokens: Tensor, classes: Tensor) -> Tensor:
         """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,)."""
-        vectors = self.norm_in(torch.cat([self.codes, self.mask_vector])[tokens] + self.positions)
+        table = torch.cat([self.codes, self.mask_vector])
+        vectors = self.norm_in(F.embedding(tokens, table) + self.positions)
         x = self.project_in(torch.cat([self.classes(classes)[:, None], vectors], dim=1))
         return self.output(self.head(self.transformer(x)[:, 1:]) * self.output_scale) + self.output_bias
 

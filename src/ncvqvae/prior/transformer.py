@@ -32,7 +32,8 @@ class _RMSNormOnCPU(torch.autograd.Function):
         (grad,) = grads
         product, weight = grad * normed, weight.to(grad.dtype)
         mean = (product @ weight)[..., None] / len(weight)
-        return (grad * weight - normed * mean) * scale, product.flatten(0, -2).sum(0, dtype=weight.dtype), None
+        grad_x = (grad * weight).addcmul_(normed, mean, value=-1).mul_(scale)
+        return grad_x, product.flatten(0, -2).sum(0, dtype=weight.dtype), None
 
 
 class RMSNorm(nn.RMSNorm):
