@@ -35,6 +35,7 @@ def written(folder: Path, text: str) -> Path:
         ({"stage1.learning_rate": "fast"}, "'stage1.learning_rate' is 'fast', not a valid float"),
         ({"prior.dropout": True}, "'prior.dropout' is True, not a valid float"),
         ({"tokenizer.kmeans_init": 1}, "'tokenizer.kmeans_init' is 1, not a valid bool"),
+        ({"stage2.token_temperature": "warm"}, "'stage2.token_temperature' is 'warm', not a valid float or auto"),
         ({"prior": 3}, "'prior' is a group of settings, not 3"),
         ({"prior.width.deep": 3}, "'prior.width' is {'deep': 3}, not a valid int"),
     ],
@@ -99,6 +100,12 @@ def test_numbers_are_read_however_they_are_written(text: str, value: float, tmp_
     assert config.stage1.learning_rate == value and isinstance(config.stage1.learning_rate, float)
 
 
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("1e-1", 0.1), ("2", 2.0)])
+def test_a_setting_takes_a_number_or_a_word(text: str, value: float | str, tmp_path: Path) -> None:
+    config = load_config("paper", file=written(tmp_path, f"stage2: {{token_temperature: {text}}}"))
+    assert config.stage2.token_temperature == value
+
+
 # ---------------------------------------------------------------- the block for naive models
 
 WITH_NAIVE = "prior: {input_mode: codebook, dropout: 0.3}\nnaive: {prior: {input_mode: token}, seed: 9}"
@@ -125,8 +132,10 @@ def test_single_settings_win_over_the_naive_block(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- there and back
 
 
-def changed_value(value: bool | int | float) -> bool | int | float:
-    """Another value of the same kind, within the range of shares where it is a share."""
+def changed_value(value: bool | int | float | str) -> bool | int | float:
+    """Another value of the same kind, a number for a word, within the range of shares where it is a share."""
+    if isinstance(value, str):
+        return 0.5
     if isinstance(value, bool):
         return not value
     return value * 0.5 + 0.01 if isinstance(value, float) else value + 1

@@ -204,9 +204,11 @@ def test_stage_1_sees_scaled_series_and_a_view_of_them(monkeypatch: pytest.Monke
     assert len(batches_of(unfitted(ssl="none"), monkeypatch)[0](rows)) == 1
 
 
-@pytest.mark.parametrize("temperature", [1.0, 20.0])
-def test_stage_2_draws_tokens_by_their_distances(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = unfitted(**{"stage2.token_temperature": temperature})
+@pytest.mark.parametrize(("given", "temperature"), [(1.0, 1.0), (20.0, 20.0), ("auto", 1.0)])
+def test_stage_2_draws_tokens_by_their_distances(
+    given: float | str, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = unfitted(**{"stage2.token_temperature": given})
     get_batch = batches_of(model, monkeypatch)[1]
     n = 4000
     torch.manual_seed(0)

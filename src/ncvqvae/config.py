@@ -11,7 +11,7 @@ import difflib
 import reprlib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import pairwise
@@ -131,8 +131,8 @@ class Stage2Config(TrainingConfig):
     """Probability that a series is shown without its class (classifier-free guidance)."""
     stochastic_tokens: bool = True
     """Draw training tokens from softmax(-distance^2 / temperature) instead of taking the nearest code."""
-    token_temperature: float = 1.0
-    """Temperature of that draw."""
+    token_temperature: float | Literal["auto"] = 1.0
+    """Temperature of that draw; auto: 1 for fewer than 32 training series, which need the variety, else 0.1."""
 
 
 @dataclass
@@ -268,7 +268,7 @@ def check_ranges(config: C) -> C:
         if values.get(name, low) < low:
             raise InputError(f"setting {name!r} is {values[name]}; give at least {low}")
     for name, (least, most) in WITHIN.items():
-        if name in values and not least <= values[name] <= most:
+        if name in values and values[name] != "auto" and not least <= values[name] <= most:
             raise InputError(f"setting {name!r} is {values[name]}; give a number from {least:g} to {most:g}")
     if values.get("tokenizer.n_fft", 2) % 2:
         raise InputError(f"setting 'tokenizer.n_fft' is {values['tokenizer.n_fft']}; give an even number")
@@ -404,8 +404,8 @@ def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _checked(hint: Any, value: Any, name: str) -> Any:
-    """``value`` as the type ``hint`` says, or an InputError."""
+def _checked(hint: Any, value: Any, name: str, words: Sequence[str] = ()) -> Any:
+    """``value`` as the type ``hint`` says, or an InputError; ``words`` would have done as well."""
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, hint):
             return value
@@ -419,8 +419,12 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         return value
     if typing.get_origin(hint) is list and isinstance(value, list):
         return [_checked(typing.get_args(hint)[0], item, name) for item in value]
-    if isinstance(hint, types.UnionType):
-        return None if value is None else _checked(typing.get_args(hint)[0], value, name)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # a type first, then None or words for it
+        of_type, *others = typing.get_args(hint)
+        words = [word for other in others for word in typing.get_args(other)]
+        if (value is None and type(None) in others) or (isinstance(value, str) and value in words):
+            return value
+        return _checked(of_type, value, name, words)
     if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:  # YAML reads 1e-3 as text
             return float(value)
@@ -428,4 +432,5 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
             pass
     elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
-    raise InputError(f"setting {name!r} is {reprlib.repr(value)}, not a valid {getattr(hint, '__name__', hint)}")
+    valid = " or ".join([getattr(hint, "__name__", str(hint)), *words])
+    raise InputError(f"setting {name!r} is {reprlib.repr(value)}, not a valid {valid}")

@@ -41,7 +41,7 @@ from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.novelty import Novelty
 from ncvqvae.prior.decoding import Decoded, draw
 from ncvqvae.prior.prior import Prior
-from ncvqvae.prior.training import PriorObjective, masked_token_loss
+from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective
@@ -290,8 +290,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             self._build_prior()
             objective = PriorObjective(self.prior_, config.stage2)
         self.tokenizer_.eval()
-        logits = self._in_chunks(lambda x, _: self.tokenizer_.token_logits(x), scaled) / config.stage2.token_temperature
-        weights = torch.softmax(logits, dim=-1)
+        logits = self._in_chunks(lambda x, _: self.tokenizer_.token_logits(x), scaled)
+        weights = torch.softmax(logits / token_temperature(config.stage2, len(scaled)), dim=-1)
         special = self._in_chunks(self._special_tokens, scaled)
         classes = self._class_indices(y, len(scaled))
 

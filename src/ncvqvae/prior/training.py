@@ -11,6 +11,16 @@ from ncvqvae.config import Stage2Config
 from ncvqvae.prior.masking import random_masks
 from ncvqvae.prior.prior import Prior
 
+FEW_CASES = 32
+"""Training series from which on ``token_temperature: auto`` takes (nearly) the nearest codes."""
+
+
+def token_temperature(config: Stage2Config, n_cases: int) -> float:
+    """Temperature at which the tokens of ``n_cases`` training series are drawn."""
+    if config.token_temperature != "auto":
+        return config.token_temperature
+    return 1.0 if n_cases < FEW_CASES else 0.1
+
 
 class PriorObjective(nn.Module):
     """Cross-entropy between true tokens and the prior's prediction from a randomly masked grid.
