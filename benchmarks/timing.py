@@ -11,14 +11,20 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ncvqvae.hardware import keep_freed_pages, tune_malloc
+
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours and the plain reference doing the same amount of work per call; ``calls`` divides the time for the table."""
+    """Ours and the plain reference doing the same amount of work per call; ``calls`` divides the time for the table.
+
+    Each side has the allocator as its users have it: ours keeps freed pages, a ``plain`` reference does not.
+    """
 
     ours: Callable[[], object]
     reference: Callable[[], object]
     calls: int = 1
+    plain: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,32 @@ def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row
 
     The side that begins alternates, so that a slow drift of the machine favours neither.
     """
+    keep_pages(True)
     with FlopCounterMode(display=False) as counter:
         contest.ours()
+    keep_pages(not contest.plain)
     contest.reference()
     ours: list[float] = []
     reference: list[float] = []
     for repetition in range(repetitions):
-        pair = [(contest.ours, ours), (contest.reference, reference)]
-        for run, seconds in pair if repetition % 2 == 0 else reversed(pair):
+        pair = [(contest.ours, ours, True), (contest.reference, reference, not contest.plain)]
+        for run, seconds, kept in pair if repetition % 2 == 0 else reversed(pair):
+            keep_pages(kept)
             seconds.append(_seconds(run))
     ours_s, reference_s = (statistics.median(s) / contest.calls for s in (ours, reference))
     gflop = counter.get_total_flops() / contest.calls / 1e9
     return Row(work, ours_s, reference_s, reference_s / ours_s, target, gflop)
+
+
+def keep_pages(kept: bool) -> None:
+    """glibc's allocator as ``ncvqvae`` sets it, or as its own defaults end up in a process with large tensors.
+
+    By default the threshold for mmap grows with the blocks that are freed, to 32 MB, and that for trimming to twice it.
+    """
+    if kept:
+        keep_freed_pages()
+    else:
+        tune_malloc(mmap_max=65536, trim_threshold=64 * 2**20, mmap_threshold=32 * 2**20)
 
 
 def measure(work: str, limit: Limit, repetitions: int) -> Row:

@@ -17,7 +17,7 @@ from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
 from ncvqvae.data import ScaledSeries
 from ncvqvae.evaluation.features import FCNTraining, train_fcn
-from ncvqvae.hardware import keep_freed_pages, resolve_precision
+from ncvqvae.hardware import resolve_precision
 from ncvqvae.training import Plan, Stage, train
 from reference.augmentations import AUGMENTATIONS, AugmentedDataset
 from reference.prior import StageTwo
@@ -83,7 +83,6 @@ class OurStages:
 
 def bare_step(parts: Any) -> Callable[[], object]:
     """One optimizer step of a stage without the training loop: batch, augmentation, loss, gradient, AdamW."""
-    keep_freed_pages()  # as ``train`` does
     plan: Plan = parts.plan
     stage = Stage(parts.objective.train(), parts.get_batch, plan, plan.config)
     configured = stage.configure_optimizers()
@@ -207,7 +206,7 @@ def loop_overhead(n_cases: int) -> Any:
                     "stage1", looped.objective, looped.get_batch, looped.plan, checkpoints=Path(folder), logger=logger
                 )
 
-        return Contest(loop, lambda: [step() for _ in range(n_steps)], n_steps)
+        return Contest(loop, lambda: [step() for _ in range(n_steps)], n_steps, plain=False)
 
     return build
 

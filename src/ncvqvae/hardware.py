@@ -38,19 +38,25 @@ def fast_bf16() -> bool:
     return seconds[torch.bfloat16] * 1.5 < seconds[torch.float32]
 
 
-@cache
 def keep_freed_pages() -> None:
     """Let glibc reuse freed memory instead of giving it back to the system at every step.
 
     The gradients of a wide projector are 150 MB that come and go with each step; fetching those pages anew took a third
-    of the CPU time of a step on small data. Does nothing where the C library is not glibc.
+    of the CPU time of a step on small data.
     """
+    tune_malloc(mmap_max=0, trim_threshold=2**31 - 1)
+
+
+def tune_malloc(mmap_max: int, trim_threshold: int, mmap_threshold: int | None = None) -> None:
+    """Set glibc's mallopt parameters of these names; do nothing where the C library is not glibc."""
     import ctypes
 
-    m_trim_threshold, m_mmap_max = -1, -4
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return
-    mallopt(m_mmap_max, 0)
-    mallopt(m_trim_threshold, 2**31 - 1)
+    m_trim_threshold, m_mmap_threshold, m_mmap_max = -1, -3, -4
+    mallopt(m_mmap_max, mmap_max)
+    mallopt(m_trim_threshold, trim_threshold)
+    if mmap_threshold is not None:
+        mallopt(m_mmap_threshold, mmap_threshold)
