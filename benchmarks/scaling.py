@@ -48,12 +48,14 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
 
     from ncvqvae import NCVQVAE
     from ncvqvae.data import ScaledSeries
+    from ncvqvae.hardware import keep_freed_pages
     from timing import peak_gb
     from works import bare_step
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((point.n_cases, point.n_channels, point.n_timepoints), dtype=np.float32)
     y = np.arange(point.n_cases) % 5
+    keep_freed_pages()  # as in training
     model = NCVQVAE("default", settings={"tokenizer.latent_width": point.latent_width})
     model._prepare(X, y)
     scaled = ScaledSeries(X, model.scaler_)

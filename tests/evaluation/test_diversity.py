@@ -145,6 +145,17 @@ def test_spread_and_copies_per_class_come_with_labels() -> None:
     assert list(found.copied.per_class) == [0, 1, 2]
 
 
+def test_the_worst_class_of_copies_is_one_that_has_enough_series_to_tell() -> None:
+    X, y = series(60, 0), np.repeat([0, 1, 2], [26, 30, 4])
+    made, y_made = series(90, 1), np.arange(90) % 3
+    made[np.flatnonzero(y_made == 1)[:15]] = X[26:41]
+    made[y_made == 2] = X[56]
+    figures = memorisation(made, X, series(200, 2), y_made=y_made, y_train=y, y_heldout=np.arange(200) % 3).figures
+    assert figures["copied_worst_class"] == pytest.approx(0.5, abs=0.1)  # class 2, all copies, has 4 series
+    assert 0.03 < figures["copied_worst_class_real"] < 0.15
+    assert "copied_worst_class" not in memorisation(made, X, series(200, 2)).figures
+
+
 def test_repeated_share_counts_whole_sequences() -> None:
     train = np.array([[0, 1, 2], [3, 3, 3]])
     assert repeated_share(np.array([[3, 3, 3], [0, 1, 1], [0, 1, 2], [2, 1, 0]]), train) == 0.5

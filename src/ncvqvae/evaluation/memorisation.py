@@ -17,13 +17,17 @@ from ncvqvae.evaluation.diversity import (
     nearest_distances,
 )
 
+MIN_OF_CLASS = 5
+"""Training series that a class needs to be looked at for `copied_worst_class`: fewer cannot but be imitated."""
+
 
 @dataclass(frozen=True)
 class Memorisation:
     """What `memorisation` measures.
 
     Attributes:
-        figures: `copied`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and for real data `_real`.
+        figures: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and for
+            real data `_real`.
         copied: copies over all classes and per class, with the distances behind them.
         spread: label → spread within the class, generated against held-out (one class named None without labels).
         spread_real: the same of the train split against held-out.
@@ -63,6 +67,7 @@ def memorisation(
     figures = {
         "copied": copied.share,
         "copied_real": float((copied.heldout_distances <= copied.threshold).mean()),
+        **_worst_class(copied, y_train),
         "authpct": authentic_share(made, train),
         "authpct_real": authentic_share(heldout, train),
         "spread": _mean_ratio(spread),
@@ -73,6 +78,17 @@ def memorisation(
     if unconditional is not None:
         figures["copied_unconditional"] = float((nearest_distances(unconditional, train) <= copied.threshold).mean())
     return Memorisation(figures, copied, spread, spread_real)
+
+
+def _worst_class(copied: CopiedShare, y_train: np.ndarray | None) -> dict[str, float]:
+    """The greatest share of copies in one class, generated and real; nothing where no class is large enough."""
+    classes, counts = np.unique([] if y_train is None else y_train, return_counts=True)
+    large = set(classes[counts >= MIN_OF_CLASS].tolist())
+    shares = {"copied_worst_class": copied.per_class, "copied_worst_class_real": copied.heldout_per_class}
+    greatest = {
+        name: max((share for label, share in of.items() if label in large), default=None) for name, of in shares.items()
+    }
+    return {name: share for name, share in greatest.items() if share is not None}
 
 
 def _spread(

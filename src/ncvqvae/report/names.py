@@ -68,6 +68,7 @@ FIGURES = (
         "diversity",
         copied=("Copied", "real", "Share nearer to a training series than 95 % of held-out real series are."),
         copied_unconditional=("Copied", "real", "Share nearer to a training series than 95 % of held-out ones are."),
+        copied_worst_class=("Copied, worst class", "real", "The greatest such share in one class of 5 or more series."),
         copied_raw=("Copied, raw", "real", "Copied without the tokenizer: smooth series look like copies here."),
         authpct=("AuthPct", "real", "Share farther from their nearest training series than that is from its own."),
         repeated_tokens=("Repeated tokens", "real", "Share whose whole token sequence stands in the train split."),
