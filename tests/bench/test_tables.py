@@ -6,8 +6,9 @@ import pytest
 from tests.bench.folders import write_finished
 
 from ncvqvae.bench.ablation import single_switches, ssl_share
+from ncvqvae.bench.layout import to_markdown
 from ncvqvae.bench.ranks import average_ranks, complete_scores
-from ncvqvae.bench.rows import collect_rows, published_rows, timevqvae_means
+from ncvqvae.bench.rows import CHAPTER_MODELS, collect_rows, published_rows, timevqvae_means
 from ncvqvae.bench.runs import Run
 from ncvqvae.bench.suites import Suite, load_suite
 from ncvqvae.bench.tables import TABLES, table_cells, write_all
@@ -86,6 +87,16 @@ def test_cells_are_mean_and_sd_over_seeds_and_the_best_is_marked(bench: Path) ->
     expected = rows[rows["dataset"] == "Symbols"].groupby("model")["is"].max()
     assert dict(zip(best_is["model"], best_is["value"], strict=True)) == pytest.approx(expected.to_dict())
     assert list(best_is.loc[best_is["best"].astype(bool), "model"]) == [expected.idxmax()]
+
+
+def test_columns_stand_in_the_chapters_order_whatever_ran_first(bench: Path) -> None:
+    rows = collect_rows(bench)
+    rows = pd.concat([rows[rows["model"].isin(["none", "vibcreg-gauss"])].assign(dataset="A"), rows])
+    cells = table_cells(spec(8), rows.assign(fid_labelled=1.0))  # type: ignore[arg-type]
+    heading = to_markdown(spec(8), cells).splitlines()[2]  # type: ignore[arg-type]
+    models = [name for name in CHAPTER_MODELS if name in set(rows["model"])]
+    assert len(models) == 3
+    assert [name.strip() for name in heading.split("|")][4 : 4 + len(models)] == models
 
 
 def test_all_files_are_written_with_the_published_figures_beside(bench: Path, tmp_path: Path) -> None:

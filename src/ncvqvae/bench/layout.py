@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from ncvqvae.bench.rows import CHAPTER_MODELS
+
 if TYPE_CHECKING:
     from ncvqvae.bench.tables import TableSpec
 
@@ -44,15 +46,12 @@ def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
 
 
 def _columns(cells: pd.DataFrame) -> list[str]:
-    """Models that ours or the chapter's lines fill, in the order of the cells."""
+    """Models that ours or the chapter's lines fill: the chapter's in its order, then others, then peers."""
     from ncvqvae.bench.tables import PEER
 
-    found = list(dict.fromkeys(cells["model"]))
-    peers = list(PEER.values())
-    from_chapter = dict.fromkeys(cells.loc[cells["source"] == "chapter", "model"])
-    first = [name for name in found if name in from_chapter and name not in peers]
-    own = [name for name in found if name not in first and name not in peers]
-    return first + own + [name for name in peers if name in found]
+    found = dict.fromkeys(cells["model"])
+    own = [name for name in found if name not in (*CHAPTER_MODELS, *PEER.values())]
+    return [name for name in (*CHAPTER_MODELS, *own, *PEER.values()) if name in found]
 
 
 def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
