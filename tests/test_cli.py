@@ -177,7 +177,7 @@ BAD_INPUT = {
     "folder of something else": (["fit", "data.npz", "--out", "."], "not a run's"),
     "no series wanted": (["sample", "run", "-n", "0", "--out", "new.npz"], "0"),
     "fewer than none wanted": (["sample", "run", "-n", "-3", "--out", "new.npz"], "-3"),
-    "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "a, b, c"),
+    "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "'a', 'b', 'c'"),
     "length that cannot be": (["sample", "run", "--length", "9", "--out", "new.npz"], "all have length 32"),
     "label and unconditional": (["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"], "label"),
     "unknown format": (["sample", "run", "--out", "new.xlsx"], ".xlsx"),

@@ -755,7 +755,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         indices = self._class_indices(given, len(given))
         unknown = (indices == len(self.classes_)).nonzero()
         if len(unknown):
-            known = ", ".join(map(str, self.classes_.tolist()[:20])) or "none: the training data had no labels"
+            known = ", ".join(map(repr, self.classes_.tolist()[:20])) or "none: the training data had no labels"
+            known += f" and {len(self.classes_) - 20} more" if len(self.classes_) > 20 else ""
             raise InputError(f"unknown label {given[int(unknown[0])]!r}; labels of this model: {known}")
         return indices.expand(n) if one_for_all else indices
 
