@@ -150,7 +150,8 @@ class SamplingConfig:
     guidance_scale: float = 1.0
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
     residual_neighbours: int = 0
-    """Add a residual drawn from those of this many training series with the nearest tokens; 0 keeps and adds none."""
+    """Add a residual drawn from those of this many training series with the nearest tokens, but of no more than a class
+    has on average (2 at least); 0 keeps and adds none."""
     redraws: int = 0
     """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
     chunk_size: int = 256

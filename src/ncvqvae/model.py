@@ -705,7 +705,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         decoded, residuals = self._decode(tokens), self.tokenizer_.residuals
         if residuals is None or not residual_neighbours:
             return decoded
-        return decoded + residuals.draw(tokens, residual_neighbours, generator).cpu()
+        # beyond as many series as a class has the nearest are often those of another class, whose detail differs
+        per_class = len(residuals.tokens) // max(len(self.classes_), 1)
+        return decoded + residuals.draw(tokens, min(residual_neighbours, max(per_class, 2)), generator).cpu()
 
     @torch.no_grad()
     def _decode(self, tokens: Tensor) -> Tensor:

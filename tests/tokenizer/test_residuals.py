@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.waves import SMALL, two_classes
-from torch import Generator
+from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.tokenizer.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
@@ -97,6 +97,24 @@ def test_reconstructions_get_them_back_where_asked(fitted: NCVQVAE) -> None:
     drawn, again, other = (fitted.reconstruct(X, residual_neighbours=10, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(drawn, again)
     assert not np.array_equal(drawn, other) and not np.array_equal(drawn, fitted.reconstruct(X))
+
+
+def test_no_more_neighbours_are_drawn_from_than_a_class_has(fitted: NCVQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _y = two_classes()
+    asked = []
+    draw = Residuals.draw
+
+    def watched(self: Residuals, tokens: Tensor, n_neighbours: int, generator: Generator | None) -> Tensor:
+        asked.append(n_neighbours)
+        return draw(self, tokens, n_neighbours, generator)
+
+    monkeypatch.setattr(Residuals, "draw", watched)
+    for k in (1, 10, 1000):
+        fitted.reconstruct(X, residual_neighbours=k)
+    assert asked == [1, 10, len(X) // 2]
+    few = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X[:6], list("abcdef"))
+    few.sample(2)
+    assert asked[3:] == [2]
 
 
 def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:
