@@ -179,6 +179,13 @@ def test_rows_on_disk_give_the_same_tables(bench: Path, tmp_path: Path) -> None:
         assert (tmp_path / "second" / name).read_text() == (tmp_path / "first" / name).read_text()
 
 
+def test_names_that_look_like_numbers_stay_names(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("dataset,ssl,augmentation,seed,preset,commit\n007,none,none,0,paper,2564e87\n")
+    row = collect_rows(path).iloc[0]
+    assert (row["dataset"], row["commit"], row["model"]) == ("007", "2564e87", "none")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -17,6 +17,8 @@ from ncvqvae.errors import InputError
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
 HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True}
 """By metric; every other metric of the tables is better when lower."""
+NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "reuse", "fcn", "commit", "version"]
+"""Columns that are text even where they look like numbers, as commit 2564e87 does."""
 
 
 def collect_rows(folder: str | Path) -> pd.DataFrame:
@@ -113,7 +115,7 @@ def _row(folder: Path) -> dict[str, Any]:
 def _read_rows(path: Path) -> pd.DataFrame:
     """Rows that were written before; where no model is named, it is called as in suite ``paper``."""
     try:
-        rows = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        rows = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str))
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no CSV of rows: {error}; give rows.csv of ncvqvae tables") from None
     missing = [name for name in IDENTITY if name not in rows and name != "model"]
