@@ -36,6 +36,8 @@ def written(folder: Path, text: str) -> Path:
         ({"prior.dropout": True}, "'prior.dropout' is True, not a valid float"),
         ({"tokenizer.kmeans_init": 1}, "'tokenizer.kmeans_init' is 1, not a valid bool"),
         ({"stage2.token_temperature": "warm"}, "'stage2.token_temperature' is 'warm', not a valid float or auto"),
+        ({"sampling.residual_neighbours": 1.5}, "'sampling.residual_neighbours' is 1.5, not a valid int or auto"),
+        ({"sampling.residual_neighbours": -1}, "'sampling.residual_neighbours' is -1; give at least 0"),
         ({"prior": 3}, "'prior' is a group of settings, not 3"),
         ({"prior.width.deep": 3}, "'prior.width' is {'deep': 3}, not a valid int"),
     ],
@@ -132,10 +134,10 @@ def test_single_settings_win_over_the_naive_block(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- there and back
 
 
-def changed_value(value: bool | int | float | str) -> bool | int | float:
+def changed_value(value: bool | int | float | str, hint: Any) -> bool | int | float:
     """Another value of the same kind, a number for a word, within the range of shares where it is a share."""
     if isinstance(value, str):
-        return 0.5
+        return typing.get_args(hint)[0](1)
     if isinstance(value, bool):
         return not value
     return value * 0.5 + 0.01 if isinstance(value, float) else value + 1
@@ -152,7 +154,7 @@ def changed(config: Any) -> Any:
         elif typing.get_origin(hint) is typing.Literal:
             changes[field.name] = next(choice for choice in typing.get_args(hint) if choice != value)
         else:
-            changes[field.name] = changed_value(value)
+            changes[field.name] = changed_value(value, hint)
     if "n_fft" in changes:
         changes["n_fft"] += 1  # even again
     return dataclasses.replace(config, **changes)

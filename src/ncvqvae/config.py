@@ -149,9 +149,9 @@ class SamplingConfig:
     """Gumbel noise on the confidence at the first step; falls linearly to 0 at the last."""
     guidance_scale: float = 1.0
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
-    residual_neighbours: int = 0
+    residual_neighbours: int | Literal["auto"] = 0
     """Add a residual drawn from those of this many training series with the nearest tokens, but of no more than a class
-    has on average (2 at least); 0 keeps and adds none."""
+    has on average (2 at least). 0 keeps and adds none; auto takes 10, or none where that imitates train better."""
     redraws: int = 0
     """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
     chunk_size: int = 256
@@ -266,7 +266,7 @@ def check_ranges(config: C) -> C:
     """
     values = _dotted(dataclasses.asdict(config))  # type: ignore[call-overload]
     for name, low in AT_LEAST.items():
-        if values.get(name, low) < low:
+        if values.get(name, low) != "auto" and values.get(name, low) < low:
             raise InputError(f"setting {name!r} is {values[name]}; give at least {low}")
     for name, (least, most) in WITHIN.items():
         if name in values and values[name] != "auto" and not least <= values[name] <= most:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -56,6 +56,9 @@ FORMAT = 1
 CHUNK = 256
 """Series that go through a network at once, outside training."""
 
+NEIGHBOURS, TRIALS = 10, 5
+"""``sampling.residual_neighbours: auto``: training series to draw from, and draws that decide whether to."""
+
 Report = Callable[[str, int, int, dict[str, float]], None]
 
 
@@ -100,6 +103,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         tokenizer_, prior_: the two networks.
         history_: loss terms during training, one dictionary a row.
         seconds_: training time of ``stage1`` and ``stage2``.
+        residuals_help_: whether ``sampling.residual_neighbours: auto`` adds residuals.
 
     Example:
         >>> from ncvqvae import NCVQVAE, load_dataset
@@ -181,6 +185,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             self.seconds_[stage] = trained.seconds
         if self.config_.sampling.residual_neighbours or self.config_.sampling.redraws:
             self._keep_residuals(scaled)
+            if self.config_.sampling.residual_neighbours == "auto":
+                self.residuals_help_ = self._residuals_help()
         return self
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
@@ -229,6 +235,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         _check_storable(self.classes_)
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
+        self.residuals_help_ = True
         indices = self._class_indices(y, len(series)).numpy()
         self.length_counts_ = length_counts(series, indices, len(self.classes_))
 
@@ -314,6 +321,25 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         kept.values.copy_(torch.cat([values for _, values in found]))
         tokenizer.residuals = kept.to(tokenizer.codebook.device)
 
+    @torch.no_grad()
+    def _residuals_help(self) -> bool:
+        """Whether training series are imitated better with residuals of others than without any.
+
+        Imitated better is nearer in the mean of MiniRocket's features. Detail that lies elsewhere in each series, such
+        as a pause in a gesture, becomes noise everywhere when it is drawn for others.
+        """
+        from ncvqvae.evaluation.extractors import minirocket
+
+        kept = self.tokenizer_.residuals
+        assert kept is not None
+        own = torch.linspace(0, len(kept.tokens) - 1, min(len(kept.tokens), CHUNK)).long()
+        tokens = kept.tokens[own].long()
+        decoded, generator = self._decode(tokens), Generator().manual_seed(self.config_.seed)
+        features = minirocket((decoded + kept.values[own].cpu()).numpy(), self.config_.seed)  # of train the mean is 0
+        imitations = [decoded + self._draw_residuals(tokens, NEIGHBOURS, generator, own) for _ in range(TRIALS)]
+        drawn = np.concatenate([features(X.numpy()) for X in imitations])
+        return bool(np.square(drawn.mean(0)).sum() < np.square(features(decoded.numpy()).mean(0)).sum())
+
     # ------------------------------------------------------------------ use
 
     def transform(self, X: Any) -> np.ndarray:
@@ -356,7 +382,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
         return given.long()
 
-    def reconstruct(self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None) -> np.ndarray:
+    def reconstruct(
+        self, X: Any, *, residual_neighbours: int | Literal["auto"] = 0, seed: int | None = None
+    ) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series.
 
         Args:
@@ -594,6 +622,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         }
         if self.tokenizer_.residuals is not None:
             data["n_residuals"] = len(self.tokenizer_.residuals.tokens)
+            data["residuals_help"] = self.residuals_help_
         if self._unequal:
             data["lengths"] = lengths_to_state(self.length_counts_)
         values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
@@ -680,6 +709,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.classes_ = _label_array(_as_labels(data["classes"]))
         model.class_counts_ = np.array(data["class_counts"], dtype=int)
         model.scaler_ = GlobalScaler.from_state(data["scaler"])
+        model.residuals_help_ = bool(data.get("residuals_help", True))
         model.length_counts_ = np.zeros((0, 0), int) if "lengths" in data else None  # their size is not yet checked
         model.seconds_ = dict(values["seconds"])
         model.history_ = []
@@ -700,14 +730,23 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
         return ScaledSeries(series, self.scaler_)
 
-    def _decode_fully(self, tokens: Tensor, residual_neighbours: int, generator: Generator) -> Tensor:
+    def _decode_fully(self, tokens: Tensor, residual_neighbours: int | Literal["auto"], generator: Generator) -> Tensor:
         """Series (n, C, T) in scaled units from tokens (n, N), with what these leave out drawn anew."""
-        decoded, residuals = self._decode(tokens), self.tokenizer_.residuals
-        if residuals is None or not residual_neighbours:
+        decoded = self._decode(tokens)
+        if residual_neighbours == "auto":
+            residual_neighbours = NEIGHBOURS if self.residuals_help_ else 0
+        if self.tokenizer_.residuals is None or not residual_neighbours:
             return decoded
+        return decoded + self._draw_residuals(tokens, residual_neighbours, generator)
+
+    def _draw_residuals(
+        self, tokens: Tensor, n_neighbours: int, generator: Generator, own: Tensor | None = None
+    ) -> Tensor:
+        residuals = self.tokenizer_.residuals
+        assert residuals is not None
         # beyond as many series as a class has the nearest are often those of another class, whose detail differs
         per_class = len(residuals.tokens) // max(len(self.classes_), 1)
-        return decoded + residuals.draw(tokens, min(residual_neighbours, max(per_class, 2)), generator).cpu()
+        return residuals.draw(tokens, min(n_neighbours, max(per_class, 2)), generator, own=own).cpu()
 
     @torch.no_grad()
     def _decode(self, tokens: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The residuals that a tokenizer keeps, and what is drawn from them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,15 @@ def test_draws_follow_the_generator_and_neighbours_beyond_all_are_all() -> None:
     assert torch.equal(*(kept.draw(tokens, k, Generator().manual_seed(1)) for k in (40, 1000)))
 
 
+def test_a_series_own_residual_is_left_out_where_asked() -> None:
+    kept = some_residuals(4)
+    own = torch.tensor([2, 0, 1])
+    drawn = kept.draw(kept.tokens[own].long(), 1, Generator().manual_seed(0), own=own)
+    torch.testing.assert_close(drawn, kept.values[[0, 2, 3]])  # the other series with the same tokens
+    of_all_others = kept.draw(kept.tokens.long(), 10, Generator().manual_seed(0), own=torch.arange(4))
+    assert of_all_others.shape == kept.values.shape and of_all_others.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("n_cases", "n_values", "kept"),
     [(100, 140, 100), (10**6, 24, MAX_CASES), (10**6, 1024, MAX_VALUES // 1024), (10**6, 10**9, MIN_CASES)],
@@ -104,9 +114,9 @@ def test_no_more_neighbours_are_drawn_from_than_a_class_has(fitted: NCVQVAE, mon
     asked = []
     draw = Residuals.draw
 
-    def watched(self: Residuals, tokens: Tensor, n_neighbours: int, generator: Generator | None) -> Tensor:
+    def watched(self: Residuals, tokens: Tensor, n_neighbours: int, *rest: Any, **named: Any) -> Tensor:
         asked.append(n_neighbours)
-        return draw(self, tokens, n_neighbours, generator)
+        return draw(self, tokens, n_neighbours, *rest, **named)
 
     monkeypatch.setattr(Residuals, "draw", watched)
     for k in (1, 10, 1000):
@@ -115,6 +125,37 @@ def test_no_more_neighbours_are_drawn_from_than_a_class_has(fitted: NCVQVAE, mon
     few = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X[:6], list("abcdef"))
     few.sample(2)
     assert asked[3:] == [2]
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_each_series(
+    sparse: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": "auto"}).fit(*two_classes())
+    kept = model.tokenizer_.residuals
+    assert kept is not None
+    rng = np.random.default_rng(0)
+    n, _, T = kept.values.shape
+    steps = np.repeat(rng.integers(-2, 3, size=(n, 1, 4)), T // 4, axis=2)
+    detail = 0.3 * rng.normal(size=(n, 1, T)).cumsum(-1)
+    if sparse:
+        detail = 3.0 * np.eye(T)[rng.integers(T, size=n)][:, None]
+    kept.values.copy_(torch.from_numpy(detail))
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "_decode", lambda tokens: torch.from_numpy(steps).float())
+        model.residuals_help_ = model._residuals_help()
+    assert model.residuals_help_ != sparse
+    chosen, adding, none = (model.sample(5, seed=1, residual_neighbours=k).X for k in ("auto", 10, 0))
+    np.testing.assert_array_equal(chosen, none if sparse else adding)
+    assert not np.array_equal(adding, none)
+    model.save_pretrained(tmp_path)
+    loaded = NCVQVAE.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(loaded.sample(5, seed=1).X, chosen)
+
+
+def test_two_series_are_enough_to_decide_on_residuals() -> None:
+    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": "auto"}).fit(two_classes()[0][:2])
+    assert np.isfinite(model.sample(2).X).all()
 
 
 def test_residuals_survive_saving(fitted: NCVQVAE, tmp_path: Path) -> None:

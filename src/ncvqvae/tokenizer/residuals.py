@@ -38,7 +38,9 @@ class Residuals(nn.Module):
         self.register_buffer("tokens", torch.zeros(n, n_tokens, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(n, n_channels, n_timepoints))
 
-    def draw(self, tokens: Tensor, n_neighbours: int, generator: Generator | None = None) -> Tensor:
+    def draw(
+        self, tokens: Tensor, n_neighbours: int, generator: Generator | None = None, *, own: Tensor | None = None
+    ) -> Tensor:
         """Residuals (B, C, T) in scaled units for series of tokens (B, N).
 
         With the mean m and the residuals r_1 ... r_k of the k nearest series in Hamming distance (ties by chance), the
@@ -48,10 +50,13 @@ class Residuals(nn.Module):
             tokens: tokens of the generated series.
             n_neighbours: number k of series to draw from; 1 takes the residual of the nearest one.
             generator: CPU generator of the draw.
+            own: rows (B,) of the residuals kept that are those of the series themselves, not to be drawn from.
         """
         n, device = len(self.tokens), self.values.device
-        k = min(n_neighbours, n)
+        k = min(n_neighbours, n if own is None else n - 1)
         differing = torch.cdist(tokens.to(device, torch.float32), self.tokens.float(), p=0)
+        if own is not None:
+            differing[torch.arange(len(tokens)), own] = torch.inf
         ties = torch.rand(len(tokens), n, generator=generator).to(device)
         near = self.values[(differing + ties).topk(k, largest=False).indices]
         weights = torch.randn(len(tokens), k, generator=generator).to(device) / max(k - 1, 1) ** 0.5
