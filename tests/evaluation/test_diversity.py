@@ -156,6 +156,15 @@ def test_the_worst_class_of_copies_is_one_that_has_enough_series_to_tell() -> No
     assert "copied_worst_class" not in memorisation(made, X, series(200, 2)).figures
 
 
+def test_the_worst_class_is_found_among_labels_that_have_no_order() -> None:
+    X, labels = series(60, 0), np.empty(60, object)
+    labels[:] = [1, "b", 2.5] * 20
+    made = series(60, 1)
+    made[1::3] = X[1::3]
+    figures = memorisation(made, X, series(60, 2), y_made=labels, y_train=labels, y_heldout=labels).figures
+    assert figures["copied_worst_class"] == 1.0
+
+
 def test_repeated_share_counts_whole_sequences() -> None:
     train = np.array([[0, 1, 2], [3, 3, 3]])
     assert repeated_share(np.array([[3, 3, 3], [0, 1, 1], [0, 1, 2], [2, 1, 0]]), train) == 0.5

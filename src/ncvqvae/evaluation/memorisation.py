@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -82,13 +83,12 @@ def memorisation(
 
 def _worst_class(copied: CopiedShare, y_train: np.ndarray | None) -> dict[str, float]:
     """The greatest share of copies in one class, generated and real; nothing where no class is large enough."""
-    classes, counts = np.unique([] if y_train is None else y_train, return_counts=True)
-    large = set(classes[counts >= MIN_OF_CLASS].tolist())
-    shares = {"copied_worst_class": copied.per_class, "copied_worst_class_real": copied.heldout_per_class}
-    greatest = {
-        name: max((share for label, share in of.items() if label in large), default=None) for name, of in shares.items()
+    counts = Counter([] if y_train is None else y_train.tolist())
+    parts = {"copied_worst_class": copied.per_class, "copied_worst_class_real": copied.heldout_per_class}
+    of_large = {
+        name: [share for label, share in part.items() if counts[label] >= MIN_OF_CLASS] for name, part in parts.items()
     }
-    return {name: share for name, share in greatest.items() if share is not None}
+    return {name: max(shares) for name, shares in of_large.items() if shares}
 
 
 def _spread(
