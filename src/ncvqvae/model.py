@@ -297,8 +297,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             self._build_prior()
             objective = PriorObjective(self.prior_, config.stage2)
         self.tokenizer_.eval()
-        logits = self._in_chunks(lambda x, _: self.tokenizer_.token_logits(x), scaled)
-        weights = torch.softmax(logits / token_temperature(config.stage2, len(scaled)), dim=-1)
+        temperature = token_temperature(config.stage2, len(scaled))
+
+        def weigh(x: Tensor, _: Tensor | None) -> Tensor:
+            return torch.softmax(self.tokenizer_.token_logits(x) / temperature, dim=-1)
+
+        weights = self._in_chunks(weigh, scaled)
         special = self._in_chunks(self._special_tokens, scaled)
         classes = self._class_indices(y, len(scaled))
 
