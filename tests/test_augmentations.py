@@ -11,6 +11,8 @@ from torch import Generator, Tensor
 from ncvqvae.augmentations import (
     amplitude_resize,
     augment,
+    augment_observed,
+    augment_share,
     gaussian_noise,
     shuffle_at,
     slice_and_shuffle,
@@ -146,3 +148,16 @@ def test_gauss_is_independent_noise_of_its_size() -> None:
     assert abs(noise.mean()) < 4 * 0.05 / n**0.5
     assert abs(noise.std() - 0.05) < 4 * 0.05 / (2 * n) ** 0.5
     assert noise.unique().numel() > 0.9 * n  # fresh for every channel and time step; float32 rounding makes a few equal
+
+
+def test_a_share_of_the_series_is_augmented_with_what_was_observed_of_it() -> None:
+    x = torch.randn(400, 2, 30)
+    observed = torch.rand(400, 2, 30) < 0.8
+    some, part = augment_share(x, observed, "warp", 0.25, Generator().manual_seed(0))
+    view, view_part = augment_observed(x, observed, "warp", Generator().manual_seed(0))
+    assert part is not None and view_part is not None
+    kept = (some == x).all(dim=(1, 2))
+    assert 70 <= int((~kept).sum()) <= 130
+    assert torch.equal(some[~kept], view[~kept]) and torch.equal(part[~kept], view_part[~kept])
+    assert torch.equal(part[kept], observed[kept])
+    assert torch.equal(augment_share(x, None, "warp", 0.0)[0], x) and augment_share(x, None, "warp", 0.5)[1] is None

@@ -15,7 +15,8 @@ from sklearn.exceptions import NotFittedError
 
 import ncvqvae.model
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.config import Config, from_dict
+from ncvqvae.config import Config, TokenizerConfig, from_dict
+from ncvqvae.tokenizer.tokenizer import codebook_size
 
 TINY = {
     "tokenizer": {"hidden_channels": 8, "n_residual_blocks": 1, "codebook_size": 8},
@@ -233,6 +234,21 @@ def test_the_codebook_grows_with_the_classes(n_classes: int, n_codes: int, tmp_p
     for used in (fitted, reloaded(fitted, tmp_path)):
         assert len(used.tokenizer_.codebook) == used.prior_.n_codes == n_codes
         assert used.config_.tokenizer.codebook_size == 8  # as asked: a bench knows its runs by their settings
+
+
+def test_the_codebook_grows_with_the_train_split_up_to_a_limit(tmp_path: Path) -> None:
+    settings = {**TINY, "tokenizer": {**TINY["tokenizer"], "tokens_per_code": 20}}
+    fitted = NCVQVAE(settings=settings).fit(series())
+    for used in (fitted, reloaded(fitted, tmp_path)):
+        assert len(used.tokenizer_.codebook) == N * used.tokenizer_.n_tokens // 20 > 8
+    assert codebook_size(fitted.config_.tokenizer, 10**6, LENGTH, 2) == 512
+    assert codebook_size(TokenizerConfig(codebook_size=1000, tokens_per_code=1), 10**6, LENGTH, 2) == 1000
+
+
+def test_a_share_of_warped_series_trains_another_tokenizer() -> None:
+    warped = NCVQVAE(settings={**TINY, "stage1": {**TINY["stage1"], "warped_share": 1.0}}).fit(series())
+    plain = NCVQVAE(settings=TINY).fit(series())
+    assert not torch.equal(warped.tokenizer_.codebook, plain.tokenizer_.codebook)
 
 
 def test_one_class_is_enough() -> None:

@@ -122,14 +122,24 @@ def augment(x: Tensor, kind: str, generator: Generator | None = None) -> Tensor:
 
 
 def augment_observed(
-    x: Tensor, observed: Tensor, kind: str, generator: Generator | None = None
-) -> tuple[Tensor, Tensor]:
+    x: Tensor, observed: Tensor | None, kind: str, generator: Generator | None = None
+) -> tuple[Tensor, Tensor | None]:
     """:func:`augment` of series of which only a part was observed (True in ``observed``, B C T): the view and its part.
 
-    What moves in time takes the mask with it, by the same draws.
+    What moves in time takes the mask with it, by the same draws. None stands for all of it.
     """
-    if kind in ("warp", "slice"):
+    if observed is not None and kind in ("warp", "slice"):
         move = window_warp if kind == "warp" else slice_and_shuffle
         moved, where = move(torch.cat([x, observed.to(x)], dim=1), generator=generator).chunk(2, dim=1)
         return amplitude_resize(moved, generator=generator) if kind == "warp" else moved, where > WHOLE
     return augment(x, kind, generator), observed
+
+
+def augment_share(
+    x: Tensor, observed: Tensor | None, kind: str, share: float, generator: Generator | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """:func:`augment_observed` of each series with probability ``share``, the others as they are."""
+    view, view_observed = augment_observed(x, observed, kind, generator)
+    taken = (torch.rand(len(x), 1, 1, generator=generator) < share).to(x.device)
+    some = None if observed is None or view_observed is None else torch.where(taken, view_observed, observed)
+    return torch.where(taken, view, x), some

@@ -41,9 +41,11 @@ class TokenizerConfig:
     n_residual_blocks: int = 4
     """Residual blocks after the encoder's and before the decoder's resampling."""
     codebook_size: int = 32
-    """Number of codes, unless ``codes_per_class`` asks for more."""
+    """Number of codes, unless ``codes_per_class`` or ``tokens_per_code`` asks for more."""
     codes_per_class: int = 0
     """Codes for each class of the train split, where these are more than ``codebook_size``."""
+    tokens_per_code: int = 0
+    """One code for so many tokens of the train split, up to 512 codes, where these are more; 0 asks for none."""
     codebook_decay: float = 0.9
     """Decay of the codebook's exponential moving average."""
     commitment_weight: float = 1.0
@@ -88,6 +90,9 @@ class Stage1Config(TrainingConfig):
     """Weight of the augmented view's reconstruction (the chapter's augmentation reconstruction weight)."""
     projector_width: int = 4096
     """Width of the projector's three layers."""
+    warped_share: float = 0.0
+    """Share of the series of a batch that are warped (the chapter's ``warp``) before all else, so that the tokenizer
+    learns more series than there are."""
 
 
 @dataclass
@@ -230,6 +235,7 @@ AT_LEAST = {
     "tokenizer.hidden_channels": 1,
     "tokenizer.codebook_size": 1,
     "tokenizer.codes_per_class": 0,
+    "tokenizer.tokens_per_code": 0,
     "stage1.epochs": 1,
     "stage1.batch_size": 2,
     "stage1.projector_width": 1,
@@ -249,6 +255,7 @@ WITHIN = {
     "tokenizer.codebook_decay": (0.0, 1.0),
     "prior.dropout": (0.0, 0.999),
     "stage2.label_smoothing": (0.0, 1.0),
+    "stage1.warped_share": (0.0, 1.0),
     "stage2.class_drop": (0.0, 1.0),
     "stage1.learning_rate": (1e-12, 10.0),
     "stage2.learning_rate": (1e-12, 10.0),

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
-from ncvqvae.augmentations import augment, augment_observed
+from ncvqvae.augmentations import augment_observed, augment_share
 from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.data import (
     GlobalScaler,
@@ -43,7 +43,7 @@ from ncvqvae.prior.decoding import Decoded, draw
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
-from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
+from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective
 from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
 
@@ -257,7 +257,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _build_tokenizer(self, n_residuals: int = 0) -> None:
         config = self.config_.tokenizer
-        n_codes = max(config.codebook_size, config.codes_per_class * len(self.classes_))
+        n_codes = codebook_size(config, self.n_cases_, self.n_timepoints_, len(self.classes_))
         grown = replace(config, codebook_size=n_codes)
         self.tokenizer_ = Tokenizer(grown, self.n_channels_, self.n_timepoints_, n_residuals)
 
@@ -281,11 +281,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
             x, observed = _tensors(scaled, rows.numpy())
+            if config.stage1.warped_share:
+                x, observed = augment_share(x, observed, "warp", config.stage1.warped_share)
             kind = "none" if config.ssl == "none" else config.augmentation
-            if observed is not None:
-                view, view_observed = augment_observed(x, observed, kind)
+            view, view_observed = augment_observed(x, observed, kind)
+            if observed is not None and view_observed is not None:
                 return (x, view, observed, view_observed)
-            return (x,) if config.ssl == "none" else (x, augment(x, kind))
+            return (x,) if config.ssl == "none" else (x, view)
 
         return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)
 
@@ -298,16 +300,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             objective = PriorObjective(self.prior_, config.stage2)
         self.tokenizer_.eval()
         temperature = token_temperature(config.stage2, len(scaled))
-
-        def weigh(x: Tensor, _: Tensor | None) -> Tensor:
-            return torch.softmax(self.tokenizer_.token_logits(x) / temperature, dim=-1)
-
-        weights = self._in_chunks(weigh, scaled)
+        latents = self._in_chunks(lambda x, _: self.tokenizer_.embed(x), scaled)
         special = self._in_chunks(self._special_tokens, scaled)
         classes = self._class_indices(y, len(scaled))
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
-            tokens = draw(weights[rows]) if config.stage2.stochastic_tokens else weights[rows].argmax(-1)
+            logits = self.tokenizer_.token_logits(latents[rows])
+            tokens = (
+                draw(torch.softmax(logits / temperature, -1)) if config.stage2.stochastic_tokens else logits.argmax(-1)
+            )
             return torch.maximum(tokens, special[rows]), classes[rows]
 
         return _StageParts(Plan(len(scaled), config.stage2, config.seed), objective, self.prior_, get_batch)

@@ -59,7 +59,7 @@ def test_tokens_are_the_nearest_codes_and_logits_the_distances() -> None:
     vectors = network.embed(x).double().numpy().reshape(-1, 8)
     codes = network.codebook.double().numpy()
     np.testing.assert_array_equal(network.encode(x).flatten(), reference.nearest(vectors, codes))
-    probabilities = network.token_logits(x).softmax(-1).reshape(-1, 8)
+    probabilities = network.token_logits(network.embed(x)).softmax(-1).reshape(-1, 8)
     np.testing.assert_allclose(probabilities, reference.stochastic_probabilities(vectors, codes), rtol=1e-4)
 
 
@@ -80,7 +80,7 @@ def test_use_in_eval_mode_changes_no_value_of_the_network() -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     x = 3 + 2 * torch.randn(20, 1, 50)
     network.decode(network.encode(x))
-    network.token_logits(x)
+    network.token_logits(network.embed(x))
     network.quantize(network.latents(network.spectrogram(x)))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,25 @@ class Reconstruction(NamedTuple):
     series: Tensor
 
 
+MAX_CODES = 512
+"""Codes that ``tokens_per_code`` may ask for; more were not tried."""
+
+
+def token_grid(config: TokenizerConfig, n_timepoints: int) -> tuple[int, int]:
+    """(H, W) of the token grid of series of this length."""
+    spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
+    return spectrogram.n_rows, grid_width(spectrogram.n_frames, config.latent_width)
+
+
+def codebook_size(config: TokenizerConfig, n_cases: int, n_timepoints: int, n_classes: int) -> int:
+    """Number of codes K for a train split of this size."""
+    sizes = [config.codebook_size, config.codes_per_class * n_classes]
+    if config.tokens_per_code:
+        n_tokens = n_cases * math.prod(token_grid(config, n_timepoints))
+        sizes.append(min(n_tokens // config.tokens_per_code, MAX_CODES))
+    return max(sizes)
+
+
 class Tokenizer(nn.Module):
     """STFT, encoder, vector quantizer, decoder, inverse STFT.
 
@@ -42,7 +62,7 @@ class Tokenizer(nn.Module):
         self.spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
         rows, frames = self.spectrogram.n_rows, self.spectrogram.n_frames
         halvings = n_halvings(frames, config.latent_width)
-        self.grid = (rows, grid_width(frames, config.latent_width))
+        self.grid = token_grid(config, n_timepoints)
         hidden, blocks = config.hidden_channels, config.n_residual_blocks
         self.encoder = Encoder(2 * n_channels, hidden, halvings, blocks)
         self.decoder = Decoder(2 * n_channels, hidden, halvings, blocks, (rows, frames))
@@ -101,9 +121,9 @@ class Tokenizer(nn.Module):
         """What holds for columns (B, W), for each token (B, N)."""
         return repeat(columns, "b w -> b (h w)", h=self.grid[0])
 
-    def token_logits(self, x: Tensor) -> Tensor:
-        """Negative squared distances of each latent to each code, (B, N, K): logits of the stochastic tokens."""
-        return -self.quantizer.squared_distances(self.embed(x))
+    def token_logits(self, latents: Tensor) -> Tensor:
+        """Negative squared distances of latents (B, N, d) to each code, (B, N, K): logits of the stochastic tokens."""
+        return -self.quantizer.squared_distances(latents)
 
     def code_latents(self, tokens: Tensor) -> Tensor:
         """Quantized latents (B, d, H, W) of tokens (B, N); 0 where a token is -1."""
