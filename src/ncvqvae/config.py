@@ -26,6 +26,10 @@ Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
+FEW_CASES = 32
+"""Training series below which settings that are ``auto`` take what suits tiny data."""
+
+
 @dataclass
 class TokenizerConfig:
     """The architecture of stage 1: series to tokens and back."""
@@ -90,9 +94,9 @@ class Stage1Config(TrainingConfig):
     """Weight of the augmented view's reconstruction (the chapter's augmentation reconstruction weight)."""
     projector_width: int = 4096
     """Width of the projector's three layers."""
-    warped_share: float = 0.0
+    warped_share: float | Literal["auto"] = 0.0
     """Share of the series of a batch that are warped (the chapter's ``warp``) before all else, so that the tokenizer
-    learns more series than there are."""
+    learns more series than there are; auto: 0.5, or 0 for fewer than 32 training series."""
 
 
 @dataclass

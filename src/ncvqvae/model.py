@@ -44,7 +44,7 @@ from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
-from ncvqvae.tokenizer.training import TokenizerObjective
+from ncvqvae.tokenizer.training import TokenizerObjective, warped_share
 from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
@@ -279,11 +279,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         with _seeded(config.seed, 1):
             self._build_tokenizer()
             objective = TokenizerObjective(self.tokenizer_, config.stage1, config.ssl)
+        share = warped_share(config.stage1, len(scaled))
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
             x, observed = _tensors(scaled, rows.numpy())
-            if config.stage1.warped_share:
-                x, observed = augment_share(x, observed, "warp", config.stage1.warped_share)
+            if share:
+                x, observed = augment_share(x, observed, "warp", share)
             kind = "none" if config.ssl == "none" else config.augmentation
             view, view_observed = augment_observed(x, observed, kind)
             if observed is not None and view_observed is not None:

@@ -7,12 +7,9 @@ from einops import rearrange
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ncvqvae.config import Stage2Config
+from ncvqvae.config import FEW_CASES, Stage2Config
 from ncvqvae.prior.masking import random_masks
 from ncvqvae.prior.prior import Prior
-
-FEW_CASES = 32
-"""Training series from which on ``token_temperature: auto`` takes (nearly) the nearest codes."""
 
 
 def token_temperature(config: Stage2Config, n_cases: int) -> float:
