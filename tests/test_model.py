@@ -245,12 +245,6 @@ def test_the_codebook_grows_with_the_train_split_up_to_a_limit(tmp_path: Path) -
     assert codebook_size(TokenizerConfig(codebook_size=1000, tokens_per_code=1), 10**6, LENGTH, 2) == 1000
 
 
-def test_a_share_of_warped_series_trains_another_tokenizer() -> None:
-    warped = NCVQVAE(settings={**TINY, "stage1": {**TINY["stage1"], "warped_share": 1.0}}).fit(series())
-    plain = NCVQVAE(settings=TINY).fit(series())
-    assert not torch.equal(warped.tokenizer_.codebook, plain.tokenizer_.codebook)
-
-
 def test_one_class_is_enough() -> None:
     fitted = NCVQVAE(settings=TINY).fit(series(), ["only"] * N)
     y = fitted.sample(9).y

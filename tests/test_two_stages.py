@@ -202,6 +202,8 @@ def test_stage_1_sees_scaled_series_and_a_view_of_them(monkeypatch: pytest.Monke
     np.testing.assert_allclose(x, (X[rows] - X.mean()) / X.std(), rtol=1e-4, atol=1e-5)
     assert not torch.equal(x, view) and torch.equal(x.sort(2).values, view.sort(2).values)
     assert len(batches_of(unfitted(ssl="none"), monkeypatch)[0](rows)) == 1
+    (warped,) = batches_of(unfitted(ssl="none", **{"stage1.warped_share": 1.0}), monkeypatch)[0](rows)
+    assert not torch.isclose(warped, x).all(dim=(1, 2)).any()
 
 
 @pytest.mark.parametrize(("given", "temperature"), [(1.0, 1.0), (20.0, 20.0), ("auto", 1.0)])
