@@ -285,11 +285,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             x, observed = _tensors(scaled, rows.numpy())
             if share:
                 x, observed = augment_share(x, observed, "warp", share)
+            if config.ssl == "none" and observed is None:
+                return (x,)
             kind = "none" if config.ssl == "none" else config.augmentation
             view, view_observed = augment_observed(x, observed, kind)
-            if observed is not None and view_observed is not None:
-                return (x, view, observed, view_observed)
-            return (x,) if config.ssl == "none" else (x, view)
+            return [part for part in (x, view, observed, view_observed) if part is not None]
 
         return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)
 

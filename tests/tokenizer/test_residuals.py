@@ -1,5 +1,6 @@
 """The residuals that a tokenizer keeps, and what is drawn from them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.waves import SMALL, two_classes
 from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.model import TRIALS
 from ncvqvae.tokenizer.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
 
 N_TOKENS = 6
@@ -182,3 +184,28 @@ def test_nothing_is_left_out_where_nothing_was_observed() -> None:
     values = model.tokenizer_.residuals.values
     assert (values[..., 5:9] == 0).all() and (values[..., :5] != 0).all()
     assert np.isfinite(model.sample(3).X).all()
+
+
+@pytest.mark.parametrize(("remaining", "help_"), [(0.6, True), (0.7, False)])
+def test_auto_judges_series_as_they_are_given_out_and_asks_for_a_clear_gain(
+    remaining: float, help_: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = two_classes()
+    X = (X - X.mean(-1, keepdims=True)) / X.std(-1, keepdims=True)
+    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": "auto"}).fit(X, y)
+    seen: list[np.ndarray] = []
+
+    def features(made: np.ndarray) -> np.ndarray:
+        seen.append(made)
+        last = len(seen) == 2 + TRIALS  # after train and the draws: without residuals
+        return np.full((len(made), 1), 1.0 if last else remaining**0.5)
+
+    def extractor(train: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+        seen.append(train)
+        return features
+
+    monkeypatch.setattr("ncvqvae.evaluation.extractors.minirocket", extractor)
+    assert model._residuals_help() == help_
+    assert len(seen) == 2 + TRIALS
+    for made in seen:
+        np.testing.assert_allclose(made.std(-1), 1.0, rtol=1e-3)
