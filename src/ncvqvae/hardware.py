@@ -13,19 +13,18 @@ def resolve_precision(precision: str) -> str:
     """Lightning's name of the precision; ``auto`` is bf16 only where it is measured to be faster than fp32."""
     if precision != "auto":
         return precision
-    return "bf16-mixed" if fast_bf16() else "32-true"
+    return "bf16-mixed" if fast_bf16("cuda" if torch.cuda.is_available() else "cpu") else "32-true"
 
 
 @cache
-def fast_bf16() -> bool:
-    """Whether this machine multiplies matrices at least 1.5 times as fast in bf16 as in fp32.
+def fast_bf16(device: str) -> bool:
+    """Whether `device` (``cpu`` or ``cuda``) multiplies matrices at least 1.5 times as fast in bf16 as in fp32.
 
     A CPU without bf16 instructions emulates them, hundreds of times slower: it is asked first, then measured.
     """
-    on_gpu = torch.cuda.is_available()
-    if not on_gpu and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if device == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    device, size = ("cuda", 2048) if on_gpu else ("cpu", 768)
+    size = 2048 if device == "cuda" else 768
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
         a = torch.ones(size, size, dtype=dtype, device=device)

@@ -91,11 +91,15 @@ def test_channels_and_tiny_sets() -> None:
     assert extract(fcn, X).probabilities.shape == (3, 5)
 
 
-def test_budget_bounds_steps_and_points() -> None:
-    training = FCNTraining(max_steps=100, max_points=64_000)
-    assert training.n_steps(n_timepoints=10, batch_size=16) == 100
-    assert training.n_steps(n_timepoints=1000, batch_size=16) == 4
-    assert training.n_steps(n_timepoints=10**7, batch_size=16) == 1
+def test_steps_are_epochs_within_bounds() -> None:
+    training = FCNTraining(epochs=10, min_steps=20, max_steps=100, max_points=64_000, batch_size=16)
+    assert training.n_steps(n_cases=80, n_timepoints=10) == 50
+    assert training.n_steps(n_cases=16, n_timepoints=10) == 20
+    assert training.n_steps(n_cases=10_000, n_timepoints=10) == 100
+    assert training.n_steps(n_cases=10_000, n_timepoints=1000) == 4
+    assert training.n_steps(n_cases=10_000, n_timepoints=10**7) == 1
+    assert training.n_steps(n_cases=3, n_timepoints=1000) == 20  # batches of three
+    assert training.n_steps(n_cases=1, n_timepoints=10) == 20
 
 
 def test_batches_use_every_row_before_any_again() -> None:
@@ -167,23 +171,15 @@ def test_a_damaged_cache_entry_is_replaced(tmp_path: Path) -> None:
     assert same_weights(first, load_fcn(entry))
 
 
-def test_folding_leaves_the_logits_as_they_were() -> None:
-    X, y = two_tone_series(16, seed=0)
+def test_features_get_unit_variance_and_the_logits_stay() -> None:
+    X, y = two_tone_series(40, seed=0)
     fcn = train_fcn(X, y, 2, seed=0, training=FCNTraining(max_steps=3))
-    series = torch.from_numpy(X)
-    norm = torch.nn.BatchNorm1d(128, affine=False, momentum=1.0)
+    assert extract(fcn, X).features.var(axis=0).mean() == pytest.approx(1, rel=1e-3)
     with torch.no_grad():
-        norm(fcn.features(series))
-        norm.eval()
-        expected = fcn.head(norm(fcn.features(series)))
-        features._fold(norm, fcn)
-        torch.testing.assert_close(fcn(series), expected, rtol=1e-4, atol=1e-4)
-    assert extract(fcn, X).features.var(axis=0, ddof=1).mean() == pytest.approx(1, rel=1e-3)
-
-
-def test_features_have_unit_variance_on_average(trained: FCN) -> None:
-    X = two_tone_series(40, seed=0).X
-    assert extract(trained, X).features.var(axis=0).mean() == pytest.approx(1, rel=0.5)
+        expected = fcn(torch.from_numpy(X))
+        features._to_unit_variance(fcn, 100 * extract(fcn, X).features)
+        torch.testing.assert_close(fcn(torch.from_numpy(X)), expected, rtol=1e-4, atol=1e-4)
+    assert extract(fcn, X).features.var(axis=0).mean() == pytest.approx(1e-4, rel=1e-3)
 
 
 def test_one_series_or_constant_series_do_no_harm() -> None:
