@@ -101,7 +101,7 @@ class FCNTraining:
     epochs: int = 100
     min_steps: int = 600
     max_steps: int = 2400
-    max_points: int = 16_000_000
+    max_points: int = 32_000_000
     batch_size: int = 16
     lr: float = 5e-3
     weight_decay: float = 1e-2
