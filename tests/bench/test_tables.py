@@ -1,4 +1,5 @@
 import random
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -173,7 +174,11 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 
 def test_rows_on_disk_give_the_same_tables(bench: Path, tmp_path: Path) -> None:
     write_all(bench, tmp_path / "first")
-    write_all(tmp_path / "first" / "rows.csv", tmp_path / "second")
+    (tmp_path / "first" / "rows.csv").rename(tmp_path / "mine.csv")
+    write_all(tmp_path / "mine.csv", tmp_path / "second")
+    said = [(tmp_path / name / "tables.md").read_text() for name in ("first", "second")]
+    assert "row of rows.csv" in said[0] and "row of mine.csv" in said[1]
+    assert all(re.search(r"runs, \d+( to \d+)? seeds per cell", text) for text in said)
     for spec in TABLES:
         name = f"{spec.stem}.md"
         assert (tmp_path / "second" / name).read_text() == (tmp_path / "first" / name).read_text()

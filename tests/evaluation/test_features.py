@@ -156,8 +156,11 @@ def test_cache_trains_once_per_content(tmp_path: Path, monkeypatch: pytest.Monke
     for args in ((changed, y, 2, 0), (X, 1 - y, 2, 0), (X, y, 3, 0), (X, y, 2, 1)):
         cached_fcn(*args, tmp_path, few)
     cached_fcn(X, y, 2, 0, tmp_path, FCNTraining(max_steps=3))
-    assert len(calls) == 6
-    assert len(list(tmp_path.iterdir())) == 6
+    fast = features.fast_bf16("cpu")
+    monkeypatch.setattr(features, "fast_bf16", lambda device: not fast)
+    cached_fcn(X, y, 2, 0, tmp_path, few)  # weights of the other precision are other weights
+    assert len(calls) == 7
+    assert len(list(tmp_path.iterdir())) == 7
     assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors"}
 
 

@@ -76,7 +76,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     rows = collect_rows(folder)
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / "rows.csv", rows.to_csv(index=False))]
-    sections = ["# Tables", _preface(rows)]
+    sections = ["# Tables", _preface(rows, folder.name if folder.is_file() else "rows.csv")]
     variant = rows["model"].str.contains("+", regex=False)
     main = rows if variant.all() else rows[~variant]  # variants have tables of their own
     for spec in TABLES:
@@ -176,7 +176,7 @@ def _real_data(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _preface(rows: pd.DataFrame) -> str:
+def _preface(rows: pd.DataFrame, source: str) -> str:
     def listed(column: str) -> str:
         return ", ".join(sorted(map(str, rows[column].dropna().unique()))) if column in rows else "unknown"
 
@@ -185,7 +185,7 @@ def _preface(rows: pd.DataFrame) -> str:
     return (
         f"{len(rows)} runs, {seeds} seeds per cell; preset {listed('preset')}; version "
         f"{listed('version')}, commit {listed('commit')}; FCN behind FID and IS: {listed('fcn')}. Every run is a row "
-        "of rows.csv. *ours*: mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four runs; "
+        f"of {source}. *ours*: mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four runs; "
         "**bold**: best model of the row. A model named A+B is a variant of A, and in the tables further below."
     )
 

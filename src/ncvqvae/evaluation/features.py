@@ -120,7 +120,10 @@ class FCNTraining:
 def train_fcn(
     X: np.ndarray, y_index: np.ndarray, n_classes: int, *, seed: int, training: FCNTraining | None = None
 ) -> FCN:
-    """Train an FCN on labelled series; the same seed gives the same weights, and global random state stays as it was.
+    """Train an FCN on labelled series; the same seed gives the same weights on a machine.
+
+    Convolutions and norms run in bf16 where that is fast, the head and the loss in fp32; global random state stays as
+    it was.
 
     The features' scale is set so that their variance over the training series is 1 on average, which makes FID and KID
     comparable between datasets (not with those of other FCNs: FID scales with the square of the features).
@@ -148,7 +151,7 @@ def train_fcn(
     fcn.train()
     for _ in range(steps):
         rows = next(batches)
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast_bf16("cpu")):
+        with torch.autocast("cpu", torch.bfloat16, fast_bf16("cpu")):
             pooled = fcn.features(series[rows])
         loss = nn.functional.cross_entropy(fcn.head(pooled.float()), targets[rows])
         optimizer.zero_grad(set_to_none=True)
