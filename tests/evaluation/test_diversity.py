@@ -1,8 +1,11 @@
+from collections.abc import Hashable
+
 import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 from tests.references import fidelity as reference
 
+from ncvqvae.data.checks import check_labels
 from ncvqvae.evaluation.diversity import (
     authentic_share,
     copied_share,
@@ -135,14 +138,16 @@ def test_figures_of_memorisation_move_with_a_growing_share_of_copies() -> None:
     assert found[0]["spread"] == pytest.approx(1, abs=0.05)
 
 
-def test_spread_and_copies_per_class_come_with_labels() -> None:
-    X, y = series(60, 0), np.arange(60) % 3
+@pytest.mark.parametrize("kinds", [[0, 1, 2], [(0, 1), (1, 0), (1, 1)]])
+def test_spread_and_copies_per_class_come_with_labels(kinds: list[Hashable]) -> None:
+    X, y = series(60, 0), check_labels(kinds * 20, 60)
+    assert y is not None
     made = series(60, 1)
-    made[y == 1] *= 0.1
+    made[1::3] *= 0.1
     found = memorisation(made, X[:30], X[30:], y_made=y, y_train=y[:30], y_heldout=y[30:])
-    assert found.spread[1].ratio < 0.2 < found.spread[0].ratio
-    assert found.spread_real[1].ratio == pytest.approx(1, abs=0.3)
-    assert list(found.copied.per_class) == [0, 1, 2]
+    assert found.spread[kinds[1]].ratio < 0.2 < found.spread[kinds[0]].ratio
+    assert found.spread_real[kinds[1]].ratio == pytest.approx(1, abs=0.3)
+    assert list(found.copied.per_class) == kinds
 
 
 def test_the_worst_class_of_copies_is_one_that_has_enough_series_to_tell() -> None:

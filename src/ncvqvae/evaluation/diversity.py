@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.evaluation.labels import sorted_classes
+from ncvqvae.evaluation.labels import is_class, sorted_classes
 from ncvqvae.evaluation.resampling import subsample
 
 MAX_PAIRWISE = 2000  # series of which all pairs are measured
@@ -208,7 +208,7 @@ def intra_class_spread(
     """
     spreads: dict[Hashable, ClassSpread] = {}
     for label in sorted_classes(y_generated, y_real):
-        of_generated, of_real = generated[y_generated == label], real[y_real == label]
+        of_generated, of_real = generated[is_class(y_generated, label)], real[is_class(y_real, label)]
         if min(len(of_generated), len(of_real)) >= 2:
             a, b = mean_pairwise_distance(of_generated), mean_pairwise_distance(of_real)
             spreads[label] = ClassSpread(a, b, a / b if b else float("nan"))
@@ -261,4 +261,4 @@ def _radii(features: np.ndarray, k: int) -> np.ndarray:
 def _mean_per_class(flags: np.ndarray, labels: np.ndarray | None) -> dict[Hashable, float]:
     if labels is None:
         return {}
-    return {label: float(flags[labels == label].mean()) for label in sorted_classes(labels)}
+    return {label: float(flags[is_class(labels, label)].mean()) for label in sorted_classes(labels)}

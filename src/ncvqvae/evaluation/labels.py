@@ -18,6 +18,11 @@ def sorted_classes(*labels: np.ndarray) -> list[Hashable]:
         return sorted(distinct, key=lambda label: (type(label).__name__, str(label)))
 
 
+def is_class(y: np.ndarray, label: Hashable) -> np.ndarray:
+    """Which labels are this one: (n,) bool; NumPy's own comparison takes a tuple for an array."""
+    return np.array([other == label for other in y.tolist()], bool)
+
+
 def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
     """Index of each label in `classes`: (n,) int64.
 

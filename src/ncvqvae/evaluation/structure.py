@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.evaluation.labels import sorted_classes
+from ncvqvae.evaluation.labels import is_class, sorted_classes
 
 
 class StructureDifferences(NamedTuple):
@@ -116,8 +116,8 @@ def mean_difference(
         return difference(real, generated)
     total = 0.0
     for label in sorted_classes(y_real):
-        of_generated = generated[y_generated == label]
-        of_real = real[y_real == label]
+        of_generated = generated[is_class(y_generated, label)]
+        of_real = real[is_class(y_real, label)]
         total += len(of_real) * difference(of_real, of_generated if len(of_generated) else generated)
     return total / len(real)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from importlib.util import find_spec
 
 import numpy as np
 
 from ncvqvae.data import fill
+from ncvqvae.evaluation.labels import is_class
 
 MAX_TSNE_POINTS = 500
 
@@ -74,7 +76,7 @@ def choose(n: int, at_most: int, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(n, at_most, replace=False))
 
 
-def choose_per_class(y: np.ndarray, label: object, at_most: int, seed: int = 0) -> np.ndarray:
+def choose_per_class(y: np.ndarray, label: Hashable, at_most: int, seed: int = 0) -> np.ndarray:
     """Sorted indices of at most `at_most` cases of one class."""
-    members = np.array([i for i, other in enumerate(y.tolist()) if other == label], int)
+    members = np.flatnonzero(is_class(y, label))
     return members[choose(len(members), at_most, seed)]

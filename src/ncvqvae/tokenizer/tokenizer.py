@@ -28,17 +28,17 @@ MAX_CODES = 512
 """Codes that ``tokens_per_code`` may ask for; more were not tried."""
 
 
-def token_grid(config: TokenizerConfig, n_timepoints: int) -> tuple[int, int]:
-    """(H, W) of the token grid of series of this length."""
-    spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
-    return spectrogram.n_rows, grid_width(spectrogram.n_frames, config.latent_width)
+def token_grid(spectrogram: Spectrogram, latent_width: int) -> tuple[int, int]:
+    """(H, W) of the token grid of this spectrogram."""
+    return spectrogram.n_rows, grid_width(spectrogram.n_frames, latent_width)
 
 
 def codebook_size(config: TokenizerConfig, n_cases: int, n_timepoints: int, n_classes: int) -> int:
     """Number of codes K for a train split of this size."""
     sizes = [config.codebook_size, config.codes_per_class * n_classes]
     if config.tokens_per_code:
-        n_tokens = n_cases * math.prod(token_grid(config, n_timepoints))
+        spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
+        n_tokens = n_cases * math.prod(token_grid(spectrogram, config.latent_width))
         sizes.append(min(n_tokens // config.tokens_per_code, MAX_CODES))
     return max(sizes)
 
@@ -62,7 +62,7 @@ class Tokenizer(nn.Module):
         self.spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
         rows, frames = self.spectrogram.n_rows, self.spectrogram.n_frames
         halvings = n_halvings(frames, config.latent_width)
-        self.grid = token_grid(config, n_timepoints)
+        self.grid = token_grid(self.spectrogram, config.latent_width)
         hidden, blocks = config.hidden_channels, config.n_residual_blocks
         self.encoder = Encoder(2 * n_channels, hidden, halvings, blocks)
         self.decoder = Decoder(2 * n_channels, hidden, halvings, blocks, (rows, frames))
