@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar
 from ncvqvae.errors import InputError
 
 SSL = Literal["none", "barlowtwins", "vibcreg"]
-Augmentation = Literal["none", "warp", "slice", "gauss"]
+Augmentation = Literal["none", "warp", "slice", "gauss", "auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
@@ -176,7 +176,7 @@ class Config:
     ssl: SSL = "vibcreg"
     """Self-supervised loss of stage 1; none is the naive VQVAE."""
     augmentation: Augmentation = "gauss"
-    """Augmentation set of the second view."""
+    """Augmentation set of the second view; auto: warp, or gauss for fewer than 32 training series."""
     seed: int = 0
     """Seed of everything drawn at random."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)

@@ -44,7 +44,7 @@ from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
-from ncvqvae.tokenizer.training import TokenizerObjective, warped_share
+from ncvqvae.tokenizer.training import TokenizerObjective, augmentation_set, warped_share
 from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
@@ -93,7 +93,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     Args:
         preset: recipe to start from: ``default``, ``paper`` or ``quick``.
         ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``; the preset's if not given.
-        augmentation: ``none``, ``warp``, ``slice`` or ``gauss``; the preset's if not given.
+        augmentation: ``none``, ``warp``, ``slice``, ``gauss`` or ``auto``; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
             :class:`ncvqvae.config.Config`.
@@ -217,6 +217,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Everything that is known before training: settings, classes, scaling."""
         series = check_series(X)
         self.config_ = self._config()
+        self.config_.augmentation = augmentation_set(self.config_.augmentation, len(series))
         n_fft = self.config_.tokenizer.n_fft
         if series.shape[2] < n_fft:
             raise InputError(
