@@ -92,6 +92,8 @@ class Stage1Config(TrainingConfig):
     """Weight of the self-supervised loss (VIbCReg's own factor 0.01 comes on top)."""
     augmented_weight: float = 0.1
     """Weight of the augmented view's reconstruction (the chapter's augmentation reconstruction weight)."""
+    patch_weight: float = 0.0
+    """Weight of the distance between the short patches of series and reconstruction, wherever they are in time."""
     projector_width: int = 4096
     """Width of the projector's three layers."""
     warped_share: float | Literal["auto"] = 0.0

@@ -50,6 +50,13 @@ def test_terms_by_name(ssl: str, names: list[str]) -> None:
     assert all(value.ndim == 0 and torch.isfinite(value) for value in terms.values())
 
 
+def test_patches_are_compared_where_they_have_a_weight() -> None:
+    x, _ = batch()
+    terms = [objective("none", replace(CONFIG, patch_weight=weight))(x) for weight in (1.0, 0.5)]
+    assert list(terms[0]) == ["recon", "commit", "patches"] and terms[0]["patches"] > 0.1
+    assert (terms[0]["patches"] / terms[1]["patches"]).item() == pytest.approx(2, rel=0.2)  # other directions are drawn
+
+
 def test_every_parameter_is_reached_by_the_loss() -> None:
     module = objective("vibcreg")
     torch.stack(list(module(*batch()).values())).sum().backward()

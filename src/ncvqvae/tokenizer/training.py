@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ncvqvae.config import FEW_CASES, Augmentation, Stage1Config
+from ncvqvae.tokenizer.patches import patch_distance
 from ncvqvae.tokenizer.ssl import LOSSES, Projector, pool
 from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_error, reconstruction_error
 
@@ -34,7 +35,7 @@ class CollapseWarning(UserWarning):
 
 
 class TokenizerObjective(nn.Module):
-    """Reconstruction + commitment, and for NC-VQVAE the augmented view's reconstruction and the SSL loss.
+    """Reconstruction + commitment (+ patches), and for NC-VQVAE the augmented view's reconstruction and the SSL loss.
 
     The SSL loss compares the *quantized* latents of x with the *unquantized* latents of its augmented view, which pass
     through the same encoder (results chapter; settings as published).
@@ -69,10 +70,10 @@ class TokenizerObjective(nn.Module):
         u = tokenizer.spectrogram(x)
         present = None if observed is None else tokenizer.present(observed)
         quantized = tokenizer.quantize(tokenizer.latents(u, present), present)
-        terms = {
-            "recon": self._error(u, x, tokenizer.reconstruct(quantized.latents), observed),
-            "commit": quantized.commitment,
-        }
+        decoded = tokenizer.reconstruct(quantized.latents)
+        terms = {"recon": self._error(u, x, decoded, observed), "commit": quantized.commitment}
+        if config.patch_weight:
+            terms["patches"] = config.patch_weight * patch_distance(x, decoded.series, observed)
         if self.ssl_loss is not None:
             assert view is not None
             u_view = tokenizer.spectrogram(view)
