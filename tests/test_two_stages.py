@@ -150,7 +150,7 @@ def test_history_has_every_term_of_both_stages(unbroken: NCVQVAE) -> None:
     assert [(row["stage"], row["step"]) for row in unbroken.history_] == [
         (stage, step) for stage in ("stage1", "stage2") for step in (1, 2, 3)
     ]
-    stage1_terms = {"recon", "commit", "ssl"}
+    stage1_terms = {"recon", "commit", "recon_view", "ssl"}
     assert set(unbroken.history_[0]) == {"stage", "step", "loss", "perplexity", *stage1_terms}
     assert set(unbroken.history_[-1]) == {"stage", "step", "loss", "prior"}
     assert set(unbroken.seconds_) == {"stage1", "stage2"} and min(unbroken.seconds_.values()) > 0
@@ -208,10 +208,10 @@ def test_stage_1_sees_scaled_series_and_a_view_of_them(monkeypatch: pytest.Monke
 
 def test_a_fitted_model_says_what_auto_stood_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for n_cases, augmentation in ((31, "gauss"), (32, "warp")):
-        model = NCVQVAE(settings=SETTINGS)
+        model = NCVQVAE(augmentation="auto", settings=SETTINGS)
         monkeypatch.setattr(lightning.Trainer, "fit", lambda *_, **__: None)
         model.fit(np.resize(X, (n_cases, *X.shape[1:])), np.resize(Y, n_cases))
-        assert (model.augmentation, model.config_.augmentation) == (None, augmentation)
+        assert (model.augmentation, model.config_.augmentation) == ("auto", augmentation)
 
 
 @pytest.mark.parametrize(("given", "temperature"), [(1.0, 1.0), (20.0, 20.0), ("auto", 1.0)])
