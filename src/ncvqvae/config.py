@@ -93,7 +93,7 @@ class Stage1Config(TrainingConfig):
     augmented_weight: float = 0.1
     """Weight of the augmented view's reconstruction (the chapter's augmentation reconstruction weight)."""
     patch_weight: float = 0.0
-    """Weight of the distance between the short patches of series and reconstruction, wherever they are in time."""
+    """Weight of the distance between the short patches of series and reconstruction, near their place in time."""
     projector_width: int = 4096
     """Width of the projector's three layers."""
     warped_share: float | Literal["auto"] = 0.0

@@ -1,4 +1,4 @@
-"""Distance between the patches of two series, wherever in time they are: what squared errors smooth away."""
+"""Distance between the patches of two series, near their place in time: what squared errors smooth away."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch.nn import functional as F
 PATCH, ORDERS, DIRECTIONS = 8, 3, 8
 """Time steps of a patch, differences taken of the series (the 1st to the 3rd), random directions of each."""
 SPAN = PATCH + ORDERS
+PARTS, LEAST_PATCHES = 16, 16
+"""Equal parts of a series, each compared by itself so that detail keeps its place, and the least patches of one."""
 FLOOR = 0.01
 """Least scale of a projection, in the units of scaled series: finer detail than this counts for less."""
 MAX_CASES = 32
@@ -20,9 +22,10 @@ def patch_distance(x: Tensor, y: Tensor, observed: Tensor | None = None) -> Tens
     """Mean sliced Wasserstein distance between the patch distributions of series x and y (B, C, T): a scalar.
 
     Patches of 8 steps of the k-th difference, k = 1, 2, 3, are projected on random directions w ~ N(0, I / 8), drawn
-    anew by the global generator; r and q are the sorted projections of a series of x and its partner in y, and the
-    distance is the mean of |r - q| / max(rms(r over the batch), 0.01). Differences and the division make fine detail
-    count as much as slow movements. Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis" (2021).
+    anew by the global generator; r and q are the sorted projections of a part of a series of x and of its partner in y,
+    and the distance is the mean of |r - q| / max(rms(r over the batch), 0.01). Differences and the division make fine
+    detail count as much as slow movements. What equal parts leave over is left out, at random on the left or right.
+    Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis" (2021).
 
     Series of fewer than 11 steps have no such patches, and a distance of 0.
 
@@ -42,7 +45,13 @@ def patch_distance(x: Tensor, y: Tensor, observed: Tensor | None = None) -> Tens
             whole = F.max_pool1d(missing, SPAN, stride=1) == 0
             r, q = r * whole, q * whole
         scale = r.square().mean((0, 2), keepdim=True).sqrt().clamp(min=FLOOR)
-        return ((r.sort(-1).values - q.sort(-1).values) / scale).abs().mean()
+        n_parts = max(1, min(PARTS, r.shape[-1] // LEAST_PATCHES))
+        length = r.shape[-1] // n_parts * n_parts
+        start = int(torch.randint(r.shape[-1] - length + 1, ()))
+        r, q = (
+            rearrange(p[..., start : start + length], "b f (n p) -> b f n p", n=n_parts) for p in (r / scale, q / scale)
+        )
+        return (r.sort(-1).values - q.sort(-1).values).abs().mean()
 
 
 def _filters(like: Tensor) -> Tensor:
