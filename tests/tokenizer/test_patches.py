@@ -70,7 +70,7 @@ def test_short_series_have_no_patches() -> None:
 
 def test_smooth_series_do_not_blow_it_up() -> None:
     ramps = torch.linspace(0, 1, 400).expand(3, 1, 400)
-    wavering = ramps + 0.01 * torch.randn(3, 1, 400)
+    wavering = ramps + 0.01 * noisy(3, 1, 400).diff(prepend=torch.zeros(3, 1, 1))
     assert 0 < distance(ramps, wavering) < 5
     wavering.requires_grad_()
     patch_distance(ramps, wavering).backward()
