@@ -150,7 +150,7 @@ def test_history_has_every_term_of_both_stages(unbroken: NCVQVAE) -> None:
     assert [(row["stage"], row["step"]) for row in unbroken.history_] == [
         (stage, step) for stage in ("stage1", "stage2") for step in (1, 2, 3)
     ]
-    stage1_terms = {"recon", "commit", "recon_view", "ssl"}
+    stage1_terms = {"recon", "commit", "patches", "ssl"}
     assert set(unbroken.history_[0]) == {"stage", "step", "loss", "perplexity", *stage1_terms}
     assert set(unbroken.history_[-1]) == {"stage", "step", "loss", "prior"}
     assert set(unbroken.seconds_) == {"stage1", "stage2"} and min(unbroken.seconds_.values()) > 0

@@ -3,7 +3,7 @@ import torch
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
-from ncvqvae.tokenizer.patches import DIRECTIONS, SPAN, _filters, patch_distance
+from ncvqvae.tokenizer.patches import DIRECTIONS, LEAST_PATCHES, SPAN, _filters, patch_distance
 
 
 def distance(x: Tensor, y: Tensor, observed: Tensor | None = None) -> float:
@@ -16,12 +16,12 @@ def noisy(n: int = 4, channels: int = 2, length: int = 200, seed: int = 0) -> Te
 
 
 def test_it_is_the_wasserstein_distance_of_projected_patches() -> None:
-    x, y = (noisy(2, 1, SPAN - 1 + 3 * 20, seed) for seed in (1, 2))  # three parts of 20 patches
+    x, y = (noisy(2, 1, SPAN - 1 + 3 * LEAST_PATCHES, seed) for seed in (1, 2))  # three parts
     torch.manual_seed(0)
     expected = []
     for w in _filters(x)[:, 0]:
         r, q = ((series[:, 0].unfold(-1, SPAN, 1) @ w).numpy() for series in (x, y))
-        parts = zip(r.reshape(6, 20), q.reshape(6, 20), strict=True)
+        parts = zip(r.reshape(6, -1), q.reshape(6, -1), strict=True)
         expected += [wasserstein_distance(a, b) / (r**2).mean() ** 0.5 for a, b in parts]
     assert distance(x, y) == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
@@ -36,15 +36,15 @@ def test_directions_read_the_differences_of_a_series() -> None:
 
 
 def test_smoothing_counts_for_more_than_a_move_within_a_part() -> None:
-    x = noisy(length=16 * 200 + SPAN - 1)
+    x = noisy(length=16 * LEAST_PATCHES + SPAN - 1)
     smooth = torch.nn.functional.avg_pool1d(x, 5, stride=1, padding=2, count_include_pad=False)
     assert distance(x, x) == 0
-    assert distance(x, x.roll(10, -1)) < 0.1 < 0.5 < distance(x, smooth)
+    assert distance(x, x.roll(3, -1)) < 0.1 < 0.5 < distance(x, smooth)
 
 
 def test_detail_belongs_to_its_part() -> None:
-    x = noisy(length=16 * 200 + SPAN - 1)
-    x[:, :, :1600] *= 0.1
+    x = noisy(length=16 * LEAST_PATCHES + SPAN - 1)
+    x[:, :, : 8 * LEAST_PATCHES] *= 0.1
     assert distance(x, x.flip(-1)) > 0.5
 
 

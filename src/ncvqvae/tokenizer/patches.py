@@ -10,8 +10,8 @@ from torch.nn import functional as F
 PATCH, ORDERS, DIRECTIONS = 8, 3, 8
 """Time steps of a patch, differences taken of the series (the 1st to the 3rd), random directions of each."""
 SPAN = PATCH + ORDERS
-PARTS, LEAST_PATCHES = 16, 16
-"""Equal parts of a series, each compared by itself so that detail keeps its place, and the least patches of one."""
+LEAST_PATCHES = 64
+"""A series is compared in as many equal parts as hold so many patches each, so that detail keeps its place."""
 FLOOR = 0.01
 """Least scale of a projection, in the units of scaled series: finer detail than this counts for less."""
 MAX_CASES = 32
@@ -45,7 +45,7 @@ def patch_distance(x: Tensor, y: Tensor, observed: Tensor | None = None) -> Tens
             whole = F.max_pool1d(missing, SPAN, stride=1) == 0
             r, q = r * whole, q * whole
         scale = r.square().mean((0, 2), keepdim=True).sqrt().clamp(min=FLOOR)
-        n_parts = max(1, min(PARTS, r.shape[-1] // LEAST_PATCHES))
+        n_parts = max(1, r.shape[-1] // LEAST_PATCHES)
         length = r.shape[-1] // n_parts * n_parts
         start = int(torch.randint(r.shape[-1] - length + 1, ()))
         r, q = (
