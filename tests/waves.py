@@ -15,6 +15,7 @@ SMALL = {
     "stage2.max_steps": 1,
     "stage2.precision": "32-true",
     "sampling.residual_neighbours": 0,
+    "sampling.residual_scale": 1.0,
     "sampling.redraws": 0,
 }
 """Settings of such a model; it keeps no training series."""

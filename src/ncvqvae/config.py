@@ -160,9 +160,12 @@ class SamplingConfig:
     """Gumbel noise on the confidence at the first step; falls linearly to 0 at the last."""
     guidance_scale: float = 1.0
     """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
-    residual_neighbours: int | Literal["auto"] = 0
+    residual_neighbours: int = 0
     """Add a residual drawn from those of this many training series with the nearest tokens, but of no more than a class
-    has on average (2 at least). 0 keeps and adds none; auto takes 10, or none where that imitates train better."""
+    has on average (2 at least). 0 keeps and adds none."""
+    residual_scale: float | Literal["auto"] = 1.0
+    """Factor of the residuals; auto: that of 0, 0.25, 0.5, 0.75 and 1 which makes imitations of training series hardest
+    to tell from these, and 0 unless that is clearly harder than without (:mod:`ncvqvae.tokenizer.residuals`)."""
     redraws: int = 0
     """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
     chunk_size: int = 256
@@ -268,6 +271,7 @@ WITHIN = {
     "stage2.token_temperature": (1e-6, 1e6),
     "sampling.temperature": (1e-6, 1e6),
     "sampling.choice_temperature": (0.0, 1e6),
+    "sampling.residual_scale": (0.0, 1e6),
 }
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -56,9 +56,8 @@ FORMAT = 1
 CHUNK = 256
 """Series that go through a network at once, outside training."""
 
-NEIGHBOURS, TRIALS, CLEARLY = 10, 5, 2 / 3
-"""``sampling.residual_neighbours: auto``: training series to draw from, draws that decide whether to, and the share of
-the distance that may remain."""
+SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
+"""``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 
@@ -104,7 +103,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         tokenizer_, prior_: the two networks.
         history_: loss terms during training, one dictionary a row.
         seconds_: training time of ``stage1`` and ``stage2``.
-        residuals_help_: whether ``sampling.residual_neighbours: auto`` adds residuals.
+        residual_scale_: factor of the residuals that ``sampling.residual_scale: auto`` chose, else None.
 
     Example:
         >>> from ncvqvae import NCVQVAE, load_dataset
@@ -113,6 +112,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
     """
 
+    residual_scale_: float | None
     _novelty: tuple[Residuals, Novelty] | None = None
 
     def __init__(
@@ -186,8 +186,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             self.seconds_[stage] = trained.seconds
         if self.config_.sampling.residual_neighbours or self.config_.sampling.redraws:
             self._keep_residuals(scaled)
-            if self.config_.sampling.residual_neighbours == "auto":
-                self.residuals_help_ = self._residuals_help()
+            if self.config_.sampling.residual_neighbours and self.config_.sampling.residual_scale == "auto":
+                self.residual_scale_ = self._choose_residual_scale()
         return self
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
@@ -237,7 +237,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         _check_storable(self.classes_)
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
-        self.residuals_help_ = True
+        self.residual_scale_ = None
         indices = self._class_indices(y, len(series)).numpy()
         self.length_counts_ = length_counts(series, indices, len(self.classes_))
 
@@ -330,28 +330,38 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         tokenizer.residuals = kept.to(tokenizer.codebook.device)
 
     @torch.no_grad()
-    def _residuals_help(self) -> bool:
-        """Whether training series are imitated clearly better with residuals of others than without any.
+    def _choose_residual_scale(self) -> float:
+        """Factor of the residuals at which imitations of training series are hardest to tell from these.
 
-        Clearly better is nearer by a third in the squared distance of MiniRocket's mean features. Detail that lies
-        elsewhere in each series, such as a pause in a gesture, becomes noise everywhere when it is drawn for others.
+        An imitation is what a training series' tokens decode to, with residuals of others; a classifier of MiniRocket's
+        features tells the two apart. 0 unless its accuracy is lower by three standard errors than without residuals:
+        detail that lies elsewhere in each series, such as a pause in a gesture, becomes noise everywhere.
         """
         from ncvqvae.evaluation.extractors import minirocket
+        from ncvqvae.evaluation.utility import paired_two_sample_accuracy
 
-        kept = self.tokenizer_.residuals
+        config, kept = self.config_, self.tokenizer_.residuals
         assert kept is not None
         own = torch.linspace(0, len(kept.tokens) - 1, min(len(kept.tokens), CHUNK)).long()
         tokens = kept.tokens[own].long()
-        decoded, generator = self._decode(tokens), Generator().manual_seed(self.config_.seed)
+        decoded, generator = self._decode(tokens), Generator().manual_seed(config.seed)
 
         def as_given_out(made: Tensor) -> np.ndarray:
             return self.scaler_.transform(self.scaler_.inverse_transform(made.numpy()))  # standardised, if these were
 
-        features = minirocket(as_given_out(decoded + kept.values[own].cpu()), self.config_.seed)  # mean 0 of train
-        imitations = [decoded + self._draw_residuals(tokens, NEIGHBOURS, generator, own) for _ in range(TRIALS)]
-        drawn = np.concatenate([features(as_given_out(made)) for made in imitations])
-        without = features(as_given_out(decoded))
-        return bool(np.square(drawn.mean(0)).sum() < CLEARLY * np.square(without.mean(0)).sum())
+        real = as_given_out(decoded + kept.values[own].cpu())
+        features = minirocket(real, config.seed)
+        of_real = features(real)
+
+        def accuracy(made: Tensor) -> float:
+            return paired_two_sample_accuracy(of_real, features(as_given_out(made)), seed=config.seed)
+
+        k = config.sampling.residual_neighbours
+        drawn = [self._draw_residuals(tokens, k, generator, own) for _ in range(TRIALS)]
+        accuracies = {scale: np.mean([accuracy(decoded + scale * r) for r in drawn]) for scale in SCALES}
+        best = min(accuracies, key=lambda scale: accuracies[scale])
+        standard_error = 0.5 / (2 * len(own)) ** 0.5
+        return best if accuracies[best] < accuracy(decoded) - CLEARLY * standard_error else 0.0
 
     # ------------------------------------------------------------------ use
 
@@ -395,9 +405,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
         return given.long()
 
-    def reconstruct(
-        self, X: Any, *, residual_neighbours: int | Literal["auto"] = 0, seed: int | None = None
-    ) -> np.ndarray:
+    def reconstruct(self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series.
 
         Args:
@@ -413,7 +421,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         config = replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0)
         self._check_keeps_residuals(config)
         lengths = series_lengths(self._scaled(X).X) if self._unequal else None
-        return self._in_units(self._decode_fully(tokens, residual_neighbours, generator), lengths)
+        return self._in_units(self._decode_fully(tokens, config, generator), lengths)
 
     def sample(
         self,
@@ -513,7 +521,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     ) -> tuple[Tensor, Tensor | None]:
         """Series (B, C, T) in scaled units for class indices (B,), and lengths (B,) where series differ in them."""
         grids, lengths = self._draw_grids(indices, config, generator, length)
-        return self._decode_fully(grids.tokens, config.residual_neighbours, generator), lengths
+        return self._decode_fully(grids.tokens, config, generator), lengths
 
     @torch.no_grad()
     def _copies(self, made: Tensor, lengths: Tensor | None) -> Tensor:
@@ -555,6 +563,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                     f"sampling.{name} {value}: this model was fitted with 0 and keeps no residuals; fit it with this "
                     "setting, or leave it out"
                 )
+        if config.residual_neighbours and config.residual_scale == "auto" and self.residual_scale_ is None:
+            raise InputError(
+                "sampling.residual_scale auto: this model was fitted with a number, or with residual_neighbours 0, and "
+                "has chosen none; give a number"
+            )
 
     def _check_length(self, length: int | None) -> None:
         if length is None:
@@ -635,7 +648,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         }
         if self.tokenizer_.residuals is not None:
             data["n_residuals"] = len(self.tokenizer_.residuals.tokens)
-            data["residuals_help"] = self.residuals_help_
+            data["residual_scale"] = self.residual_scale_
         if self._unequal:
             data["lengths"] = lengths_to_state(self.length_counts_)
         values = {"format": FORMAT, "preset": self.preset, "model": to_dict(self.config_), "data": data}
@@ -722,7 +735,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.classes_ = _label_array(_as_labels(data["classes"]))
         model.class_counts_ = np.array(data["class_counts"], dtype=int)
         model.scaler_ = GlobalScaler.from_state(data["scaler"])
-        model.residuals_help_ = bool(data.get("residuals_help", True))
+        scale = data.get("residual_scale")
+        model.residual_scale_ = None if scale is None else float(scale)
         model.length_counts_ = np.zeros((0, 0), int) if "lengths" in data else None  # their size is not yet checked
         model.seconds_ = dict(values["seconds"])
         model.history_ = []
@@ -743,14 +757,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
         return ScaledSeries(series, self.scaler_)
 
-    def _decode_fully(self, tokens: Tensor, residual_neighbours: int | Literal["auto"], generator: Generator) -> Tensor:
+    def _decode_fully(self, tokens: Tensor, config: SamplingConfig, generator: Generator) -> Tensor:
         """Series (n, C, T) in scaled units from tokens (n, N), with what these leave out drawn anew."""
         decoded = self._decode(tokens)
-        if residual_neighbours == "auto":
-            residual_neighbours = NEIGHBOURS if self.residuals_help_ else 0
-        if self.tokenizer_.residuals is None or not residual_neighbours:
+        scale = self.residual_scale_ if config.residual_scale == "auto" else config.residual_scale
+        if not config.residual_neighbours or not scale:
             return decoded
-        return decoded + self._draw_residuals(tokens, residual_neighbours, generator)
+        return decoded + scale * self._draw_residuals(tokens, config.residual_neighbours, generator)
 
     def _draw_residuals(
         self, tokens: Tensor, n_neighbours: int, generator: Generator, own: Tensor | None = None

@@ -12,7 +12,7 @@ from ncvqvae.data import load_splits
 from ncvqvae.evaluation import extractors
 from ncvqvae.evaluation.comparison import FeatureSets, coverage_figures, fidelity_figures, two_sample_figures
 from ncvqvae.evaluation.extractors import Extractor, catch22, held, minirocket
-from ncvqvae.evaluation.utility import rocket_accuracy, two_sample_test
+from ncvqvae.evaluation.utility import paired_two_sample_accuracy, rocket_accuracy, two_sample_test
 
 from .conftest import Split
 
@@ -159,3 +159,11 @@ def test_two_sample_test_keeps_its_level_and_finds_a_shift() -> None:
     a, b = rng.normal(size=(2, 60, 5))
     found = two_sample_test(a, b + 1.5, permutations=99)
     assert found.accuracy > 0.9 and found.p_value == 0.01
+
+
+def test_pairs_are_told_apart_by_what_all_imitations_share() -> None:
+    rng = np.random.default_rng(0)
+    a, noise = rng.normal(size=(2, 100, 5))
+    assert paired_two_sample_accuracy(a, a) == 0.5
+    assert abs(paired_two_sample_accuracy(a, a + 0.1 * noise) - 0.5) < 0.1
+    assert paired_two_sample_accuracy(a, a + 3.0) > 0.9

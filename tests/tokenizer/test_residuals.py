@@ -11,7 +11,7 @@ from tests.waves import SMALL, two_classes
 from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.model import TRIALS
+from ncvqvae.model import SCALES, TRIALS
 from ncvqvae.tokenizer.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
 
 N_TOKENS = 6
@@ -129,11 +129,14 @@ def test_no_more_neighbours_are_drawn_from_than_a_class_has(fitted: NCVQVAE, mon
     assert asked[3:] == [2]
 
 
+AUTO = {**SMALL, "sampling.residual_neighbours": 10, "sampling.residual_scale": "auto"}
+
+
 @pytest.mark.parametrize("sparse", [True, False])
 def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_each_series(
     sparse: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": "auto"}).fit(*two_classes())
+    model = NCVQVAE(settings=AUTO).fit(*two_classes())
     kept = model.tokenizer_.residuals
     assert kept is not None
     rng = np.random.default_rng(0)
@@ -145,18 +148,38 @@ def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_ea
     kept.values.copy_(torch.from_numpy(detail))
     with monkeypatch.context() as patched:
         patched.setattr(model, "_decode", lambda tokens: torch.from_numpy(steps).float())
-        model.residuals_help_ = model._residuals_help()
-    assert model.residuals_help_ != sparse
-    chosen, adding, none = (model.sample(5, seed=1, residual_neighbours=k).X for k in ("auto", 10, 0))
-    np.testing.assert_array_equal(chosen, none if sparse else adding)
-    assert not np.array_equal(adding, none)
+        model.residual_scale_ = model._choose_residual_scale()
+    assert (model.residual_scale_ == 0) if sparse else (model.residual_scale_ >= 0.75)
+    chosen, same, other, none = (
+        model.sample(5, seed=1, **asked).X
+        for asked in (
+            {},
+            {"residual_scale": model.residual_scale_},
+            {"residual_scale": 0.3},
+            {"residual_neighbours": 0},
+        )
+    )
+    np.testing.assert_array_equal(chosen, same)
+    assert np.array_equal(chosen, none) == sparse and not np.array_equal(chosen, other)
     model.save_pretrained(tmp_path)
     loaded = NCVQVAE.from_pretrained(tmp_path)
+    assert loaded.residual_scale_ == model.residual_scale_
     np.testing.assert_array_equal(loaded.sample(5, seed=1).X, chosen)
 
 
+def test_residuals_are_scaled(fitted: NCVQVAE) -> None:
+    full, half, none = (fitted.sample(5, seed=1, residual_scale=scale).X for scale in (1.0, 0.5, 0.0))
+    np.testing.assert_allclose(half - none, (full - none) / 2, atol=1e-5)
+    assert np.abs(full - none).max() > 0.01
+
+
+def test_a_scale_that_was_not_chosen_is_not_guessed(fitted: NCVQVAE) -> None:
+    with pytest.raises(InputError, match="has chosen none"):
+        fitted.sample(2, residual_scale="auto")
+
+
 def test_two_series_are_enough_to_decide_on_residuals() -> None:
-    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": "auto"}).fit(two_classes()[0][:2])
+    model = NCVQVAE(settings=AUTO).fit(two_classes()[0][:2])
     assert np.isfinite(model.sample(2).X).all()
 
 
@@ -186,26 +209,23 @@ def test_nothing_is_left_out_where_nothing_was_observed() -> None:
     assert np.isfinite(model.sample(3).X).all()
 
 
-@pytest.mark.parametrize(("remaining", "help_"), [(0.6, True), (0.7, False)])
+@pytest.mark.parametrize(("accuracies", "chosen"), [((0.9, 0.7, 0.6, 0.65), 0.75), ((0.9, 0.89, 0.88, 0.87), 0.0)])
 def test_auto_judges_series_as_they_are_given_out_and_asks_for_a_clear_gain(
-    remaining: float, help_: bool, monkeypatch: pytest.MonkeyPatch
+    accuracies: tuple[float, ...], chosen: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = two_classes()
     X = (X - X.mean(-1, keepdims=True)) / X.std(-1, keepdims=True)
-    model = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": "auto"}).fit(X, y)
+    model = NCVQVAE(settings=AUTO).fit(X, y)
     seen: list[np.ndarray] = []
-
-    def features(made: np.ndarray) -> np.ndarray:
-        seen.append(made)
-        last = len(seen) == 2 + TRIALS  # after train and the draws: without residuals
-        return np.full((len(made), 1), 1.0 if last else remaining**0.5)
+    told_apart = iter([*np.repeat(accuracies, TRIALS), 0.91])  # each factor's draws, then none
 
     def extractor(train: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
         seen.append(train)
-        return features
+        return lambda made: seen.append(made) or made[:, 0]  # type: ignore[func-returns-value]
 
     monkeypatch.setattr("ncvqvae.evaluation.extractors.minirocket", extractor)
-    assert model._residuals_help() == help_
-    assert len(seen) == 2 + TRIALS
+    monkeypatch.setattr("ncvqvae.evaluation.utility.paired_two_sample_accuracy", lambda *a, **k: next(told_apart))
+    assert model._choose_residual_scale() == chosen
+    assert len(seen) == 2 + len(SCALES) * TRIALS + 1
     for made in seen:
         np.testing.assert_allclose(made.std(-1), 1.0, rtol=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ import torch
 from ncvqvae.evaluation.extractors import CHUNK, at_least_9_steps, kept_threads
 from ncvqvae.evaluation.features import FCN, FCNTraining, cached_fcn, extract
 from ncvqvae.evaluation.resampling import subsample
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 MAX_FOR_ROCKET = 4000  # 10,000 features a series in float64
 
@@ -107,20 +110,42 @@ def two_sample_test(a: np.ndarray, b: np.ndarray, *, permutations: int, seed: in
 
     Reference: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017).
     """
-    from sklearn.linear_model import RidgeClassifier
     from sklearn.model_selection import StratifiedKFold, permutation_test_score
+
+    features, source = _two_samples(a, b)
+    folds = StratifiedKFold(min(5, len(a), len(b)), shuffle=True, random_state=seed)
+    accuracy, _, p_value = permutation_test_score(
+        _ridge(), features, source, cv=folds, n_permutations=permutations, random_state=seed
+    )
+    return TwoSampleTest(float(accuracy), float(p_value))
+
+
+def paired_two_sample_accuracy(a: np.ndarray, b: np.ndarray, *, seed: int = 0) -> float:
+    """Cross-validated accuracy at which a ridge classifier tells features b (n, d) from a (n, d); 0.5 is chance.
+
+    b[i] imitates a[i], so both are in the same fold: what was learnt of one would mislead about the other.
+
+    Raises:
+        ValueError: if there are fewer than two pairs.
+
+    Reference: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017).
+    """
+    from sklearn.model_selection import KFold, cross_val_score
+
+    n = len(a)
+    features, source = _two_samples(a, b)
+    folds = KFold(min(5, n), shuffle=True, random_state=seed).split(a)
+    both = [(np.r_[fit, fit + n], np.r_[held, held + n]) for fit, held in folds]
+    return float(cross_val_score(_ridge(), features, source, cv=both).mean())
+
+
+def _two_samples(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
+
+
+def _ridge() -> Pipeline:
+    from sklearn.linear_model import RidgeClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    features = np.concatenate([a, b])
-    source = np.repeat([0, 1], [len(a), len(b)])
-    folds = StratifiedKFold(min(5, len(a), len(b)), shuffle=True, random_state=seed)
-    accuracy, _, p_value = permutation_test_score(
-        make_pipeline(StandardScaler(), RidgeClassifier()),
-        features,
-        source,
-        cv=folds,
-        n_permutations=permutations,
-        random_state=seed,
-    )
-    return TwoSampleTest(float(accuracy), float(p_value))
+    return make_pipeline(StandardScaler(), RidgeClassifier())
