@@ -277,7 +277,7 @@ WORKS = [
     Work("stage 1 VIbCReg + gauss, ECG5000, paper", 4, stage1(ecg5000, "paper", "vibcreg")),
     Work("stage 1 Barlow Twins + slice, ECG5000, paper", 4, stage1(ecg5000, "paper", "barlowtwins", "slice")),
     Work("stage 1 VIbCReg + warp, FordA, paper", 4, stage1(forda, "paper", "vibcreg", "warp")),
-    Work("stage 1 VIbCReg + gauss, ECG5000, default", 10, stage1(ecg5000, "default", "vibcreg")),
+    Work("stage 1 VIbCReg + warp, ECG5000, default", 10, stage1(ecg5000, "default", "vibcreg", "warp")),
     Work("stage 1 VIbCReg + warp, FordA, default", 10, stage1(forda, "default", "vibcreg", "warp")),
     Work("stage 2, ECG5000, paper", 4, stage2(ecg5000, "paper")),
     Work("stage 2, ECG5000, default", 4, stage2(ecg5000, "default")),
