@@ -207,7 +207,7 @@ def test_stage_1_sees_scaled_series_and_a_view_of_them(monkeypatch: pytest.Monke
 
 
 def test_a_fitted_model_says_what_auto_stood_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    for n_cases, augmentation in ((31, "gauss"), (32, "warp")):
+    for n_cases, augmentation in ((31, "gauss"), (32, "slice")):
         model = NCVQVAE(augmentation="auto", settings=SETTINGS)
         monkeypatch.setattr(lightning.Trainer, "fit", lambda *_, **__: None)
         model.fit(np.resize(X, (n_cases, *X.shape[1:])), np.resize(Y, n_cases))

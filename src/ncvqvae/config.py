@@ -181,7 +181,8 @@ class Config:
     ssl: SSL = "vibcreg"
     """Self-supervised loss of stage 1; none is the naive VQVAE."""
     augmentation: Augmentation = "gauss"
-    """Augmentation set of the second view; auto: warp, or gauss for fewer than 32 training series."""
+    """Augmentation set of the second view; auto: warp or slice, whichever leaves training series easier to classify, or
+    gauss for fewer than 32 of them (:mod:`ncvqvae.tokenizer.views`)."""
     seed: int = 0
     """Seed of everything drawn at random."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)

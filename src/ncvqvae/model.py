@@ -44,7 +44,8 @@ from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
-from ncvqvae.tokenizer.training import TokenizerObjective, augmentation_set, warped_share
+from ncvqvae.tokenizer.training import TokenizerObjective, warped_share
+from ncvqvae.tokenizer.views import choose_augmentation
 from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
@@ -217,7 +218,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Everything that is known before training: settings, classes, scaling."""
         series = check_series(X)
         self.config_ = self._config()
-        self.config_.augmentation = augmentation_set(self.config_.augmentation, len(series))
         n_fft = self.config_.tokenizer.n_fft
         if series.shape[2] < n_fft:
             raise InputError(
@@ -239,6 +239,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
         self.residual_scale_ = None
         indices = self._class_indices(y, len(series)).numpy()
+        if self.config_.augmentation == "auto":
+            scaled = ScaledSeries(series, self.scaler_)
+            self.config_.augmentation = choose_augmentation(scaled, indices, self.config_.seed)
         self.length_counts_ = length_counts(series, indices, len(self.classes_))
 
     def _check_identity(self, path: Path, series: np.ndarray, y: Any) -> None:

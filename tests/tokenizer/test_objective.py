@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ncvqvae.config import Stage1Config, TokenizerConfig
 from ncvqvae.tokenizer.ssl import pool
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
-from ncvqvae.tokenizer.training import CollapseWarning, TokenizerObjective, augmentation_set, warped_share
+from ncvqvae.tokenizer.training import CollapseWarning, TokenizerObjective, warped_share
 
 CONFIG = Stage1Config(projector_width=16)
 
@@ -132,11 +132,3 @@ def test_a_collapsing_codebook_is_said_once_and_not_at_the_start() -> None:
 )
 def test_few_series_are_not_warped(given: Any, n_cases: int, expected: float) -> None:
     assert warped_share(Stage1Config(warped_share=given), n_cases) == expected
-
-
-@pytest.mark.parametrize(
-    ("given", "n_cases", "expected"),
-    [("auto", 31, "gauss"), ("auto", 32, "warp"), ("slice", 2, "slice"), ("gauss", 500, "gauss")],
-)
-def test_views_of_few_series_are_not_warped(given: Any, n_cases: int, expected: str) -> None:
-    assert augmentation_set(given, n_cases) == expected

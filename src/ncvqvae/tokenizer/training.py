@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from ncvqvae.config import FEW_CASES, Augmentation, Stage1Config
+from ncvqvae.config import FEW_CASES, Stage1Config
 from ncvqvae.tokenizer.patches import patch_distance
 from ncvqvae.tokenizer.ssl import LOSSES, Projector, pool
 from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_error, reconstruction_error
@@ -21,13 +21,6 @@ def warped_share(config: Stage1Config, n_cases: int) -> float:
     if config.warped_share != "auto":
         return config.warped_share
     return 0.0 if n_cases < FEW_CASES else 0.5
-
-
-def augmentation_set(name: Augmentation, n_cases: int) -> Augmentation:
-    """Augmentation set of the views of ``n_cases`` training series: ``name`` itself, or what ``auto`` stands for."""
-    if name != "auto":
-        return name
-    return "gauss" if n_cases < FEW_CASES else "warp"
 
 
 class CollapseWarning(UserWarning):
