@@ -33,6 +33,12 @@ MAY_SEE = {
     "novelty": {"ncvqvae.evaluation.diversity"},
     "prior": {"ncvqvae.tokenizer.tokenizer"},
     "training": {"ncvqvae.checkpoints"},
+    "views": {
+        "ncvqvae.augmentations",
+        "ncvqvae.data.masks",
+        "ncvqvae.evaluation.resampling",
+        "ncvqvae.evaluation.utility",
+    },
     "weights": {"ncvqvae.training"},
 }
 

@@ -45,7 +45,7 @@ from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temp
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
 from ncvqvae.tokenizer.training import TokenizerObjective, warped_share
-from ncvqvae.tokenizer.views import choose_augmentation
+from ncvqvae.views import choose_augmentation
 from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it

@@ -5,7 +5,7 @@ import pytest
 
 from ncvqvae.data.masks import ScaledSeries
 from ncvqvae.data.scaling import GlobalScaler
-from ncvqvae.tokenizer.views import choose_augmentation
+from ncvqvae.views import choose_augmentation
 
 N, T = 60, 128
 Y = np.arange(N) % 2
