@@ -214,6 +214,12 @@ def test_a_fitted_model_says_what_auto_stood_for(monkeypatch: pytest.MonkeyPatch
         assert (model.augmentation, model.config_.augmentation) == ("auto", augmentation)
 
 
+def test_a_naive_model_chooses_no_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ncvqvae.model.choose_augmentation", lambda *_: pytest.fail("asked for views"))
+    model = NCVQVAE(ssl="none", augmentation="auto", settings=SETTINGS).fit(X, Y)
+    assert np.isfinite(model.sample(2).X).all()
+
+
 @pytest.mark.parametrize(("given", "temperature"), [(1.0, 1.0), (20.0, 20.0), ("auto", 1.0)])
 def test_stage_2_draws_tokens_by_their_distances(
     given: float | str, temperature: float, monkeypatch: pytest.MonkeyPatch

@@ -165,7 +165,7 @@ class SamplingConfig:
     has on average (2 at least). 0 keeps and adds none."""
     residual_scale: float | Literal["auto"] = 1.0
     """Factor of the residuals; auto: that of 0, 0.25, 0.5, 0.75 and 1 which makes imitations of training series hardest
-    to tell from these, and 0 unless that is clearly harder than without (:mod:`ncvqvae.tokenizer.residuals`)."""
+    to tell from these, and 0 unless that is clearly harder than without."""
     redraws: int = 0
     """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
     chunk_size: int = 256

@@ -239,7 +239,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
         self.residual_scale_ = None
         indices = self._class_indices(y, len(series)).numpy()
-        if self.config_.augmentation == "auto":
+        if self.config_.augmentation == "auto" and self.config_.ssl != "none":  # a naive model has no views
             scaled = ScaledSeries(series, self.scaler_)
             self.config_.augmentation = choose_augmentation(scaled, indices, self.config_.seed)
         self.length_counts_ = length_counts(series, indices, len(self.classes_))
