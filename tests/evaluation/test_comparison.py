@@ -132,15 +132,27 @@ def test_features_are_standardised_over_train_and_reproducible(
     assert characteristics.shape == (N, 22) and np.abs(characteristics).max() <= extractors.MAX_DEVIATIONS
 
 
-def test_the_number_of_threads_stays() -> None:
-    code = (
-        "import numpy as np, torch; from ncvqvae.evaluation.extractors import minirocket;"
-        "from ncvqvae.evaluation.utility import rocket_accuracy; X = np.random.default_rng(0).normal(size=(8, 1, 20));"
-        "minirocket(X)(X); y = np.arange(8) % 2; rocket_accuracy(X, y, X, y, 0); print(torch.get_num_threads())"
-    )
+def test_openmp_is_set_as_before() -> None:
+    code = """if True:
+        import numpy as np, torch
+        from threadpoolctl import ThreadpoolController
+        from ncvqvae.evaluation.extractors import minirocket
+        from ncvqvae.evaluation.utility import rocket_accuracy
+
+        def openmp():
+            libraries = ThreadpoolController().select(user_api="openmp").lib_controllers
+            return {library.filepath: library.dynlib.omp_get_nested() for library in libraries}
+
+        before = openmp()
+        X, y = np.random.default_rng(0).normal(size=(8, 1, 20)), np.arange(8) % 2
+        minirocket(X)(X)
+        rocket_accuracy(X, y, X, y, 0)
+        after = openmp()
+        print(torch.get_num_threads(), {path: after[path] for path in before} == before != {})
+    """
     one = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=one, check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["1"]
+    assert done.stdout.split() == ["1", "True"]
 
 
 def test_short_and_ended_series_are_held_at_their_last_value() -> None:
