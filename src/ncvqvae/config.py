@@ -120,6 +120,12 @@ class PriorConfig:
     input_mode: Literal["token", "codebook", "codebook-finetuned", "auto"] = "token"
     """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them; auto: the first up
     to 64 codes, the last from there on."""
+    head: Literal["gelu", "linear"] = "gelu"
+    """What stands before the output layer: a hidden layer with GELU and norm, or a plain projection, which predicts a
+    code vector; the output layer starts from the code vectors then."""
+    linear_rank: int = 0
+    """Rank of a linear map from the code vectors of all known tokens to every position, added to the transformer's
+    input; 0 for none."""
     scale_tied_logits: bool = True
     """Divide the logits of a tied output by the root of the code's width, so that training starts near chance."""
 
@@ -251,6 +257,7 @@ AT_LEAST = {
     "stage1.projector_width": 1,
     "prior.width": 1,
     "prior.n_heads": 1,
+    "prior.linear_rank": 0,
     "prior.head_width": 1,
     "stage2.epochs": 1,
     "stage2.batch_size": 1,

@@ -76,6 +76,53 @@ def test_only_the_token_table_is_tied_to_the_output(mode: str, tied: bool) -> No
     assert torch.equal(again.eval()(*batch()), network.eval()(*batch()))
 
 
+@pytest.mark.parametrize(("mode", "tied"), [("token", True), ("codebook", False), ("codebook-finetuned", False)])
+def test_a_linear_head_predicts_code_vectors(mode: str, tied: bool) -> None:
+    network = prior(mode, head="linear")
+    assert torch.equal(network.output.weight, codebook()) and (network.output.weight is network.codes) == tied
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.copy_(codebook()[3])
+    expected = codebook() @ codebook()[3] * network.output_scale
+    torch.testing.assert_close(network(*batch()), expected.expand(4, N, K))
+
+
+def test_the_linear_mix_reads_all_known_tokens_and_no_others() -> None:
+    network, (tokens, _) = prior(linear_rank=4), batch()
+    vectors = torch.randn(4, N, D)
+    known = tokens < K
+    mixed = network.mix(vectors, known)
+    assert mixed.shape == (4, N, 16)
+    changed = torch.where(known[..., None], vectors, 99.0)
+    torch.testing.assert_close(network.mix(changed, known), mixed)
+    for i in range(N):  # each known token reaches every position
+        changed = vectors.clone()
+        changed[:, i] += 1
+        moved = (network.mix(changed, known) != mixed).any(-1)
+        assert torch.equal(moved, known[:, i, None].expand(-1, N))
+    assert not torch.equal(network.mix(0 * vectors, known), network.mix(0 * vectors, ~known))
+
+
+def test_the_linear_mix_learns_tokens_that_follow_from_their_neighbours() -> None:
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for changes in ({}, {"linear_rank": 16, "head": "linear"}):
+        network = prior(**changes)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+        for _ in range(150):
+            first = torch.randint(0, K, (64, N // 2), generator=generator)
+            tokens = torch.cat([first, first.flip(1)], dim=1)
+            hidden = torch.rand(64, N, generator=generator) < 0.3
+            logits = network(tokens.masked_fill(hidden, K), torch.zeros(64, dtype=torch.int64))
+            told = hidden & ~hidden.flip(1)
+            loss = torch.nn.functional.cross_entropy(logits[told], tokens[told])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[1] < 0.7 * losses[0]
+
+
 def test_logits_depend_on_known_tokens_everywhere_and_on_the_class() -> None:
     network, (tokens, classes) = prior().eval(), batch()
     base = network(tokens, classes)
@@ -146,5 +193,5 @@ def test_unlabelled_data_has_no_class_but_none() -> None:
 
 def test_settings_reach_their_layers() -> None:
     n_parameters = sum(p.numel() for p in prior().parameters())
-    for change in ({"n_heads": 4}, {"feedforward_factor": 2.0}):
+    for change in ({"n_heads": 4}, {"feedforward_factor": 2.0}, {"linear_rank": 2}):
         assert sum(p.numel() for p in prior(**change).parameters()) > n_parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -13,6 +14,25 @@ from ncvqvae.prior.transformer import Transformer
 
 TIED_CODES = 64
 """Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
+
+
+class _LinearMix(nn.Module):
+    """Low-rank linear map from the code vectors of known tokens, and which these are, to (B, N, width).
+
+    Attention averages a few positions in each head, and takes long to learn what a regression on all of them reads at
+    once: how each token of a noisy series follows from its neighbours.
+    """
+
+    def __init__(self, n_tokens: int, dim: int, rank: int, width: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(n_tokens * (dim + 1), rank)
+        self.up = nn.Linear(rank, n_tokens * width)
+        nn.init.normal_(self.up.weight, std=0.02)
+
+    def forward(self, vectors: Tensor, known: Tensor) -> Tensor:
+        """Mix vectors (B, N, d), of which those that are ``known`` (B, N) count."""
+        shown = torch.cat([vectors * known[..., None], known[..., None]], dim=-1)
+        return rearrange(self.up(self.down(shown.flatten(1))), "b (n w) -> b n w", n=known.shape[1])
 
 
 class Prior(nn.Module):
@@ -56,8 +76,13 @@ class Prior(nn.Module):
             round(config.feedforward_factor * config.width),
             config.dropout,
         )
-        self.head = nn.Sequential(nn.Linear(config.width, dim), nn.GELU(), nn.LayerNorm(dim))
+        self.mix = _LinearMix(n_tokens, dim, config.linear_rank, config.width) if config.linear_rank else None
+        self.head: nn.Module = nn.Linear(config.width, dim)
+        if config.head == "gelu":
+            self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
         self.output = nn.Linear(dim, self.n_codes, bias=False)
+        if config.head == "linear":
+            self.output.weight = nn.Parameter(codebook.detach().clone())
         self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.n_codes))
         # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
         self.output_scale = dim**-0.5 if self.tied and config.scale_tied_logits else 1.0
@@ -84,6 +109,9 @@ class Prior(nn.Module):
         table = torch.cat([self.codes, self.mask_vector])
         vectors = self.norm_in(F.embedding(tokens, table) + self.positions)
         x = self.project_in(torch.cat([self.classes(classes)[:, None], vectors], dim=1))
+        if self.mix is not None:
+            known = tokens < self.n_codes
+            x = x + F.pad(self.mix(F.embedding(tokens * known, self.codes), known), (0, 0, 1, 0))
         return self.output(self.head(self.transformer(x)[:, 1:]) * self.output_scale) + self.output_bias
 
     def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float) -> Tensor:
