@@ -120,12 +120,10 @@ class PriorConfig:
     input_mode: Literal["token", "codebook", "codebook-finetuned", "auto"] = "token"
     """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them; auto: the first up
     to 64 codes, the last from there on."""
-    head: Literal["gelu", "linear"] = "gelu"
-    """What stands before the output layer: a hidden layer with GELU and norm, or a plain projection, which predicts a
-    code vector; the output layer starts from the code vectors then."""
-    linear_rank: int = 0
+    linear_rank: int | Literal["auto"] = 0
     """Rank of a linear map from the code vectors of all known tokens to every position, added to the transformer's
-    input; 0 for none."""
+    input; with it, the head is a plain projection that predicts a code vector. 0 for neither; auto: 256, or 0 for fewer
+    than 1000 training series, which it would learn by heart."""
     scale_tied_logits: bool = True
     """Divide the logits of a tied output by the root of the code's width, so that training starts near chance."""
 

@@ -40,7 +40,7 @@ from ncvqvae.hub import local_folder, upload
 from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.novelty import Novelty
 from ncvqvae.prior.decoding import Decoded, draw
-from ncvqvae.prior.prior import Prior
+from ncvqvae.prior.prior import Prior, linear_rank
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
 from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
@@ -268,9 +268,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _build_prior(self) -> None:
         tokenizer = self.tokenizer_
-        self.prior_ = Prior(
-            self.config_.prior, tokenizer.codebook, tokenizer.n_tokens, len(self.classes_), self._unequal
-        )
+        sized = replace(self.config_.prior, linear_rank=linear_rank(self.config_.prior, self.n_cases_))
+        self.prior_ = Prior(sized, tokenizer.codebook, tokenizer.n_tokens, len(self.classes_), self._unequal)
 
     @property
     def _unequal(self) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ncvqvae.config import PriorConfig, SamplingConfig
-from ncvqvae.prior.prior import TIED_CODES, Prior
+from ncvqvae.prior.prior import LINEAR_CASES, TIED_CODES, Prior, linear_rank
 
 K, D, N, N_CLASSES = 8, 6, 10, 3
 MODES = ["token", "codebook", "codebook-finetuned"]
@@ -77,14 +77,20 @@ def test_only_the_token_table_is_tied_to_the_output(mode: str, tied: bool) -> No
 
 
 @pytest.mark.parametrize(("mode", "tied"), [("token", True), ("codebook", False), ("codebook-finetuned", False)])
-def test_a_linear_head_predicts_code_vectors(mode: str, tied: bool) -> None:
-    network = prior(mode, head="linear")
+def test_with_a_linear_map_the_head_predicts_code_vectors(mode: str, tied: bool) -> None:
+    network = prior(mode, linear_rank=2)
     assert torch.equal(network.output.weight, codebook()) and (network.output.weight is network.codes) == tied
     with torch.no_grad():
         network.head.weight.zero_()
         network.head.bias.copy_(codebook()[3])
     expected = codebook() @ codebook()[3] * network.output_scale
     torch.testing.assert_close(network(*batch()), expected.expand(4, N, K))
+
+
+def test_auto_maps_linearly_where_there_are_many_series() -> None:
+    auto = PriorConfig(linear_rank="auto")
+    assert linear_rank(auto, LINEAR_CASES - 1) == 0 < linear_rank(auto, LINEAR_CASES)
+    assert linear_rank(PriorConfig(linear_rank=3), 20) == 3
 
 
 def test_the_linear_mix_reads_all_known_tokens_and_no_others() -> None:
@@ -106,7 +112,7 @@ def test_the_linear_mix_reads_all_known_tokens_and_no_others() -> None:
 def test_the_linear_mix_learns_tokens_that_follow_from_their_neighbours() -> None:
     generator = torch.Generator().manual_seed(0)
     losses = []
-    for changes in ({}, {"linear_rank": 16, "head": "linear"}):
+    for changes in ({}, {"linear_rank": 16}):
         network = prior(**changes)
         optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
         for _ in range(150):

@@ -16,6 +16,17 @@ TIED_CODES = 64
 """Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
 
 
+LINEAR_RANK, LINEAR_CASES = 256, 1000
+"""Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
+
+
+def linear_rank(config: PriorConfig, n_cases: int) -> int:
+    """Rank of the linear map over tokens for ``n_cases`` training series."""
+    if config.linear_rank != "auto":
+        return config.linear_rank
+    return 0 if n_cases < LINEAR_CASES else LINEAR_RANK
+
+
 class _LinearMix(nn.Module):
     """Low-rank linear map from the code vectors of known tokens, and which these are, to (B, N, width).
 
@@ -42,10 +53,11 @@ class Prior(nn.Module):
     reads the frozen code vectors with a learned mask vector and has an output layer of its own;
     ``codebook-finetuned`` is the same with a copy of the code vectors that is trained; ``auto`` is ``token`` up to
     ``TIED_CODES`` codes and ``codebook-finetuned`` from there on. In each, a token enters as norm(vector + position),
-    so that neither drowns the other.
+    so that neither drowns the other. With ``linear_rank``, logits are inner products of a predicted code vector with
+    the output layer, which starts from the codebook.
 
     Args:
-        config: the architecture.
+        config: the architecture, ``linear_rank`` as a number.
         codebook: code vectors (K, d) of the tokenizer.
         n_tokens: tokens N of a series.
         n_classes: number of classes; 0 for unlabelled data.
@@ -76,13 +88,15 @@ class Prior(nn.Module):
             round(config.feedforward_factor * config.width),
             config.dropout,
         )
-        self.mix = _LinearMix(n_tokens, dim, config.linear_rank, config.width) if config.linear_rank else None
+        self.mix: _LinearMix | None = None
         self.head: nn.Module = nn.Linear(config.width, dim)
-        if config.head == "gelu":
-            self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
         self.output = nn.Linear(dim, self.n_codes, bias=False)
-        if config.head == "linear":
+        assert config.linear_rank != "auto"
+        if config.linear_rank:
+            self.mix = _LinearMix(n_tokens, dim, config.linear_rank, config.width)
             self.output.weight = nn.Parameter(codebook.detach().clone())
+        else:
+            self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
         self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.n_codes))
         # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
         self.output_scale = dim**-0.5 if self.tied and config.scale_tied_logits else 1.0
