@@ -414,6 +414,16 @@ def test_an_estimate_leaves_a_fitted_model_alone(model: NCVQVAE) -> None:
     np.testing.assert_array_equal(model.encode(series()), before)
 
 
+@pytest.mark.parametrize("ssl", ["none", "vibcreg"])
+def test_an_estimate_leaves_the_choice_of_views_to_the_training(ssl: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(*_: object) -> None:
+        pytest.fail("views were chosen")
+
+    monkeypatch.setattr("ncvqvae.model.choose_augmentation", chosen)
+    model = NCVQVAE(ssl=ssl, augmentation="auto", settings=TINY)
+    assert min(model.estimate_seconds(series(), labels(["up", "down"])).values()) > 0
+
+
 def test_tuples_are_labels_too(tmp_path: Path) -> None:
     model = reloaded(fitted_at_once(series(), labels([(1, 2), (3, 4)])), tmp_path)
     assert set(model.sample(5).y) <= {(1, 2), (3, 4)}

@@ -194,6 +194,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
         """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
         trial = copy.copy(self)
+        if self._config().augmentation == "auto":
+            trial.augmentation = "warp"  # costs what the others do, and the choice is left to the training
         trial._prepare(X, y)
         scaled = ScaledSeries(check_series(X), trial.scaler_)
         seconds = {}
