@@ -117,6 +117,8 @@ def write(table: pd.DataFrame) -> None:
         size = rows["n_tokens"] if grows == "latent_width" else rows["size"]
         for cost, label in (("stage1_s", "stage 1, s/step"), ("stage2_s", "stage 2, s/step"), ("peak_gb", "peak, GB")):
             ax.loglog(size, rows[cost], "o-", label=label)
+        ax.set_xticks(size, [f"{at:,.0f}" for at in size])
+        ax.minorticks_off()
         ax.set_xlabel("n_tokens" if grows == "latent_width" else grows)
     axes[0].legend()
     figure.savefig(HERE / "scaling.png", dpi=110)
