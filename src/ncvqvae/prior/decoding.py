@@ -44,9 +44,12 @@ def parallel_decode(
     probabilities, entropies = [], []
     for step in range(1, config.n_steps + 1):
         unknown = tokens == mask_token
-        log_p = torch.log_softmax(logits_fn(tokens).float() / config.temperature, dim=-1)
-        drawn = draw(log_p.exp(), generator)
-        selected = log_p.gather(-1, drawn[..., None]).squeeze(-1)
+        log_p = torch.log_softmax(logits_fn(tokens)[unknown].float() / config.temperature, dim=-1)
+        p = log_p.exp()
+        indices = draw(p, generator)
+        drawn = tokens.masked_scatter(unknown, indices)
+        selected = torch.zeros(tokens.shape, device=tokens.device)
+        selected[unknown] = log_p.gather(-1, indices[:, None]).squeeze(-1)
         share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
         noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(selected.shape, generator).to(selected)
@@ -55,7 +58,7 @@ def parallel_decode(
         fixed = unknown & ~still_masked
         tokens = torch.where(fixed, drawn, tokens)
         probabilities.append(selected.exp().masked_fill(~fixed, math.nan))
-        entropies.append(-(log_p.exp() * log_p).sum(-1)[unknown].mean())
+        entropies.append(-(p * log_p).sum(-1).mean())
     return Decoded(tokens, torch.stack(probabilities), torch.stack(entropies))
 
 
@@ -64,9 +67,9 @@ def draw(weights: Tensor, generator: Generator | None = None) -> Tensor:
 
     One uniform number a row, where noise on every logit would take K of them.
     """
-    cumulative = weights.double().cumsum(-1)
+    cumulative = weights.cumsum(-1, dtype=torch.float64)
     share = torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(weights.device)[..., None]
-    return (cumulative <= share * cumulative[..., -1:]).sum(-1)
+    return torch.searchsorted(cumulative, share * cumulative[..., -1:], right=True).squeeze(-1)
 
 
 def gumbel(shape: torch.Size, generator: Generator | None = None) -> Tensor:
