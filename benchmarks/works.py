@@ -209,7 +209,7 @@ def loop_overhead(n_cases: int) -> Any:
 
 
 def fcn_training(short: bool) -> Limit:
-    """The classifier behind FID and CAS, at ECG5000's size (500 training series)."""
+    """The classifier behind FID and CAS, at ECG5000's size."""
     X, y = (TINY if short else ECG5000).data()
     training = FCNTraining(max_steps=2) if short else FCNTraining()
 

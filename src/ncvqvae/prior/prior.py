@@ -15,7 +15,6 @@ from ncvqvae.prior.transformer import Transformer
 TIED_CODES = 64
 """Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
 
-
 LINEAR_RANK, LINEAR_CASES = 256, 1000
 """Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
 
