@@ -24,6 +24,10 @@ def logits_of(tokens: Tensor) -> Tensor:
     return table[tokens, places].mean(1) * N**0.5
 
 
+def logits_of_unknown(tokens: Tensor, unknown: Tensor) -> Tensor:
+    return logits_of(tokens)[unknown]
+
+
 def start(known: float = 0.3) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(0, K, (B, N), generator=generator)
@@ -45,9 +49,9 @@ def test_equals_the_reference_given_the_same_noise(
 
     asked = []
 
-    def watched(tokens: Tensor) -> Tensor:
+    def watched(tokens: Tensor, unknown: Tensor) -> Tensor:
         asked.append(tokens)
-        return logits_of(tokens)
+        return logits_of_unknown(tokens, unknown)
 
     def draw(weights: Tensor, generator: object) -> Tensor:  # of the unknown places alone
         return (weights.log() + torch.from_numpy(next(of_tokens))[asked[-1] == MASK]).argmax(-1)
@@ -77,9 +81,10 @@ def test_equals_the_reference_given_the_same_noise(
 def test_known_tokens_stay_and_none_stays_masked(n_steps: int, schedule: str) -> None:
     seen = []
 
-    def watched(tokens: Tensor) -> Tensor:
+    def watched(tokens: Tensor, unknown: Tensor) -> Tensor:
         seen.append(tokens.clone())
-        return logits_of(tokens)
+        assert torch.equal(unknown, tokens == MASK)
+        return logits_of_unknown(tokens, unknown)
 
     given = start()
     config = replace(CONFIG, n_steps=n_steps, schedule=schedule)
@@ -95,7 +100,7 @@ def test_one_step_from_nothing_draws_from_the_softmax() -> None:
     logits = torch.tensor([1.0, 0.0, -1.0])
     config = replace(CONFIG, n_steps=1, temperature=0.5)
     empty = torch.full((200, 100), 3)
-    tokens = parallel_decode(lambda t: logits.expand(*t.shape, 3), empty, 3, config, seeded()).tokens
+    tokens = parallel_decode(lambda _, unknown: logits.expand(int(unknown.sum()), 3), empty, 3, config, seeded()).tokens
     share = tokens.flatten().bincount(minlength=3) / tokens.numel()
     expected = (logits / 0.5).softmax(0)
     assert ((share - expected).abs() < 4 * (expected * (1 - expected) / tokens.numel()).sqrt()).all()
@@ -104,7 +109,9 @@ def test_one_step_from_nothing_draws_from_the_softmax() -> None:
 def test_probabilities_and_entropies_are_those_of_the_network() -> None:
     logits = torch.tensor([1.0, 0.0, -1.0])
     p = logits.softmax(0)
-    decoded = parallel_decode(lambda t: logits.expand(*t.shape, 3), torch.full((4, 9), 3), 3, CONFIG, seeded())
+    decoded = parallel_decode(
+        lambda _, unknown: logits.expand(int(unknown.sum()), 3), torch.full((4, 9), 3), 3, CONFIG, seeded()
+    )
     assert decoded.probabilities.shape == (CONFIG.n_steps, 4, 9)
     # each token is fixed once, with the probability it was drawn with
     assert torch.equal((~decoded.probabilities.isnan()).sum(0), torch.ones(4, 9, dtype=torch.int64))
@@ -114,13 +121,13 @@ def test_probabilities_and_entropies_are_those_of_the_network() -> None:
 
 def test_complete_grid_is_returned_as_it_is() -> None:
     complete = start(known=1.0)
-    assert torch.equal(parallel_decode(logits_of, complete, MASK, CONFIG, seeded()).tokens, complete)
+    assert torch.equal(parallel_decode(logits_of_unknown, complete, MASK, CONFIG, seeded()).tokens, complete)
 
 
 def test_the_seed_decides() -> None:
-    first = parallel_decode(logits_of, start(), MASK, CONFIG, seeded(1)).tokens
-    assert torch.equal(first, parallel_decode(logits_of, start(), MASK, CONFIG, seeded(1)).tokens)
-    assert not torch.equal(first, parallel_decode(logits_of, start(), MASK, CONFIG, seeded(2)).tokens)
+    first = parallel_decode(logits_of_unknown, start(), MASK, CONFIG, seeded(1)).tokens
+    assert torch.equal(first, parallel_decode(logits_of_unknown, start(), MASK, CONFIG, seeded(1)).tokens)
+    assert not torch.equal(first, parallel_decode(logits_of_unknown, start(), MASK, CONFIG, seeded(2)).tokens)
 
 
 def test_draws_follow_the_weights_and_never_take_what_has_none() -> None:

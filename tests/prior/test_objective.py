@@ -55,11 +55,17 @@ def test_loss_on_masked_or_on_all_tokens_by_hand(monkeypatch: pytest.MonkeyPatch
 
 
 def test_label_smoothing_by_hand() -> None:
-    tokens, logits = batch()[0], torch.randn(B, N, K)
-    everywhere = torch.ones(B, N, dtype=torch.bool)
+    tokens, logits = batch()[0].flatten(), torch.randn(B * N, K)
     log_p = logits.log_softmax(-1)
-    expected = -0.9 * log_p.gather(-1, tokens[..., None]).mean() - 0.1 * log_p.mean()
-    torch.testing.assert_close(token_loss(logits, tokens, everywhere, 0.1), expected)
+    expected = -0.9 * log_p.gather(-1, tokens[:, None]).mean() - 0.1 * log_p.mean()
+    torch.testing.assert_close(token_loss(logits, tokens, 0.1), expected)
+
+
+def test_no_token_that_counts_is_no_loss() -> None:
+    logits = torch.randn(0, K, requires_grad=True)
+    value = token_loss(logits, torch.zeros(0, dtype=torch.int64))
+    value.backward()
+    assert value.item() == 0
 
 
 def test_masked_tokens_are_hidden_from_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

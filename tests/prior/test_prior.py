@@ -139,6 +139,17 @@ def test_logits_depend_on_known_tokens_everywhere_and_on_the_class() -> None:
     assert not torch.allclose(network(tokens, torch.full_like(classes, network.no_class)), base)
 
 
+@pytest.mark.parametrize("changes", [{}, {"mode": "codebook"}, {"linear_rank": 4}])
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_logits_of_some_places_are_those_of_all(changes: dict[str, Any], scale: float) -> None:
+    network, (tokens, classes) = prior(**changes).eval(), batch()
+    torch.nn.init.normal_(network.output_bias)
+    at = torch.rand(tokens.shape) < 0.4
+    torch.testing.assert_close(
+        network.guided_logits(tokens, classes, scale, at), network.guided_logits(tokens, classes, scale)[at]
+    )
+
+
 def test_scaling_divides_the_logits_of_a_tied_output_by_the_root_of_the_codes_width() -> None:
     scaled, plain = (prior("token", scale_tied_logits=given).eval()(*batch()) for given in (True, False))
     torch.testing.assert_close(scaled * D**0.5, plain)

@@ -22,7 +22,7 @@ class Decoded(NamedTuple):
 
 
 def parallel_decode(
-    logits_fn: Callable[[Tensor], Tensor],
+    logits_fn: Callable[[Tensor, Tensor], Tensor],
     tokens: Tensor,
     mask_token: int,
     config: SamplingConfig,
@@ -34,7 +34,8 @@ def parallel_decode(
     confident stay masked, where confidence is log p + c (1 - t / T) Gumbel noise and gamma the schedule.
 
     Args:
-        logits_fn: tokens (B, N) with ``mask_token`` at unknown places to logits (B, N, K).
+        logits_fn: tokens (B, N) with ``mask_token`` at the M unknown places, and these places as a mask (B, N), to
+            the logits there, (M, K).
         tokens: start, (B, N); known tokens never change, and none stays masked.
         mask_token: index that marks an unknown token.
         config: steps, schedule and temperatures.
@@ -44,12 +45,12 @@ def parallel_decode(
     probabilities, entropies = [], []
     for step in range(1, config.n_steps + 1):
         unknown = tokens == mask_token
-        log_p = torch.log_softmax(logits_fn(tokens)[unknown].float() / config.temperature, dim=-1)
+        log_p = torch.log_softmax(logits_fn(tokens, unknown).float() / config.temperature, dim=-1)
         p = log_p.exp()
         indices = draw(p, generator)
         drawn = tokens.masked_scatter(unknown, indices)
-        selected = torch.zeros(tokens.shape, device=tokens.device)
-        selected[unknown] = log_p.gather(-1, indices[:, None]).squeeze(-1)
+        log_p_drawn = log_p.gather(-1, indices[:, None]).squeeze(-1)
+        selected = log_p.new_zeros(tokens.shape).masked_scatter(unknown, log_p_drawn)
         share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
         noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(selected.shape, generator).to(selected)

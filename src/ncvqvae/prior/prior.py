@@ -117,22 +117,29 @@ class Prior(nn.Module):
         """Index that stands for "no class given"."""
         return self.n_classes
 
-    def forward(self, tokens: Tensor, classes: Tensor) -> Tensor:
-        """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,)."""
+    def forward(self, tokens: Tensor, classes: Tensor, at: Tensor | None = None) -> Tensor:
+        """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,).
+
+        With ``at`` (B, N), only those of the M places where it is True, (M, K): the rest costs nothing.
+        """
         table = torch.cat([self.codes, self.mask_vector])
         vectors = self.norm_in(F.embedding(tokens, table) + self.positions)
         x = self.project_in(torch.cat([self.classes(classes)[:, None], vectors], dim=1))
         if self.mix is not None:
             known = tokens < self.n_codes
             x = x + F.pad(self.mix(F.embedding(tokens * known, self.codes), known), (0, 0, 1, 0))
-        return self.output(self.head(self.transformer(x)[:, 1:]) * self.output_scale) + self.output_bias
+        x = self.transformer(x)[:, 1:]
+        bias: Tensor = self.output_bias
+        if at is not None:
+            x, bias = x[at], bias[at.nonzero()[:, 1]]
+        return self.output(self.head(x) * self.output_scale) + bias
 
-    def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float) -> Tensor:
+    def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float, at: Tensor | None = None) -> Tensor:
         """Classifier-free guidance, l_none + scale (l_class - l_none); one network pass where ``scale`` is 1."""
-        given = self(tokens, classes)
+        given = self(tokens, classes, at)
         if scale == 1.0:
             return given
-        none = self(tokens, torch.full_like(classes, self.no_class))
+        none = self(tokens, torch.full_like(classes, self.no_class), at)
         return none + scale * (given - none)
 
     @torch.no_grad()
@@ -153,10 +160,10 @@ class Prior(nn.Module):
             start = start.masked_fill(absent.to(device), self.absent_token)
         distinct, place = classes.to(device).unique(return_inverse=True)
 
-        def logits(tokens: Tensor) -> Tensor:
+        def logits(tokens: Tensor, unknown: Tensor) -> Tensor:
             if tokens is start and absent is None:  # nothing is known yet: the answer depends on the class alone
-                return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place]
-            return self.guided_logits(tokens, distinct[place], config.guidance_scale)
+                return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
+            return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=unknown)
 
         keep_freed_pages()
         with torch.autocast(device.type, torch.bfloat16, resolve_precision(config.precision) == "bf16-mixed"):

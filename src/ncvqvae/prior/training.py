@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -41,26 +40,19 @@ class PriorObjective(nn.Module):
         masks = random_masks(len(tokens), tokens.shape[1], config.schedule, config.schedule_gives).to(tokens.device)
         masks &= known
         dropped = torch.rand(len(classes)).to(classes.device) < config.class_drop
-        logits = self.prior(
-            tokens.masked_fill(masks, self.prior.mask_token), classes.masked_fill(dropped, self.prior.no_class)
-        )
         counted = masks if config.loss_on == "masked" else known
-        return {"prior": token_loss(logits, tokens, counted, config.label_smoothing)}
+        shown, given = (
+            tokens.masked_fill(masks, self.prior.mask_token),
+            classes.masked_fill(dropped, self.prior.no_class),
+        )
+        logits = self.prior(shown, given, at=counted)
+        return {"prior": token_loss(logits, tokens[counted], config.label_smoothing)}
 
 
-def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats of logits (B, N, K) against tokens (B, N) where ``counted`` (B, N) is True.
-
-    Tokens that are no code (K or above) must not be counted.
-    """
-    losses = F.cross_entropy(
-        rearrange(logits.float(), "b n k -> (b n) k"),
-        rearrange(tokens.clamp(max=logits.shape[-1] - 1), "b n -> (b n)"),
-        reduction="none",
-        label_smoothing=label_smoothing,
-    )
-    weights = rearrange(counted, "b n -> (b n)").float()
-    return (losses * weights).sum() / weights.sum().clamp(min=1)
+def token_loss(logits: Tensor, tokens: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats of logits (M, K) against tokens (M,); 0 where there are none."""
+    losses = F.cross_entropy(logits.float(), tokens, reduction="sum", label_smoothing=label_smoothing)
+    return losses / max(len(tokens), 1)
 
 
 @torch.no_grad()
@@ -73,6 +65,6 @@ def masked_token_loss(
     total = 0.0
     for rows in torch.arange(len(tokens)).split(batch_size):
         known, mask = tokens[rows].to(prior.codes.device), masks[rows].to(prior.codes.device)
-        logits = prior(known.masked_fill(mask, prior.mask_token), classes[rows].to(prior.codes.device))
-        total += float(token_loss(logits, known, mask) * mask.sum())
+        logits = prior(known.masked_fill(mask, prior.mask_token), classes[rows].to(prior.codes.device), at=mask)
+        total += float(token_loss(logits, known[mask])) * int(mask.sum())
     return total / float(masks.sum())
