@@ -128,11 +128,13 @@ class Prior(nn.Module):
         if self.mix is not None:
             known = tokens < self.n_codes
             x = x + F.pad(self.mix(F.embedding(tokens * known, self.codes), known), (0, 0, 1, 0))
-        x = self.transformer(x)[:, 1:]
-        bias: Tensor = self.output_bias
-        if at is not None:
-            x, bias = x[at], bias[at.nonzero()[:, 1]]
-        return self.output(self.head(x) * self.output_scale) + bias
+        x = self.transformer(x)
+        if at is None:
+            return self.output(self.head(x[:, 1:]) * self.output_scale) + self.output_bias
+        # index_select: its backward pass takes a sixth of the time of x[at]'s
+        places = F.pad(at, (1, 0)).flatten().nonzero().squeeze(1)
+        bias = self.output_bias.index_select(0, places % x.shape[1] - 1)
+        return self.output(self.head(x.flatten(0, 1).index_select(0, places)) * self.output_scale) + bias
 
     def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float, at: Tensor | None = None) -> Tensor:
         """Classifier-free guidance, l_none + scale (l_class - l_none); one network pass where ``scale`` is 1."""
