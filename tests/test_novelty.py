@@ -53,6 +53,21 @@ def test_copies_are_drawn_again_with_their_labels() -> None:
     np.testing.assert_array_equal(first.X[kept], again.X[kept])
 
 
+def test_each_redraw_is_warmer_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = two_classes()
+    model = NCVQVAE(settings=KEEPING).fit(X, y)
+    monkeypatch.setattr(model, "_copies", lambda made, lengths: torch.ones(len(made), dtype=torch.bool))
+    sample, temperatures = model.prior_.sample, []
+
+    def watched(classes, config, *rest):
+        temperatures.append(config.temperature)
+        return sample(classes, config, *rest)
+
+    monkeypatch.setattr(model.prior_, "sample", watched)
+    model.sample(4, temperature=0.8, redraws=3, redraw_heating=0.5)
+    assert temperatures == pytest.approx([0.8, 1.2, 1.6, 2.0])
+
+
 def test_unequal_lengths_stay_with_their_series() -> None:
     X, y = two_classes()
     series = [x[: 20 + place % 12] for place, x in enumerate(X)]

@@ -172,6 +172,8 @@ class SamplingConfig:
     to tell from these, and 0 unless that is clearly harder than without."""
     redraws: int = 0
     """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
+    redraw_heating: float = 0.0
+    """Share of the temperature that each redraw adds: what the prior knows by heart it would only recite again."""
     chunk_size: int = 256
     """Series generated at a time."""
     precision: Precision = "32-true"
@@ -277,6 +279,7 @@ WITHIN = {
     "stage2.token_temperature": (1e-6, 1e6),
     "sampling.temperature": (1e-6, 1e6),
     "sampling.choice_temperature": (0.0, 1e6),
+    "sampling.redraw_heating": (0.0, 1e3),
     "sampling.residual_scale": (0.0, 1e6),
 }
 

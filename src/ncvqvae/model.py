@@ -508,14 +508,15 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def _draw_new_series(
         self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None
     ) -> tuple[Tensor, Tensor | None]:
-        """:meth:`_draw_series`, copies of training series drawn again up to ``config.redraws`` times."""
+        """:meth:`_draw_series`, copies of training series drawn again up to ``config.redraws`` times, ever warmer."""
         made, lengths = self._draw_series(indices, config, generator, length)
         rows = torch.arange(len(made))
-        for _ in range(config.redraws):
+        for redraw in range(1, config.redraws + 1):
             rows = rows[self._copies(made[rows], None if lengths is None else lengths[rows])]
             if not len(rows):
                 break
-            made[rows], ends = self._draw_series(indices[rows], config, generator, length)
+            warmer = replace(config, temperature=config.temperature * (1 + config.redraw_heating * redraw))
+            made[rows], ends = self._draw_series(indices[rows], warmer, generator, length)
             if lengths is not None and ends is not None:
                 lengths[rows] = ends
         return made, lengths
