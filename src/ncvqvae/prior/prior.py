@@ -120,7 +120,7 @@ class Prior(nn.Module):
     def forward(self, tokens: Tensor, classes: Tensor, at: Tensor | None = None) -> Tensor:
         """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,).
 
-        With ``at`` (B, N), only those of the M places where it is True, (M, K): the rest costs nothing.
+        With ``at`` (B, N), only those of the M places where it is True, (M, K); those of the others are not computed.
         """
         table = torch.cat([self.codes, self.mask_vector])
         vectors = self.norm_in(F.embedding(tokens, table) + self.positions)
@@ -131,7 +131,7 @@ class Prior(nn.Module):
         x = self.transformer(x)
         if at is None:
             return self.output(self.head(x[:, 1:]) * self.output_scale) + self.output_bias
-        # index_select: its backward pass takes a sixth of the time of x[at]'s
+        # index_select, since the backward pass of x[at] is slow on a CPU
         places = F.pad(at, (1, 0)).flatten().nonzero().squeeze(1)
         bias = self.output_bias.index_select(0, places % x.shape[1] - 1)
         return self.output(self.head(x.flatten(0, 1).index_select(0, places)) * self.output_scale) + bias

@@ -41,11 +41,8 @@ class PriorObjective(nn.Module):
         masks &= known
         dropped = torch.rand(len(classes)).to(classes.device) < config.class_drop
         counted = masks if config.loss_on == "masked" else known
-        shown, given = (
-            tokens.masked_fill(masks, self.prior.mask_token),
-            classes.masked_fill(dropped, self.prior.no_class),
-        )
-        logits = self.prior(shown, given, at=counted)
+        shown = tokens.masked_fill(masks, self.prior.mask_token)
+        logits = self.prior(shown, classes.masked_fill(dropped, self.prior.no_class), at=counted)
         return {"prior": token_loss(logits, tokens[counted], config.label_smoothing)}
 
 
