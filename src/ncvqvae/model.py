@@ -39,7 +39,7 @@ from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.hub import local_folder, upload
 from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.novelty import Novelty
-from ncvqvae.prior.decoding import Decoded, draw
+from ncvqvae.prior.decoding import Decoded, draw_tokens
 from ncvqvae.prior.prior import Prior, linear_rank
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
@@ -313,9 +313,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
         def get_batch(rows: Tensor) -> Sequence[Tensor]:
             logits = self.tokenizer_.token_logits(latents[rows])
-            tokens = (
-                draw(torch.softmax(logits / temperature, -1)) if config.stage2.stochastic_tokens else logits.argmax(-1)
-            )
+            if config.stage2.stochastic_tokens:
+                tokens = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
+            else:
+                tokens = logits.argmax(-1)
             return torch.maximum(tokens, special[rows]), classes[rows]
 
         return _StageParts(Plan(len(scaled), config.stage2, config.seed), objective, self.prior_, get_batch)

@@ -137,3 +137,11 @@ def test_draws_follow_the_weights_and_never_take_what_has_none() -> None:
     torch.testing.assert_close(shares, weights / 10, atol=0.006, rtol=0)  # 4 standard errors
     assert shares[weights == 0].eq(0).all()
     assert decoding.draw(torch.eye(4)).tolist() == [0, 1, 2, 3]
+
+
+def test_draws_do_not_depend_on_the_size_of_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(1000, 7, generator=seeded())
+    whole = decoding.draw_tokens(logits, 0.5, seeded())
+    monkeypatch.setattr(decoding, "PIECE", 30)
+    for part, of_whole in zip(decoding.draw_tokens(logits, 0.5, seeded()), whole, strict=True):
+        torch.testing.assert_close(part, of_whole)
