@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
 
 
 def parallel_decode(
-    logits_fn: Callable[[Tensor, Tensor], Tensor],
+    logits_fn: Callable[[Tensor], Tensor],
     tokens: Tensor,
     mask_token: int,
     config: SamplingConfig,
@@ -45,8 +45,7 @@ def parallel_decode(
     confident stay masked, where confidence is log p + c (1 - t / T) Gumbel noise and gamma the schedule.
 
     Args:
-        logits_fn: tokens (B, N) with ``mask_token`` at the M unknown places, and these places as a mask (B, N), to
-            the logits there, (M, K).
+        logits_fn: tokens (B, N) with ``mask_token`` at the M unknown places to the logits there, (M, K).
         tokens: start, (B, N); known tokens never change, and none stays masked.
         mask_token: index that marks an unknown token.
         config: steps, schedule and temperatures.
@@ -56,7 +55,7 @@ def parallel_decode(
     probabilities, entropies = [], []
     for step in range(1, config.n_steps + 1):
         unknown = tokens == mask_token
-        drawn = draw_tokens(logits_fn(tokens, unknown), config.temperature, generator)
+        drawn = draw_tokens(logits_fn(tokens), config.temperature, generator)
         log_p = drawn.log_probabilities.new_zeros(tokens.shape).masked_scatter(unknown, drawn.log_probabilities)
         share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)

@@ -162,10 +162,10 @@ class Prior(nn.Module):
             start = start.masked_fill(absent.to(device), self.absent_token)
         distinct, place = classes.to(device).unique(return_inverse=True)
 
-        def logits(tokens: Tensor, unknown: Tensor) -> Tensor:
+        def logits(tokens: Tensor) -> Tensor:
             if tokens is start and absent is None:  # nothing is known yet: the answer depends on the class alone
                 return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
-            return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=unknown)
+            return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=tokens == self.mask_token)
 
         keep_freed_pages()
         with torch.autocast(device.type, torch.bfloat16, resolve_precision(config.precision) == "bf16-mixed"):
