@@ -1,6 +1,11 @@
-"""The table of the ``default`` preset in README.md, from ``default.csv``: ``python results/default_table.py``."""
+"""The tables of the ``default`` preset, from ``default.csv``.
 
+``python results/default_table.py`` prints that of README.md in this folder, then the short one of the project's README.
+"""
+
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -21,44 +26,91 @@ HEADER = (
     "copied_raw (real)",
     "minutes of training (authors' stage 1 on a GPU)",
 )
+SHORT_HEADER = (
+    "dataset",
+    "FID, unconditional",
+    "best NC",
+    "TimeVQVAE",
+    "FID, label-first",
+    "real",
+    "IS, label-first",
+    "real",
+    "CAS",
+    "real",
+    "copied",
+)
+
+
+class OfDataset(NamedTuple):
+    """Our rows, their mean, and what is published: means of the six NC models, of TimeVQVAE."""
+
+    name: str
+    rows: pd.DataFrame
+    mean: pd.Series
+    nc: pd.DataFrame
+    peer: pd.Series
 
 
 def table() -> str:
     """Markdown: a row a dataset, mean ± sd over its seeds, in bold where the mean meets the target."""
-    rows = pd.read_csv(ROWS)
-    body = [f"| {' | '.join(_cells(name, of_dataset))} |\n" for name, of_dataset in rows.groupby("dataset")]
-    return f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}\n" + "".join(body)
+    return _markdown(HEADER, map(_cells, _datasets()))
 
 
-def _cells(dataset: str, rows: pd.DataFrame) -> list[str]:
-    published = published_rows()
-    nc = published[(published["dataset"] == dataset) & (published["ssl"] != "none")]
-    means = nc.groupby("model").mean(numeric_only=True)
-    peer = timevqvae_means().loc[dataset]
-    mean = rows.mean(numeric_only=True)
-    fid = min(means["fid"].min(), peer["fid"])
+def short_table() -> str:
+    """Markdown: a row a dataset, means over its seeds."""
+    return _markdown(SHORT_HEADER, map(_short_cells, _datasets()))
+
+
+def _datasets() -> Iterable[OfDataset]:
+    published, peers = published_rows(), timevqvae_means()
+    nc = published[published["ssl"] != "none"].groupby(["dataset", "model"]).mean(numeric_only=True)
+    for name, rows in pd.read_csv(ROWS).groupby("dataset"):
+        yield OfDataset(name, rows, rows.mean(numeric_only=True), nc.loc[name], peers.loc[name])
+
+
+def _cells(of: OfDataset) -> list[str]:
+    rows, mean, nc, peer = of.rows, of.mean, of.nc, of.peer
+    fid = min(nc["fid"].min(), peer["fid"])
     half = max(fid / 2, 1.5 * mean["fid_real"])
-    cas = max(means["cas"].max(), peer["cas"], 0.95 * mean["cas_real"])
+    cas = max(nc["cas"].max(), peer["cas"], 0.95 * mean["cas_real"])
     minutes = (rows["stage1_seconds"] + rows["stage2_seconds"]) / 60
-    on_gpu = means["stage1_seconds_on_gpu"].min() / 60
+    on_gpu = nc["stage1_seconds_on_gpu"].min() / 60
     spread = f"{minutes.min():.0f}" if len(rows) == 1 else f"{minutes.min():.0f} to {minutes.max():.0f}"
-    probes = [_cell(rows[name], 3, mean[name] >= means[name].max()) for name in ("knn", "svm")]
+    probes = [_cell(rows[name], 3, mean[name] >= nc[name].max()) for name in ("knn", "svm")]
     return [
-        dataset,
+        of.name,
         ", ".join(map(str, rows["seed"])),
-        f"{_cell(rows['fid'], 2, mean['fid'] < fid)} ({means['fid'].min():.2f} / {peer['fid']:g})",
+        f"{_cell(rows['fid'], 2, mean['fid'] < fid)} ({nc['fid'].min():.2f} / {peer['fid']:g})",
         f"{_cell(rows['fid_labelled'], 2, mean['fid_labelled'] <= half)} ({half:.2f}; {mean['fid_real']:.2f})",
         f"{mean['fid_reconstructed']:.2f}, {mean['is_reconstructed']:.2f}",
         f"{_cell(rows['is_labelled'], 2, mean['is_labelled'] >= 0.9 * mean['is_real'])} ({mean['is_real']:.2f})",
         f"{_cell(rows['cas'], 3, mean['cas'] > cas)} "
-        f"({mean['cas_real']:.3f}; {means['cas'].max():.3f} / {peer['cas']:.3f})",
-        f"{', '.join(probes)} ({means['knn'].max():.3f}, {means['svm'].max():.3f})",
+        f"({mean['cas_real']:.3f}; {nc['cas'].max():.3f} / {peer['cas']:.3f})",
+        f"{', '.join(probes)} ({nc['knn'].max():.3f}, {nc['svm'].max():.3f})",
         _cell(rows["copied"], 3, mean["copied"] <= 0.07),
         f"{_cell(rows['copied_worst_class'], 3, mean['copied_worst_class'] <= 0.15)} "
         f"({mean['copied_worst_class_real']:.2f})",
         f"{mean['copied_raw']:.3f} ({mean['copied_raw_real']:.3f})",
         f"{_bold(spread, minutes.max() < on_gpu)} ({on_gpu:.0f})",
     ]
+
+
+def _short_cells(of: OfDataset) -> list[str]:
+    mean = of.mean
+    numbers = {
+        "fid": 2,
+        "best NC": 2,
+        "TimeVQVAE": 1,
+        "fid_labelled": 2,
+        "fid_real": 2,
+        "is_labelled": 2,
+        "is_real": 2,
+        "cas": 3,
+        "cas_real": 3,
+        "copied": 3,
+    }
+    values = {**mean, "best NC": of.nc["fid"].min(), "TimeVQVAE": of.peer["fid"]}
+    return [of.name, *(f"{values[name]:.{digits}f}" for name, digits in numbers.items())]
 
 
 def _cell(values: pd.Series, digits: int, met: bool) -> str:
@@ -70,5 +122,9 @@ def _bold(text: str, met: bool) -> str:
     return f"**{text}**" if met else text
 
 
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return f"| {' | '.join(header)} |\n|{'---|' * len(header)}\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 if __name__ == "__main__":
-    print(table(), end="")
+    print(table(), short_table(), sep="\n", end="")

@@ -1,12 +1,13 @@
-"""The tables in results/README.md are those of the rows beside it."""
+"""The tables of the default preset are those of the rows beside them."""
 
 import runpy
 from pathlib import Path
 
-RESULTS = Path(__file__).parents[2] / "results"
+ROOT = Path(__file__).parents[2]
 
 
-def test_table_of_default_is_that_of_its_rows():
-    table = runpy.run_path(str(RESULTS / "default_table.py"))["table"]()
+def test_tables_of_default_are_those_of_its_rows():
+    made = runpy.run_path(str(ROOT / "results" / "default_table.py"))
 
-    assert table in (RESULTS / "README.md").read_text(encoding="utf-8")
+    assert made["table"]() in (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert made["short_table"]() in (ROOT / "README.md").read_text(encoding="utf-8")
