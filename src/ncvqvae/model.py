@@ -33,6 +33,7 @@ from ncvqvae.data import (
     lengths_to_state,
     series_lengths,
 )
+from ncvqvae.data.labels import check_storable, count_classes, labels_from_state
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
@@ -234,9 +235,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self.listed_ = isinstance(X, (list, tuple)) and len({np.shape(case) for case in X}) > 1
         self.flat_ = np.ndim(X[0]) == 1 if self.listed_ else not isinstance(X, list) and np.ndim(X) == 2
         self.n_cases_, self.n_channels_, self.n_timepoints_ = series.shape
-        labels = check_labels(y, len(series))
-        self.classes_, self.class_counts_ = _classes(labels)
-        _check_storable(self.classes_)
+        self.classes_, self.class_counts_ = count_classes(check_labels(y, len(series)))
+        check_storable(self.classes_)
         self.n_features_in_ = self.n_timepoints_ * self.n_channels_
         self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
         self.residual_scale_ = None
@@ -738,7 +738,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.flat_ = bool(data["flat"])
         model.listed_ = bool(data.get("listed", False))  # models from before it gave arrays
         model.n_features_in_ = model.n_timepoints_ * model.n_channels_
-        model.classes_ = _label_array(_as_labels(data["classes"]))
+        model.classes_ = labels_from_state(data["classes"])
         model.class_counts_ = np.array(data["class_counts"], dtype=int)
         model.scaler_ = GlobalScaler.from_state(data["scaler"])
         scale = data.get("residual_scale")
@@ -839,24 +839,6 @@ def _is_one_of(label: Any, classes: list[Any]) -> bool:
     return isinstance(label, tuple) and label in classes
 
 
-def _check_storable(classes: np.ndarray) -> None:
-    """Labels must survive ``config.yaml``; better said before the training than after it."""
-    import yaml
-
-    try:
-        if _as_labels(yaml.safe_load(yaml.safe_dump(classes.tolist()))) == classes.tolist():
-            return
-    except yaml.YAMLError:
-        pass
-    kinds = ", ".join(sorted({type(label).__name__ for label in classes.tolist()}))
-    raise InputError(f"labels of type {kinds} cannot be saved; use strings, integers, booleans or tuples of them")
-
-
-def _as_labels(stored: list[Any]) -> list[Any]:
-    """Labels as YAML gives them back; it knows no tuples, and a list is never a label."""
-    return [tuple(label) if isinstance(label, list) else label for label in stored]
-
-
 class _Drawn(NamedTuple):
     """Token grids (-1 behind a series' end), and lengths (B,) where series differ in them."""
 
@@ -871,32 +853,10 @@ class _StageParts(NamedTuple):
     get_batch: Callable[[Tensor], Sequence[Tensor]]
 
 
-def _classes(labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct labels in sorted order (by text where kinds are mixed) and their counts."""
-    if labels is None:
-        return np.array([]), np.array([], dtype=int)
-    values = labels.tolist()
-    distinct = set(values)
-    try:
-        ordered = sorted(distinct)
-    except TypeError:
-        ordered = sorted(distinct, key=lambda label: (type(label).__name__, str(label)))
-    counts = dict.fromkeys(ordered, 0)
-    for value in values:
-        counts[value] += 1
-    return _label_array(ordered), np.array(list(counts.values()), dtype=int)
-
-
 def _tensors(series: ScaledSeries, rows: Any) -> tuple[Tensor, Tensor | None]:
     """Values and mask of some series."""
     values, mask = series[rows]
     return torch.from_numpy(values), None if mask is None else torch.from_numpy(mask)
-
-
-def _label_array(labels: list[Any]) -> np.ndarray:
-    checked = check_labels(labels, len(labels))
-    assert checked is not None
-    return checked
 
 
 def _seeded(seed: int, purpose: int) -> Any:

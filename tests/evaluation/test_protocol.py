@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ncvqvae.data.labels import class_index
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.features import FCN, FCNTraining, extract, train_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
-from ncvqvae.evaluation.labels import class_index, sorted_classes
 from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
 from ncvqvae.evaluation.utility import classification_accuracy_score
 
@@ -159,11 +159,3 @@ def test_sample_counts() -> None:
     assert Counter(cas_labels(y).tolist()) == {"a": 570, "b": 475}
     assert len(cas_labels(np.zeros(1000))) == 1000
     assert len(cas_labels(np.zeros(1200))) == 1200
-
-
-def test_classes_are_sorted_whatever_they_are() -> None:
-    assert sorted_classes(np.array([3, -1]), np.array([2])) == [-1, 2, 3]
-    mixed = np.array(["b", 2, "a", (1, 2), 2], dtype=object)
-    classes = sorted_classes(mixed)
-    assert classes == [2, "a", "b", (1, 2)]
-    assert class_index(mixed, classes).tolist() == [2, 0, 1, 3, 0]

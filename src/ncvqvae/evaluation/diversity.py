@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.evaluation.labels import is_class, sorted_classes
+from ncvqvae.data.labels import is_class, sorted_classes
 from ncvqvae.evaluation.resampling import subsample
 
 MAX_PAIRWISE = 2000  # series of which all pairs are measured

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.evaluation.labels import class_index, sorted_classes
+from ncvqvae.data.labels import class_index, sorted_classes
 from ncvqvae.evaluation.tokens import code_histogram
 
 

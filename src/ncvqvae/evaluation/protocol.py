@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ncvqvae.data.labels import class_index, sorted_classes
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.comparison import (
     FeatureSets,
@@ -19,7 +20,6 @@ from ncvqvae.evaluation.comparison import (
 from ncvqvae.evaluation.extractors import catch22, minirocket
 from ncvqvae.evaluation.features import FCN, FCNTraining, extract
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
-from ncvqvae.evaluation.labels import class_index, sorted_classes
 from ncvqvae.evaluation.structure import structure_differences
 from ncvqvae.evaluation.utility import classification_accuracy_score, rocket_accuracy
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ncvqvae.evaluation.labels import sorted_classes
+from ncvqvae.data.labels import sorted_classes
 from ncvqvae.files import replaced
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes

@@ -1,0 +1,78 @@
+"""Labels of any hashable kind: the classes among them, class indices, and how a run stores them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ncvqvae.data.checks import check_labels
+from ncvqvae.errors import InputError
+
+
+def sorted_classes(*labels: np.ndarray) -> list[Hashable]:
+    """All distinct labels, sorted; by type and text where they cannot be compared with one another."""
+    distinct = set().union(*(np.asarray(y).tolist() for y in labels))
+    try:
+        return sorted(distinct)
+    except TypeError:
+        return sorted(distinct, key=lambda label: (type(label).__name__, str(label)))
+
+
+def count_classes(labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct labels, sorted, and how many cases have each: two arrays (n_classes,), empty for unlabelled data."""
+    if labels is None:
+        return np.array([]), np.array([], dtype=int)
+    counts = Counter(labels.tolist())
+    classes = sorted_classes(labels)
+    return _as_array(classes), np.array([counts[label] for label in classes], dtype=int)
+
+
+def is_class(y: np.ndarray, label: Hashable) -> np.ndarray:
+    """Which labels are this one: (n,) bool; NumPy's own comparison takes a tuple for an array."""
+    return np.array([other == label for other in y.tolist()], bool)
+
+
+def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
+    """Index of each label in `classes`: (n,) int64.
+
+    Raises:
+        InputError: if a label is not among them.
+    """
+    position = {label: i for i, label in enumerate(classes)}
+    try:
+        return np.array([position[label] for label in np.asarray(y).tolist()], np.int64)
+    except KeyError as error:
+        raise InputError(
+            f"label {error.args[0]!r} of a generated series is not in the real data; its classes are {classes[:10]}"
+        ) from None
+
+
+def labels_from_state(stored: list[Any]) -> np.ndarray:
+    """Labels as YAML gives them back; it knows no tuples, and a list is never a label."""
+    return _as_array([tuple(label) if isinstance(label, list) else label for label in stored])
+
+
+def check_storable(classes: np.ndarray) -> None:
+    """Labels must survive ``config.yaml``; better said before the training than after it.
+
+    Raises:
+        InputError: if they do not.
+    """
+    import yaml
+
+    try:
+        if labels_from_state(yaml.safe_load(yaml.safe_dump(classes.tolist()))).tolist() == classes.tolist():
+            return
+    except yaml.YAMLError:
+        pass
+    kinds = ", ".join(sorted({type(label).__name__ for label in classes.tolist()}))
+    raise InputError(f"labels of type {kinds} cannot be saved; use strings, integers, booleans or tuples of them")
+
+
+def _as_array(labels: Sequence[Hashable]) -> np.ndarray:
+    checked = check_labels(labels, len(labels))
+    assert checked is not None
+    return checked
