@@ -30,6 +30,7 @@ SEE_ALL = {
 }
 SHARED = {"ncvqvae.errors", "ncvqvae.config", "ncvqvae.files", "ncvqvae.hardware"}
 MAY_SEE = {
+    "evaluation": {"ncvqvae.data.labels"},
     "novelty": {"ncvqvae.evaluation.diversity"},
     "prior": {"ncvqvae.tokenizer.tokenizer"},
     "training": {"ncvqvae.checkpoints"},
