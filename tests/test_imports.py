@@ -28,9 +28,8 @@ SEE_ALL = {
     "sampling",
     "scoring",
 }
-SHARED = {"ncvqvae.errors", "ncvqvae.config", "ncvqvae.files", "ncvqvae.hardware"}
+SHARED = {"ncvqvae.errors", "ncvqvae.config", "ncvqvae.files", "ncvqvae.hardware", "ncvqvae.labels"}
 MAY_SEE = {
-    "evaluation": {"ncvqvae.data.labels"},
     "novelty": {"ncvqvae.evaluation.diversity"},
     "prior": {"ncvqvae.tokenizer.tokenizer"},
     "training": {"ncvqvae.checkpoints"},

@@ -33,11 +33,11 @@ from ncvqvae.data import (
     lengths_to_state,
     series_lengths,
 )
-from ncvqvae.data.labels import check_storable, count_classes, labels_from_state
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.hub import local_folder, upload
+from ncvqvae.labels import check_storable, count_classes, labels_from_state
 from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.novelty import Novelty
 from ncvqvae.prior.decoding import Decoded, draw_tokens
@@ -738,7 +738,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         model.flat_ = bool(data["flat"])
         model.listed_ = bool(data.get("listed", False))  # models from before it gave arrays
         model.n_features_in_ = model.n_timepoints_ * model.n_channels_
-        model.classes_ = labels_from_state(data["classes"])
+        model.classes_ = cast(np.ndarray, check_labels(labels_from_state(data["classes"]), len(data["classes"])))
         model.class_counts_ = np.array(data["class_counts"], dtype=int)
         model.scaler_ = GlobalScaler.from_state(data["scaler"])
         scale = data.get("residual_scale")

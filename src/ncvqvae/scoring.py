@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
-from ncvqvae.data.labels import class_index, sorted_classes
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.diversity import copied_share, nearest_distances, repeated_share
 from ncvqvae.evaluation.features import FCN, cached_fcn, load_fcn
@@ -18,6 +17,7 @@ from ncvqvae.evaluation.memorisation import Memorisation, memorisation
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
 from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE, Samples, joined
 
 

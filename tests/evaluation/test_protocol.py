@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncvqvae.data.labels import class_index
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.features import FCN, FCNTraining, extract, train_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
 from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
 from ncvqvae.evaluation.utility import classification_accuracy_score
+from ncvqvae.labels import class_index
 
 from .conftest import two_tone_series
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ncvqvae.data.mapped import MappedRows
 from ncvqvae.errors import InputError
+from ncvqvae.labels import label_array
 
 # Values looked at in one go: keeps temporaries small beside a memory-mapped array.
 CHUNK_VALUES = 1 << 22
@@ -89,7 +90,7 @@ def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | N
         if is_missing(label):
             raise bad_input(where, f"the label of series {position} is missing", "fill it in or drop that series")
     _check_distinct(labels, where)
-    return _labels_to_array(labels)
+    return label_array(labels)
 
 
 def check_pair(X_train: np.ndarray, X_test: np.ndarray, *, where: object = "test") -> None:
@@ -223,16 +224,3 @@ def _check_distinct(labels: list[Any], where: object) -> None:
         if type(known) is not type(label):
             what = f"labels {known!r} and {label!r} are equal, but of different kinds"
             raise bad_input(where, what, "write them as strings, or as one kind")
-
-
-def _labels_to_array(labels: list[Any]) -> np.ndarray:
-    """Choose the dtype that keeps every label what it is."""
-    for kind, dtype in ((bool, np.bool_), (int, np.int64), (float, np.float64), (str, np.str_)):
-        if all(type(label) is kind for label in labels):
-            try:
-                return np.array(labels, dtype=dtype)
-            except OverflowError:  # an integer beyond 64 bits stays a Python object
-                break
-    mixed = np.empty(len(labels), dtype=object)
-    mixed[:] = labels
-    return mixed

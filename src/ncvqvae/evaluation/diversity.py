@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.labels import is_class, sorted_classes
 from ncvqvae.evaluation.resampling import subsample
+from ncvqvae.labels import is_class, sorted_classes
 
 MAX_PAIRWISE = 2000  # series of which all pairs are measured
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.labels import class_index, sorted_classes
 from ncvqvae.evaluation.tokens import code_histogram
+from ncvqvae.labels import class_index, sorted_classes
 
 
 class ProbeScores(NamedTuple):

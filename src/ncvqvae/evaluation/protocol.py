@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ncvqvae.data.labels import class_index, sorted_classes
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.comparison import (
     FeatureSets,
@@ -22,6 +21,7 @@ from ncvqvae.evaluation.features import FCN, FCNTraining, extract
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
 from ncvqvae.evaluation.structure import structure_differences
 from ncvqvae.evaluation.utility import classification_accuracy_score, rocket_accuracy
+from ncvqvae.labels import class_index, sorted_classes
 
 MIN_UNCONDITIONAL = 256
 MIN_FOR_CAS = 1000

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.labels import is_class, sorted_classes
+from ncvqvae.labels import is_class, sorted_classes
 
 
 class StructureDifferences(NamedTuple):

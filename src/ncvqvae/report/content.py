@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.labels import sorted_classes
 from ncvqvae.errors import InputError
+from ncvqvae.labels import sorted_classes
 
 STAGES = {"stage1": "Stage 1: tokenizer", "stage2": "Stage 2: prior"}
 

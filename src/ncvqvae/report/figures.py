@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ncvqvae.data.labels import sorted_classes
 from ncvqvae.files import replaced
+from ncvqvae.labels import sorted_classes
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ncvqvae.data.labels import sorted_classes
+from ncvqvae.labels import sorted_classes
 from ncvqvae.report.comparison import by_data, run_titles
 from ncvqvae.report.content import ReportContent, Sample, label_text
 from ncvqvae.report.figures import MAX_CLASSES, SERIES_PER_PANEL, plane_figure, save_all

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from ncvqvae.data import fill
-from ncvqvae.data.labels import is_class
+from ncvqvae.labels import is_class
 
 MAX_TSNE_POINTS = 500
 

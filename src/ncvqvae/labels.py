@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ncvqvae.data.checks import check_labels
 from ncvqvae.errors import InputError
 
 
@@ -27,7 +26,7 @@ def count_classes(labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         return np.array([]), np.array([], dtype=int)
     counts = Counter(labels.tolist())
     classes = sorted_classes(labels)
-    return _as_array(classes), np.array([counts[label] for label in classes], dtype=int)
+    return label_array(classes), np.array([counts[label] for label in classes], dtype=int)
 
 
 def is_class(y: np.ndarray, label: Hashable) -> np.ndarray:
@@ -50,9 +49,9 @@ def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
         ) from None
 
 
-def labels_from_state(stored: list[Any]) -> np.ndarray:
+def labels_from_state(stored: list[Any]) -> list[Any]:
     """Labels as YAML gives them back; it knows no tuples, and a list is never a label."""
-    return _as_array([tuple(label) if isinstance(label, list) else label for label in stored])
+    return [tuple(label) if isinstance(label, list) else label for label in stored]
 
 
 def check_storable(classes: np.ndarray) -> None:
@@ -64,7 +63,7 @@ def check_storable(classes: np.ndarray) -> None:
     import yaml
 
     try:
-        if labels_from_state(yaml.safe_load(yaml.safe_dump(classes.tolist()))).tolist() == classes.tolist():
+        if labels_from_state(yaml.safe_load(yaml.safe_dump(classes.tolist()))) == classes.tolist():
             return
     except yaml.YAMLError:
         pass
@@ -72,7 +71,14 @@ def check_storable(classes: np.ndarray) -> None:
     raise InputError(f"labels of type {kinds} cannot be saved; use strings, integers, booleans or tuples of them")
 
 
-def _as_array(labels: Sequence[Hashable]) -> np.ndarray:
-    checked = check_labels(labels, len(labels))
-    assert checked is not None
-    return checked
+def label_array(labels: Sequence[Hashable]) -> np.ndarray:
+    """Labels as an array (n,), of the dtype that keeps every one what it is."""
+    for kind, dtype in ((bool, np.bool_), (int, np.int64), (float, np.float64), (str, np.str_)):
+        if all(type(label) is kind for label in labels):
+            try:
+                return np.array(labels, dtype=dtype)
+            except OverflowError:  # an integer beyond 64 bits stays a Python object
+                break
+    mixed = np.empty(len(labels), dtype=object)
+    mixed[:] = labels
+    return mixed
