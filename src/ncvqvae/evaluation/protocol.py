@@ -113,7 +113,7 @@ def evaluate_samples(
     draws = BOOTSTRAP_DRAWS * full
     progress("features")
     made = generated.unconditional, generated.labelled
-    by_fcn = [None if X is None else extract(fcn, X) for X in made]
+    *by_fcn, reconstructed = (None if X is None else extract(fcn, X) for X in (*made, generated.reconstructed))
     real_by_fcn = extract(fcn, real.X_train), extract(fcn, real.X_test)
     series = (real.X_train, real.X_test, *made)
     rocket = FeatureSets.of(minirocket(real.X_train, seed), *series)
@@ -122,8 +122,12 @@ def evaluate_samples(
         "_minirocket": rocket,
         "_catch22": FeatureSets.of(catch22(real.X_train), *series),
     }
-    figures = _reconstruction_figures(real, generated.reconstructed, fcn, seed)
+    figures = {}
+    if reconstructed is not None:  # as if a prior had drawn the very tokens of the test split
+        figures["fid_reconstructed"] = frechet_distance(reconstructed.features, real_by_fcn[1].features)
     if real.y_train is not None:  # without classes there is nothing that an inception score could count
+        if reconstructed is not None:
+            figures["is_reconstructed"] = inception_score(reconstructed.probabilities, seed=seed)
         probabilities = FeatureSets.of(lambda found: found.probabilities, *real_by_fcn, *by_fcn)
         figures |= inception_figures(probabilities, seed, draws=draws)
     for space, features in spaces.items():
@@ -136,17 +140,6 @@ def evaluate_samples(
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
         figures |= _utility_figures(real, generated, seed, full, cache_dir, training)
-    return figures
-
-
-def _reconstruction_figures(real: RealData, reconstructed: np.ndarray | None, fcn: FCN, seed: int) -> dict[str, float]:
-    """FID and IS that a generator would have whose prior drew the very tokens of the test split."""
-    if reconstructed is None:
-        return {}
-    found = extract(fcn, reconstructed)
-    figures = {"fid_reconstructed": frechet_distance(found.features, extract(fcn, real.X_test).features)}
-    if real.y_train is not None:
-        figures["is_reconstructed"] = inception_score(found.probabilities, seed=seed)
     return figures
 
 
