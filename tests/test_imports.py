@@ -22,6 +22,7 @@ SEE_ALL = {
     "console",
     "encoding",
     "export",
+    "generation",
     "model",
     "report",
     "run",

@@ -56,7 +56,7 @@ def test_copies_are_drawn_again_with_their_labels() -> None:
 def test_each_redraw_is_warmer_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = two_classes()
     model = NCVQVAE(settings=KEEPING).fit(X, y)
-    monkeypatch.setattr(model, "_copies", lambda made, lengths: torch.ones(len(made), dtype=torch.bool))
+    monkeypatch.setattr(model._generator, "is_copy", lambda made, lengths: torch.ones(len(made), dtype=torch.bool))
     sample, temperatures = model.prior_.sample, []
 
     def watched(classes, config, *rest):

@@ -8,6 +8,7 @@ import operator
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -35,12 +36,12 @@ from ncvqvae.data import (
 )
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
+from ncvqvae.generation import CHUNK, SeriesGenerator
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.hub import local_folder, upload
 from ncvqvae.labels import check_storable, count_classes, labels_from_state
 from ncvqvae.notebook import NotebookProgress, in_notebook
-from ncvqvae.novelty import Novelty
-from ncvqvae.prior.decoding import Decoded, draw_tokens
+from ncvqvae.prior.decoding import draw_tokens
 from ncvqvae.prior.prior import Prior, linear_rank
 from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.tokenizer.residuals import Residuals, n_kept
@@ -54,12 +55,6 @@ if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs 
 
 FORMAT = 1
 """Version of the files that :meth:`NCVQVAE.save_pretrained` writes."""
-
-CHUNK = 256
-"""Series that go through a network at once, outside training."""
-
-SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
-"""``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 
@@ -115,7 +110,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     """
 
     residual_scale_: float | None
-    _novelty: tuple[Residuals, Novelty] | None = None
 
     def __init__(
         self,
@@ -186,10 +180,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             network.eval().requires_grad_(False)
             self.history_ += trained.history
             self.seconds_[stage] = trained.seconds
-        if self.config_.sampling.residual_neighbours or self.config_.sampling.redraws:
+        sampling = self.config_.sampling
+        if sampling.residual_neighbours or sampling.redraws:
             self._keep_residuals(scaled)
-            if self.config_.sampling.residual_neighbours and self.config_.sampling.residual_scale == "auto":
-                self.residual_scale_ = self._choose_residual_scale()
+        self._generator = SeriesGenerator(self.tokenizer_, self.prior_, self.length_counts_)
+        if sampling.residual_neighbours and sampling.residual_scale == "auto":
+            self.residual_scale_ = self._choose_residual_scale()
         return self
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
@@ -334,39 +330,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         kept.values.copy_(torch.cat([values for _, values in found]))
         tokenizer.residuals = kept.to(tokenizer.codebook.device)
 
-    @torch.no_grad()
     def _choose_residual_scale(self) -> float:
-        """Factor of the residuals at which imitations of training series are hardest to tell from these.
+        def as_given_out(scaled: np.ndarray) -> np.ndarray:
+            return self.scaler_.transform(self.scaler_.inverse_transform(scaled))
 
-        An imitation is what a training series' tokens decode to, with residuals of others; a classifier of MiniRocket's
-        features tells the two apart. 0 unless its accuracy is lower by three standard errors than without residuals:
-        detail that lies elsewhere in each series, such as a pause in a gesture, becomes noise everywhere.
-        """
-        from ncvqvae.evaluation.extractors import minirocket
-        from ncvqvae.evaluation.utility import paired_two_sample_accuracy
-
-        config, kept = self.config_, self.tokenizer_.residuals
-        assert kept is not None
-        own = torch.linspace(0, len(kept.tokens) - 1, min(len(kept.tokens), CHUNK)).long()
-        tokens = kept.tokens[own].long()
-        decoded, generator = self._decode(tokens), Generator().manual_seed(config.seed)
-
-        def as_given_out(made: Tensor) -> np.ndarray:
-            return self.scaler_.transform(self.scaler_.inverse_transform(made.numpy()))  # standardised, if these were
-
-        real = as_given_out(decoded + kept.values[own].cpu())
-        features = minirocket(real, config.seed)
-        of_real = features(real)
-
-        def accuracy(made: Tensor) -> float:
-            return paired_two_sample_accuracy(of_real, features(as_given_out(made)), seed=config.seed)
-
-        k = config.sampling.residual_neighbours
-        drawn = [self._draw_residuals(tokens, k, generator, own) for _ in range(TRIALS)]
-        accuracies = {scale: np.mean([accuracy(decoded + scale * r) for r in drawn]) for scale in SCALES}
-        best = min(accuracies, key=lambda scale: accuracies[scale])
-        standard_error = 0.5 / (2 * len(own)) ** 0.5
-        return best if accuracies[best] < accuracy(decoded) - CLEARLY * standard_error else 0.0
+        n_neighbours = self.config_.sampling.residual_neighbours
+        return self._generator.choose_residual_scale(n_neighbours, self.config_.seed, as_given_out)
 
     # ------------------------------------------------------------------ use
 
@@ -394,7 +363,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the tokens do not fit the model.
         """
-        return self._in_units(self._decode(self._checked_tokens(tokens)))
+        return self._in_units(self._generator.decode(self._checked_tokens(tokens)))
 
     def _checked_tokens(self, tokens: Any) -> Tensor:
         check_is_fitted(self)
@@ -423,10 +392,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """
         tokens = torch.from_numpy(self.encode(X))
         generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
-        config = replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0)
-        self._check_keeps_residuals(config)
+        config = self._resolved(replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0))
         lengths = series_lengths(self._scaled(X).X) if self._unequal else None
-        return self._in_units(self._decode_fully(tokens, config, generator), lengths)
+        return self._in_units(self._generator.decode_fully(tokens, config, generator), lengths)
 
     def sample(
         self,
@@ -486,82 +454,36 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
-        config = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
-        self._check_keeps_residuals(config)
+        asked = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
+        config = self._resolved(asked)
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
         for start in range(first, n, size):
             count, chunk = min(size, n - start), start // size
             generator = Generator().manual_seed(int(np.random.SeedSequence([seed, 3, chunk]).generate_state(1)[0]))
-            if unconditional or not len(self.classes_):
+            if unconditional:
                 indices = torch.full((count,), self.prior_.no_class)
             elif wanted is not None:
                 indices = wanted[start : start + count]
             else:
-                weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
-                indices = torch.multinomial(weights, count, replacement=True, generator=generator)
-            known = not (unconditional or not len(self.classes_))
-            made, lengths = self._draw_new_series(indices, config, generator, length)
-            X = self._in_units(made, lengths)
-            yield Samples(X, self.classes_[indices.numpy()] if known else None)
+                indices = self._draw_classes(count, generator)
+            X = self._in_units(*self._generator.draw(indices, config, generator, length))
+            yield Samples(X, None if unconditional or not len(self.classes_) else self.classes_[indices.numpy()])
 
-    def _draw_new_series(
-        self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """:meth:`_draw_series`, copies of training series drawn again up to ``config.redraws`` times, ever warmer."""
-        made, lengths = self._draw_series(indices, config, generator, length)
-        rows = torch.arange(len(made))
-        for redraw in range(1, config.redraws + 1):
-            rows = rows[self._copies(made[rows], None if lengths is None else lengths[rows])]
-            if not len(rows):
-                break
-            warmer = replace(config, temperature=config.temperature * (1 + config.redraw_heating * redraw))
-            made[rows], ends = self._draw_series(indices[rows], warmer, generator, length)
-            if lengths is not None and ends is not None:
-                lengths[rows] = ends
-        return made, lengths
+    def _draw_classes(self, n: int, generator: Generator) -> Tensor:
+        """Class indices (n,) from the train split's distribution of classes; "no class" where it is unlabelled."""
+        if not len(self.classes_):
+            return torch.full((n,), self.prior_.no_class)
+        weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
+        return torch.multinomial(weights, n, replacement=True, generator=generator)
 
-    def _draw_series(
-        self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Series (B, C, T) in scaled units for class indices (B,), and lengths (B,) where series differ in them."""
-        grids, lengths = self._draw_grids(indices, config, generator, length)
-        return self._decode_fully(grids.tokens, config, generator), lengths
+    def _resolved(self, config: SamplingConfig) -> SamplingConfig:
+        """The settings with the factor that was chosen in place of ``residual_scale: auto``.
 
-    @torch.no_grad()
-    def _copies(self, made: Tensor, lengths: Tensor | None) -> Tensor:
-        """Whether each series (B, C, T), in scaled units, copies one of the training series that the model keeps."""
-        kept = self.tokenizer_.residuals
-        assert kept is not None
-        if self._novelty is None or self._novelty[0] is not kept:
-            self._novelty = kept, Novelty(self._decode(kept.tokens.long()).numpy())
-        observed = None
-        if lengths is not None:
-            observed = torch.from_numpy(~beyond(lengths.numpy(), self.n_timepoints_)).expand(made.shape)
-        tokens = self.tokenizer_.encode(made.to(self.tokenizer_.codebook.device), observed)
-        return torch.from_numpy(self._novelty[1].is_copy(self._decode(tokens).numpy()))
-
-    def _draw_grids(
-        self, indices: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
-    ) -> _Drawn:
-        """Lengths where series differ in them, then token grids, for class indices (B,)."""
-        if self.length_counts_ is None:
-            return _Drawn(self.prior_.sample(indices, config, generator), None)
-        counts = torch.from_numpy(self.length_counts_).double()
-        of_class = torch.cat([counts, counts.sum(0, keepdim=True)])[indices]  # no class: the lengths of all
-        lengths = torch.multinomial(of_class, 1, generator=generator)[:, 0]
-        lengths = lengths if length is None else torch.full_like(lengths, length)
-        absent = ~self._within(lengths)
-        grids = self.prior_.sample(indices, config, generator, absent)
-        return _Drawn(grids._replace(tokens=grids.tokens.masked_fill(absent.to(grids.tokens.device), -1)), lengths)
-
-    def _within(self, lengths: Tensor) -> Tensor:
-        """Tokens (B, N) of which a part lies before the end of series of these lengths (B,)."""
-        inside = torch.from_numpy(~beyond(lengths.numpy(), self.n_timepoints_))
-        return self.tokenizer_.on_grid(self.tokenizer_.present(inside))
-
-    def _check_keeps_residuals(self, config: SamplingConfig) -> None:
+        Raises:
+            InputError: if they need residuals, or a choice, that the model does not have.
+        """
         for name in ("residual_neighbours", "redraws"):
             value = getattr(config, name)
             if value and self.tokenizer_.residuals is None:
@@ -569,11 +491,14 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                     f"sampling.{name} {value}: this model was fitted with 0 and keeps no residuals; fit it with this "
                     "setting, or leave it out"
                 )
-        if config.residual_neighbours and config.residual_scale == "auto" and self.residual_scale_ is None:
+        if not config.residual_neighbours or config.residual_scale != "auto":
+            return config
+        if self.residual_scale_ is None:
             raise InputError(
                 "sampling.residual_scale auto: this model was fitted with a number, or with residual_neighbours 0, and "
                 "has chosen none; give a number"
             )
+        return replace(config, residual_scale=self.residual_scale_)
 
     def _check_length(self, length: int | None) -> None:
         if length is None:
@@ -591,9 +516,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         seed = self.config_.seed if seed is None else seed
         generator = Generator().manual_seed(seed)
-        weights = torch.as_tensor(self.class_counts_ if len(self.classes_) else [1.0], dtype=torch.float64)
-        indices = torch.multinomial(weights, n, replacement=True, generator=generator)
-        grids = self._draw_grids(indices, self.config_.sampling, generator).grids
+        indices = self._draw_classes(n, generator)
+        grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())
 
     def reconstruction_loss(self, X: Any) -> float:
@@ -716,6 +640,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         load_weights(folder / "prior.safetensors", model.prior_)
         model.tokenizer_.eval().requires_grad_(False)
         model.prior_.eval().requires_grad_(False)
+        model._generator = SeriesGenerator(model.tokenizer_, model.prior_, model.length_counts_)
         return model
 
     def _check_files(self, folder: Path, n_residuals: int) -> None:
@@ -763,28 +688,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
         return ScaledSeries(series, self.scaler_)
 
-    def _decode_fully(self, tokens: Tensor, config: SamplingConfig, generator: Generator) -> Tensor:
-        """Series (n, C, T) in scaled units from tokens (n, N), with what these leave out drawn anew."""
-        decoded = self._decode(tokens)
-        scale = self.residual_scale_ if config.residual_scale == "auto" else config.residual_scale
-        if not config.residual_neighbours or not scale:
-            return decoded
-        return decoded + scale * self._draw_residuals(tokens, config.residual_neighbours, generator)
-
-    def _draw_residuals(
-        self, tokens: Tensor, n_neighbours: int, generator: Generator, own: Tensor | None = None
-    ) -> Tensor:
-        residuals = self.tokenizer_.residuals
-        assert residuals is not None
-        # beyond as many series as a class has the nearest are often those of another class, whose detail differs
-        per_class = len(residuals.tokens) // max(len(self.classes_), 1)
-        return residuals.draw(tokens, min(n_neighbours, max(per_class, 2)), generator, own=own).cpu()
-
-    @torch.no_grad()
-    def _decode(self, tokens: Tensor) -> Tensor:
-        """Series (n, C, T) in scaled units from tokens (n, N)."""
-        return torch.cat([self.tokenizer_.decode(part).cpu() for part in tokens.split(CHUNK)])
-
     def _in_units(self, scaled: Tensor, lengths: Any = None) -> np.ndarray:
         """Series in their own units from scaled ones (n, C, T), NaN behind the ends if ``lengths`` (n,) are given."""
         values = scaled.numpy()
@@ -804,7 +707,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             return tokens
         time = torch.arange(1, observed.shape[-1] + 1)
         lengths = (observed.any(1) * time).amax(-1)
-        return tokens.masked_fill(~self._within(lengths), self.prior_.absent_token)
+        return tokens.masked_fill(~self.tokenizer_.within(lengths), self.prior_.absent_token)
 
     @torch.no_grad()
     def _in_chunks(self, function: Callable[[Tensor, Tensor | None], Tensor], series: ScaledSeries) -> Tensor:
@@ -839,13 +742,6 @@ def _is_one_of(label: Any, classes: list[Any]) -> bool:
     return isinstance(label, tuple) and label in classes
 
 
-class _Drawn(NamedTuple):
-    """Token grids (-1 behind a series' end), and lengths (B,) where series differ in them."""
-
-    grids: Decoded
-    lengths: Tensor | None
-
-
 class _StageParts(NamedTuple):
     plan: Plan
     objective: nn.Module
@@ -859,17 +755,12 @@ def _tensors(series: ScaledSeries, rows: Any) -> tuple[Tensor, Tensor | None]:
     return torch.from_numpy(values), None if mask is None else torch.from_numpy(mask)
 
 
-def _seeded(seed: int, purpose: int) -> Any:
+@contextmanager
+def _seeded(seed: int, purpose: int) -> Iterator[None]:
     """Context in which torch's generator starts from (seed, purpose); it is restored afterwards."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def context() -> Iterator[None]:
-        with torch.random.fork_rng():
-            torch.manual_seed(int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
-            yield
-
-    return context()
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
+        yield
 
 
 def _relay(report: Report, stage: str) -> Callable[[int, int, dict[str, float]], None]:

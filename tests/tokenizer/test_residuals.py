@@ -11,7 +11,7 @@ from tests.waves import SMALL, two_classes
 from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.model import SCALES, TRIALS
+from ncvqvae.generation import SCALES, TRIALS
 from ncvqvae.tokenizer.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
 
 N_TOKENS = 6
@@ -147,7 +147,7 @@ def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_ea
         detail = 3.0 * np.eye(T)[rng.integers(T, size=n)][:, None]
     kept.values.copy_(torch.from_numpy(detail))
     with monkeypatch.context() as patched:
-        patched.setattr(model, "_decode", lambda tokens: torch.from_numpy(steps).float())
+        patched.setattr(model._generator, "decode", lambda tokens: torch.from_numpy(steps).float())
         model.residual_scale_ = model._choose_residual_scale()
     assert (model.residual_scale_ == 0) if sparse else (model.residual_scale_ >= 0.75)
     chosen, same, other, none = (

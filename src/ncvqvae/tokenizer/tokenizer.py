@@ -92,6 +92,11 @@ class Tokenizer(nn.Module):
         """Columns of the token grid (B, W) in whose share of time anything was observed (True in B C T)."""
         return F.adaptive_max_pool1d(observed.any(1).float(), self.grid[1]) > 0
 
+    def within(self, lengths: Tensor) -> Tensor:
+        """Tokens (B, N) of which a part lies before the end of series of these lengths (B,)."""
+        inside = torch.arange(self.spectrogram.n_timepoints) < lengths[:, None, None]
+        return self.on_grid(self.present(inside))
+
     def latents(self, u: Tensor, present: Tensor | None = None) -> Tensor:
         """Unquantized latents (B, d, H, W) of a spectrogram (B, 2 C, rows, frames); 0 in columns not ``present``."""
         z = self.encoder(u.contiguous(memory_format=torch.channels_last))
