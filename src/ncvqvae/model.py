@@ -363,7 +363,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the tokens do not fit the model.
         """
-        return self._in_units(self._generator.decode(self._checked_tokens(tokens)))
+        given = self._checked_tokens(tokens)
+        return self._in_units(self._generator.decode(given))
 
     def _checked_tokens(self, tokens: Any) -> Tensor:
         check_is_fitted(self)
