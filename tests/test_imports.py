@@ -26,6 +26,7 @@ SEE_ALL = {
     "model",
     "report",
     "run",
+    "run_evaluation",
     "sampling",
     "scoring",
 }

@@ -91,7 +91,8 @@ def fit(
 
     from ncvqvae.console import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
-    from ncvqvae.run import DataSource, draw_figures, fit_run
+    from ncvqvae.run import DataSource, fit_run
+    from ncvqvae.run_evaluation import draw_figures
 
     out = out or Path("runs") / Path(data).stem.lower()
     model = NCVQVAE(preset, config_file=config, settings=_given(settings))
@@ -233,7 +234,8 @@ def evaluate(
     from rich.console import Console
 
     from ncvqvae.console import console, metrics_table, steps_status
-    from ncvqvae.run import DataSource, evaluate_run, evaluate_series
+    from ncvqvae.run import DataSource
+    from ncvqvae.run_evaluation import evaluate_run, evaluate_series
 
     given = source or DataOptions()
     _check_evaluate(run, samples, data, out, given)
@@ -347,7 +349,7 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
         out: HTML file to write.
     """
     from ncvqvae.console import console
-    from ncvqvae.run import compare_runs
+    from ncvqvae.run_evaluation import compare_runs
 
     compare_runs([run, *more], out)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)

@@ -32,7 +32,8 @@ from ncvqvae.checkpoints import WholeFileIO
 from ncvqvae.config import load_config
 from ncvqvae.data import TableOptions, read_series, write_series
 from ncvqvae.evaluation.features import FCN, load_fcn, save_fcn
-from ncvqvae.run import open_run, read_metrics
+from ncvqvae.run import open_run
+from ncvqvae.run_evaluation import read_metrics
 from ncvqvae.weights import load_stage
 
 MAX_BYTES, MAX_SECONDS = 1_000_000_000, 20

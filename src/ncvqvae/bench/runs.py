@@ -193,7 +193,7 @@ def _take_over(run: Run) -> None:
 
 
 def _evaluate(run: Run, pulse: Pulse) -> None:
-    from ncvqvae.run import evaluate_run
+    from ncvqvae.run_evaluation import evaluate_run
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
