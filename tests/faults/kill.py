@@ -17,11 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from tests.faults.processes import check_intact, finish, killed_at_random, weights_digest, write_inputs
 
 FIT = ["fit", "data.npz", "--config", "tiny.yaml", "--logger", "none", "--resume"]
-SUITE = {"datasets": ["data.npz"], "models": {"naive": {"ssl": "none"}}, "seeds": 2}
 
 
 @dataclass
@@ -86,9 +84,6 @@ def main(n_kills: int, seed: int, n_steps: int, only: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="ncvqvae-kill-") as scratch:
         folder = Path(scratch)
         write_inputs(folder, n_steps)
-        settings = yaml.safe_load((folder / "tiny.yaml").read_text())
-        models = {name: {**own, **settings} for name, own in SUITE["models"].items()}  # type: ignore[attr-defined]
-        (folder / "suite.yaml").write_text(yaml.safe_dump({**SUITE, "models": models}))
         finish(folder, [*FIT, "--out", "whole"])
         chosen = {name: victim for name, victim in victims(folder).items() if not only or name in only}
         for name, victim in chosen.items():

@@ -37,12 +37,14 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 def write_inputs(folder: Path, n_steps: int) -> None:
-    """A dataset of 40 series and the settings of a small model trained for ``n_steps`` in each stage."""
+    """A dataset of 40 series, settings of a small model trained for ``n_steps`` in each stage, and a suite of it."""
     rng = np.random.default_rng(0)
     np.savez(folder / "data.npz", X=rng.normal(size=(40, 1, 32)), y=np.array(["a", "b"] * 20))
     steps = {"epochs": 10**6, "max_steps": n_steps}
     settings = {**TINY, "stage1": TINY["stage1"] | steps, "stage2": TINY["stage2"] | steps}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(settings))
+    suite = {"datasets": ["data.npz"], "models": {"naive": {"ssl": "none", **settings}}, "seeds": 2}
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
 
 
 @dataclass
