@@ -1,6 +1,7 @@
 """The estimator: any labels and channels in, the same units and shape out, and whole files or a clear word."""
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -405,6 +406,16 @@ def test_a_loaded_model_clones_to_the_same_settings(model: NCVQVAE, tmp_path: Pa
 def test_use_before_fit_is_named_so(use: str) -> None:
     with pytest.raises(NotFittedError):
         getattr(NCVQVAE(), use)(series())
+
+
+def test_a_prior_that_is_put_in_another_s_place_is_the_one_that_draws(model: NCVQVAE) -> None:
+    changed = copy.deepcopy(model)
+    changed.sample(2)
+    changed.prior_ = copy.deepcopy(model.prior_)
+    changed.prior_.output_bias[:, 0] += 1000.0
+    first_code = np.zeros((3, changed.tokenizer_.n_tokens), int)
+    drawn = changed.sample(3, residual_neighbours=0, redraws=0).X
+    np.testing.assert_allclose(drawn, changed.decode(first_code), atol=1e-5)
 
 
 def test_an_estimate_leaves_a_fitted_model_alone(model: NCVQVAE) -> None:

@@ -110,6 +110,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     """
 
     residual_scale_: float | None
+    _last_generator: SeriesGenerator | None = None
 
     def __init__(
         self,
@@ -183,7 +184,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         sampling = self.config_.sampling
         if sampling.residual_neighbours or sampling.redraws:
             self._keep_residuals(scaled)
-        self._generator = SeriesGenerator(self.tokenizer_, self.prior_, self.length_counts_)
         if sampling.residual_neighbours and sampling.residual_scale == "auto":
             self.residual_scale_ = self._choose_residual_scale()
         return self
@@ -479,6 +479,14 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         weights = torch.as_tensor(self.class_counts_, dtype=torch.float64)
         return torch.multinomial(weights, n, replacement=True, generator=generator)
 
+    @property
+    def _generator(self) -> SeriesGenerator:
+        """That of the networks which the model has now; kept, since it learns which training series lie how near."""
+        kept = self._last_generator
+        if kept is None or kept.tokenizer is not self.tokenizer_ or kept.prior is not self.prior_:
+            kept = self._last_generator = SeriesGenerator(self.tokenizer_, self.prior_, self.length_counts_)
+        return kept
+
     def _resolved(self, config: SamplingConfig) -> SamplingConfig:
         """The settings with the factor that was chosen in place of ``residual_scale: auto``.
 
@@ -641,7 +649,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         load_weights(folder / "prior.safetensors", model.prior_)
         model.tokenizer_.eval().requires_grad_(False)
         model.prior_.eval().requires_grad_(False)
-        model._generator = SeriesGenerator(model.tokenizer_, model.prior_, model.length_counts_)
         return model
 
     def _check_files(self, folder: Path, n_residuals: int) -> None:
