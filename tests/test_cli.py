@@ -109,6 +109,8 @@ def test_evaluate_and_report_write_what_they_say(work: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert f"{metrics['cas']:.3f}" in out and "verdict: " in out
     assert Path("evaluated/report.html").read_text().rstrip().endswith("</html>")
+    main(["evaluate", "evaluated", "--no-cas"])
+    assert set(metrics) - set(json.loads(Path("evaluated/metrics.json").read_text())) == {"cas", "cas_real"}
     main(["report", "evaluated", "evaluated", "--out", "both.html"])
     assert Path("both.html").is_file()
     pictures = {path.name for path in Path("both-figures").iterdir()}

@@ -214,6 +214,7 @@ def evaluate(
     fcn: Path | None = None,
     seed: int | None = None,
     full: Annotated[bool, Parameter(negative="")] = False,
+    cas: bool = True,
     source: DataOptions | None = None,
 ) -> None:
     """Compute every figure of the trained model in RUN, and draw its pictures and report.
@@ -228,6 +229,7 @@ def evaluate(
         fcn: weights (.safetensors) of the FCN behind FID and IS (default: one trained on the train split, and cached).
         seed: seed of the samples and of the classifiers (default: the run's own, else 0).
         full: also bootstrap intervals, the FCN trained on real and generated series, a finer p-value (some minutes).
+        cas: also CAS, by FCNs that are trained for it: most of the time without a GPU (cas_rocket is always there).
     """
     from dataclasses import asdict
 
@@ -242,7 +244,7 @@ def evaluate(
     with steps_status("evaluating") as progress:
         if run is not None:
             evaluated = evaluate_run(
-                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, full=full, progress=progress
+                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, full=full, cas=cas, progress=progress
             )
         else:
             assert samples is not None and data is not None
@@ -253,6 +255,7 @@ def evaluate(
                 fcn=fcn,
                 seed=seed or 0,
                 full=full,
+                cas=cas,
                 progress=progress,
             )
     stdout = Console()
@@ -294,6 +297,7 @@ def bench(
     gpus: float = 0.0,
     data_dir: Path | None = None,
     fcn_dir: Path | None = None,
+    cas: bool = True,
 ) -> None:
     """Train and evaluate every model of a suite on every dataset with every seed; started again, it goes on.
 
@@ -310,6 +314,7 @@ def bench(
         gpus: GPUs for each run on Ray; a fraction lets several runs share one.
         data_dir: folder with <Name>/<Name>_TRAIN.tsv and so on.
         fcn_dir: folder with published FCN weights, <Name>.safetensors, for FID and IS (default: trained here).
+        cas: also CAS, by FCNs that are trained for it: most of an evaluation's time without a GPU.
     """
     from ncvqvae.bench.bench import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
@@ -317,7 +322,7 @@ def bench(
 
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
-    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir)
+    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas)
     made = make_backend(backend, folder, workers=workers, address=address, cpus=cpus, gpus=gpus)
     check_outcome(run_bench(runs, made))
     console().print(f"next: ncvqvae tables {folder}", highlight=False)

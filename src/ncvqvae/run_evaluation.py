@@ -41,6 +41,7 @@ def evaluate_run(
     seed: int | None = None,
     data_dir: str | Path | None = None,
     full: bool = False,
+    cas: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
     """Score a finished run, and write ``metrics.json``, ``figures/`` and ``report.html`` into its folder.
@@ -51,6 +52,7 @@ def evaluate_run(
         seed: seed of samples and classifiers; the run's own if not given.
         data_dir: folder of the dataset, if it has moved.
         full: also train-on-both with the FCN, bootstrap intervals and a finer p-value: minutes instead of seconds.
+        cas: also CAS by FCNs that are trained for it: most of the time without a GPU.
         progress: hears of each step before it begins.
     """
     from ncvqvae.scoring import score_model
@@ -64,8 +66,8 @@ def evaluate_run(
         remove_leftovers(folder)
         splits = source.load(model.config_.seed)
         if samples is not None:
-            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, full, progress)
-        scores = score_model(model, splits, fcn=fcn, seed=seed, full=full, progress=progress)
+            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, full, cas, progress)
+        scores = score_model(model, splits, fcn=fcn, seed=seed, full=full, cas=cas, progress=progress)
         progress("report")
         return _write_evaluation(folder, report_content(folder, model, splits, scores))
 
@@ -78,6 +80,7 @@ def evaluate_series(
     fcn: str | Path | None = None,
     seed: int = 0,
     full: bool = False,
+    cas: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
     """Score series that any model made of ``source``'s train split; the files are those of :func:`evaluate_run`.
@@ -93,7 +96,7 @@ def evaluate_series(
     splits = source.load(seed)
     with claimed(out):
         remove_leftovers(out)
-        return _evaluate_file(out, samples, splits, "", fcn, seed, full, progress)
+        return _evaluate_file(out, samples, splits, "", fcn, seed, full, cas, progress)
 
 
 def _evaluate_file(
@@ -104,13 +107,14 @@ def _evaluate_file(
     fcn: str | Path | None,
     seed: int,
     full: bool,
+    cas: bool,
     progress: Callable[[str], None],
 ) -> Evaluated:
     from ncvqvae.scoring import score_series
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
-    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, full=full, progress=progress)
+    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, full=full, cas=cas, progress=progress)
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
     return _write_evaluation(folder, series_content(splits, scores, facts), suffix)

@@ -106,6 +106,7 @@ def score_model(
     fcn: str | Path | None = None,
     seed: int = 0,
     full: bool = False,
+    cas: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
     """Every figure of a model and of the series it makes, and what stands behind them.
@@ -116,6 +117,7 @@ def score_model(
         fcn: published FCN weights (.safetensors); by default an FCN is trained on the train split.
         seed: seed of the samples and of the classifiers.
         full: also what takes minutes, see `evaluate_samples`.
+        cas: also CAS by FCNs, see `evaluate_samples`.
         progress: hears of each step before it begins.
     """
     y_train = splits.y_train
@@ -145,7 +147,9 @@ def score_model(
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
-    metrics |= evaluate_samples(real, generated, extractor, seed, full=full, cache_dir=cache_dir(), progress=progress)
+    metrics |= evaluate_samples(
+        real, generated, extractor, seed, full=full, cas=cas, cache_dir=cache_dir(), progress=progress
+    )
 
     progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
@@ -177,6 +181,7 @@ def score_series(
     fcn: str | Path | None = None,
     seed: int = 0,
     full: bool = False,
+    cas: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
     """Figures of series made by any model; copies are counted against the raw series, for want of its tokenizer.
@@ -185,7 +190,7 @@ def score_series(
         splits: real data; its train split is what the other model was trained on.
         X: series (n, C, L) in the units of the data.
         y: their labels (n,), None without.
-        fcn, seed, full, progress: as in `score_model`.
+        fcn, seed, full, cas, progress: as in `score_model`.
 
     Raises:
         InputError: if the samples have another shape than the data, or a label it does not have.
@@ -205,7 +210,9 @@ def score_series(
         generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
-    metrics = evaluate_samples(real, generated, extractor, seed, full=full, cache_dir=cache_dir(), progress=progress)
+    metrics = evaluate_samples(
+        real, generated, extractor, seed, full=full, cas=cas, cache_dir=cache_dir(), progress=progress
+    )
     progress("copies")
     found = memorisation(
         generated.judged[0],

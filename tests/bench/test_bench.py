@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from tests.bench import tasks
 from ncvqvae.bench.bench import check_outcome, run_bench
 from ncvqvae.bench.local import LocalBackend
 from ncvqvae.bench.rows import collect_rows
-from ncvqvae.bench.runs import Outcome, Run, held
+from ncvqvae.bench.runs import Outcome, Run, held, is_finished
 from ncvqvae.bench.schedule import Estimate, Schedule
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
@@ -123,6 +124,26 @@ def test_estimate_from_what_was_measured(tmp_path: Path) -> None:
     schedule = Schedule(runs)
     estimate = Estimate(schedule)
     assert estimate.seconds_left(1) == 6 + 3 + 3  # the variants only evaluate
+
+
+def test_cas_is_left_out_or_added_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(16, 1, 24)).astype("float32"), y=np.arange(16) % 2)
+    source = {"tiny": {"data": str(tmp_path / "tiny.npz")}}
+    suite = Suite(source, {"a": ModelEntry("a", "quick", tasks.TINY)}, [0])
+    (without,), (with_cas,) = suite.runs(tmp_path / "out", cas=False), suite.runs(tmp_path / "out")
+
+    assert tasks.tiny(without).state == "done" and is_finished(without) and not is_finished(with_cas)
+    figures = json.loads((without.folder / "metrics.json").read_text())
+    assert "cas_rocket" in figures and "cas" not in figures
+    trained = (without.folder / "prior.safetensors").stat().st_mtime_ns
+
+    assert tasks.tiny(with_cas).state == "done" and is_finished(with_cas) and is_finished(without)
+    later = json.loads((without.folder / "metrics.json").read_text())
+    assert later.keys() - figures.keys() == {"cas", "cas_real"}
+    assert {name: later[name] for name in figures} == figures
+    assert (without.folder / "prior.safetensors").stat().st_mtime_ns == trained
 
 
 def test_missing_weights_are_said_before_the_training(tmp_path: Path) -> None:

@@ -88,6 +88,20 @@ def test_what_the_tokenizer_makes_of_the_test_split_is_judged_like_generated_ser
     assert "is_reconstructed" not in evaluate_samples(*unlabelled, fcn, seed=4)
 
 
+def test_without_cas_no_fcn_is_trained(
+    real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("trained an FCN")
+
+    monkeypatch.setattr("ncvqvae.evaluation.utility.cached_fcn", refuse)
+    monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 0)
+    for full in (False, True):
+        figures = evaluate_samples(real, generated, fcn, seed=4, full=full, cas=False)
+        assert figures.keys() >= {"fid", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
+        assert not figures.keys() & {"cas", "cas_real", "cas_both"}
+
+
 def test_the_full_evaluation_adds_intervals_around_the_same_figures(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,8 @@ class Run:
     """Which of them: those whose settings are the same."""
     fcn: str | None = None
     """File of the FCN behind FID and IS; None for one that is trained on the train split."""
+    cas: bool = True
+    """Whether FCNs are trained for CAS."""
 
     @property
     def key(self) -> str:
@@ -122,7 +124,7 @@ def failed(run: Run, reason: str, details: str = "") -> Outcome:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run is trained and evaluated.
+    """Whether the run is trained and evaluated, with CAS if ``run`` wants it.
 
     Raises:
         InputError: if the folder holds a model with other settings.
@@ -134,7 +136,9 @@ def is_finished(run: Run) -> bool:
     different = sorted(_different(to_dict(held_config), to_dict(run.config())))
     if different:
         raise InputError(f"{run.folder} holds a run with another {different[0]}; choose another --out for this suite")
-    return (run.folder / "metrics.json").is_file() and "evaluation" in read_facts(run.folder).get("seconds", {})
+    facts = read_facts(run.folder)
+    evaluated = (run.folder / "metrics.json").is_file() and "evaluation" in facts.get("seconds", {})
+    return evaluated and (facts.get("cas", True) or not run.cas)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -197,9 +201,10 @@ def _evaluate(run: Run, pulse: Pulse) -> None:
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
-    evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"))
+    evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"), cas=run.cas)
     facts = read_facts(run.folder)
     facts["seconds"]["evaluation"] = time.monotonic() - start
+    facts["cas"] = run.cas
     _write_facts(run.folder, facts)
 
 

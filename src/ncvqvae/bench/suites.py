@@ -74,7 +74,12 @@ class Suite:
         return chosen if seeds is None else replace(chosen, seeds=_seeds(seeds, "--seeds"))
 
     def runs(
-        self, out: str | Path, *, data_dir: str | Path | None = None, fcn_dir: str | Path | None = None
+        self,
+        out: str | Path,
+        *,
+        data_dir: str | Path | None = None,
+        fcn_dir: str | Path | None = None,
+        cas: bool = True,
     ) -> list[Run]:
         """All runs, by seed first, so that a bench that is stopped early has every cell of its tables.
 
@@ -82,6 +87,7 @@ class Suite:
             out: the bench's folder.
             data_dir: folder of the datasets.
             fcn_dir: folder with ``<dataset>.safetensors``, the weights of the FCN behind FID and IS.
+            cas: whether FCNs are trained for CAS.
         """
         reused = {name: reused_stages(model, self.models) for name, model in self.models.items()}
         common = {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
@@ -97,6 +103,7 @@ class Suite:
                 reuse=model.reuse,
                 reused_stages=reused[model.name],
                 fcn=None if fcn_dir is None else str(Path(fcn_dir).resolve() / f"{dataset}.safetensors"),
+                cas=cas,
             )
             for seed in self.seeds
             for dataset, source in self.datasets.items()

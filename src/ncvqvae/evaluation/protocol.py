@@ -86,6 +86,7 @@ def evaluate_samples(
     seed: int,
     *,
     full: bool = False,
+    cas: bool = True,
     cache_dir: str | Path | None = None,
     training: FCNTraining | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -102,6 +103,7 @@ def evaluate_samples(
         fcn: feature extractor of FID, IS and KID.
         seed: seed of the classifiers, of random parts and of the shuffle in IS.
         full: also `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value.
+        cas: also CAS by FCNs, most of the time without a GPU; CAS by MiniRocket (`cas_rocket`) is always there.
         cache_dir: where the FCN of the real train split is kept; train-on-real is then cheap the second time.
         training: settings of the FCNs trained for CAS.
         progress: hears of each step before it begins.
@@ -139,7 +141,7 @@ def evaluate_samples(
     figures |= _structure_figures(real, generated)
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
-        figures |= _utility_figures(real, generated, seed, full, cache_dir, training)
+        figures |= _utility_figures(real, generated, seed, full, cas, cache_dir, training)
     return figures
 
 
@@ -156,6 +158,7 @@ def _utility_figures(
     generated: GeneratedData,
     seed: int,
     full: bool,
+    cas: bool,
     cache_dir: str | Path | None,
     training: FCNTraining | None,
 ) -> dict[str, float]:
@@ -172,7 +175,7 @@ def _utility_figures(
     figures: dict[str, float] = {}
     for suffix, (X, y) in sets.items():
         figures[f"cas_rocket{suffix}"] = rocket_accuracy(X, y, real.X_test, y_test, seed)
-        if full or suffix != "_both":
+        if cas and (full or suffix != "_both"):
             figures[f"cas{suffix}"] = classification_accuracy_score(
                 X,
                 y,
