@@ -1,7 +1,11 @@
-"""The tables of the default preset are those of the rows beside them."""
+"""The tables in results/ are those of the rows beside them."""
 
 import runpy
 from pathlib import Path
+
+import pytest
+
+from ncvqvae.bench.tables import write_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -11,3 +15,11 @@ def test_tables_of_default_are_those_of_its_rows() -> None:
 
     assert made["table"]() in (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     assert made["short_table"]() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_tables_of_the_matrix_are_those_of_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("figures.save_figures", "ranks.save_ranks"):
+        monkeypatch.setattr(f"ncvqvae.bench.{name}", lambda *_: [])
+
+    write_all(ROOT / "results" / "matrix.csv", tmp_path)
+    assert (tmp_path / "tables.md").read_text() == (ROOT / "results" / "tables.md").read_text(encoding="utf-8")

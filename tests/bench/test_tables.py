@@ -1,3 +1,4 @@
+import json
 import random
 import re
 from pathlib import Path
@@ -6,7 +7,7 @@ import pandas as pd
 import pytest
 from tests.bench.folders import write_finished
 
-from ncvqvae.bench.ablation import single_switches, ssl_share
+from ncvqvae.bench.ablation import PUBLISHED_SWITCHES, single_switches, ssl_share
 from ncvqvae.bench.layout import to_markdown
 from ncvqvae.bench.ranks import average_ranks, complete_scores
 from ncvqvae.bench.rows import CHAPTER_MODELS, collect_rows, published_rows, timevqvae_means
@@ -58,6 +59,10 @@ def test_rows_carry_everything(bench: Path) -> None:
     first = rows[(rows["dataset"] == "Mallat") & (rows["model"] == "none")].iloc[0]
     assert (first["ssl"], first["augmentation"], first["seed"], first["preset"]) == ("none", "none", 0, "paper")
     assert (first["commit"], first["version"]) == ("abc1234", "0.1.0")
+    assert pd.isna(first["settings"])  # those of the preset
+    own = {row["model"]: row["settings"] for _, row in rows.iterrows()}
+    assert json.loads(own["vibcreg-gauss+T-2"]) == {"sampling.n_steps": 2}
+    assert set(json.loads(own["none+nc-prior"])) == PUBLISHED_SWITCHES - {"ssl"}
 
 
 def test_published_figures_are_those_of_the_chapter() -> None:
@@ -129,7 +134,7 @@ def test_all_files_are_written_with_the_published_figures_beside(bench: Path, tm
 
 def test_effects_are_differences_paired_by_seed(bench: Path) -> None:
     rows = collect_rows(bench)
-    effects = single_switches(bench, rows)
+    effects = single_switches(rows)
     steps = effects[effects["switch"] == "sampling.n_steps"]
     # from the published value only: 1 against 2 is no line of its own
     assert sorted(zip(steps["from"], steps["to"], strict=True)) == [(10, 1), (10, 2)]
@@ -146,15 +151,44 @@ def test_effects_are_differences_paired_by_seed(bench: Path) -> None:
 
 def test_share_of_ssl_in_the_published_gain(bench: Path) -> None:
     rows = collect_rows(bench)
-    table = ssl_share(bench, rows)
+    table = ssl_share(rows)
     line = table[(table["metric"] == "fid") & (table["model"] == "vibcreg-gauss") & (table["dataset"] == "Mallat")]
     fid = rows[rows["dataset"] == "Mallat"].groupby("model")["fid"].mean()
     total, alone = fid["none"] - fid["vibcreg-gauss"], fid["none+nc-prior"] - fid["vibcreg-gauss"]
     assert line["naive"].tolist() == ["none"]
     assert line["gain"].item() == pytest.approx(total, abs=1e-3)
     assert line["SSL alone, with the model's prior"].item() == pytest.approx(alone, abs=1e-3)
-    assert line["share, with the model's prior"].item() == (f"{alone / total:.0%}" if total > 0 else "")
+    by_seed = rows[rows["dataset"] == "Mallat"].pivot_table(index="seed", columns="model", values="fid")
+    certain = total > (by_seed["none"] - by_seed["vibcreg-gauss"]).std()
+    assert line["share, with the model's prior"].item() == (f"{alone / total:.0%}" if certain else "")
     assert line["SSL alone, with the naive prior"].item() == ""  # that model did not run
+    assert set(table["dataset"]) == {"Mallat"}  # elsewhere no pair differs in SSL alone
+
+
+def test_share_of_ssl_is_said_only_of_a_gain_above_its_spread() -> None:
+    ablation = load_suite("ablation")
+    names = ("none", "none+nc-prior", "vibcreg-gauss")
+    fid = {"none": (10.0, 12.0), "none+nc-prior": (7.0, 8.0), "vibcreg-gauss": (6.0, 7.0)}
+    scattered = {"none": (10.0, 5.0), "none+nc-prior": (7.0, 8.0), "vibcreg-gauss": (6.0, 7.0)}
+
+    def rows_of(values: dict[str, tuple[float, float]]) -> pd.DataFrame:
+        return pd.DataFrame(
+            [
+                {"dataset": "A", "model": name, "seed": seed, "preset": "paper", "fid": values[name][seed]}
+                | {
+                    "ssl": ablation.models[name].config().ssl,
+                    "augmentation": ablation.models[name].config().augmentation,
+                }
+                | {"settings": json.dumps(ablation.models[name].settings)}
+                for name in names
+                for seed in (0, 1)
+            ]
+        )
+
+    clear, unclear = ssl_share(rows_of(fid)), ssl_share(rows_of(scattered))
+    assert clear["gain"].tolist() == [4.5] and unclear["gain"].tolist() == [1.0]
+    assert clear["share, with the model's prior"].tolist() == ["22%"]  # 1 of 4.5
+    assert unclear["share, with the model's prior"].tolist() == [""]  # 4 and -2
 
 
 def test_ranks_leave_out_what_did_not_run_everywhere() -> None:
@@ -179,8 +213,8 @@ def test_rows_on_disk_give_the_same_tables(bench: Path, tmp_path: Path) -> None:
     said = [(tmp_path / name / "tables.md").read_text() for name in ("first", "second")]
     assert "row of rows.csv" in said[0] and "row of mine.csv" in said[1]
     assert all(re.search(r"runs, \d+( to \d+)? seeds per cell", text) for text in said)
-    for spec in TABLES:
-        name = f"{spec.stem}.md"
+    for stem in ("switches", "ssl-share", "models", *(spec.stem for spec in TABLES)):
+        name = f"{stem}.csv"
         assert (tmp_path / "second" / name).read_text() == (tmp_path / "first" / name).read_text()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ncvqvae.bench.rows import HIGHER_IS_BETTER, flat_settings, read_settings, run_folders
+from ncvqvae.bench.rows import HIGHER_IS_BETTER, flat_settings, row_settings
 from ncvqvae.config import load_config
 
 GENERATIVE = ("fid", "is", "cas", "fid_labelled", "is_labelled")
@@ -18,14 +17,14 @@ PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "prior.scale_tied_logits", "sta
 """In what the published pair differs: besides SSL, how the prior reads and scores tokens, and how many it masks."""
 
 
-def single_switches(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
+def single_switches(rows: pd.DataFrame) -> pd.DataFrame:
     """Differences of all pairs of models that differ in one switch: second minus first, paired over common seeds.
 
     One of the two has the preset's value and comes first. SSL loss and augmentation count as one switch between a naive
     and a self-supervised model, and the naive one comes first.
     """
     found = []
-    settings = _settings(folder)
+    settings = _settings(rows)
     for (dataset, first), (other, second) in combinations(settings, 2):
         if dataset != other:
             continue
@@ -55,13 +54,13 @@ def _usual_settings(preset: str, ssl: str) -> dict[str, Any]:
     return flat_settings(load_config(preset, settings={"ssl": ssl}))
 
 
-def ssl_share(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
+def ssl_share(rows: pd.DataFrame) -> pd.DataFrame:
     """The published pair's gain beside that of SSL alone, with the prior of the one and of the other.
 
-    A line per dataset, SSL model and metric; ``gain`` counts improvement as positive, ``share`` is SSL's part of the
-    published gain, left out where that is not positive.
+    A line per dataset, SSL model and metric, where a pair ran that differs in SSL alone; ``gain`` counts improvement as
+    positive, ``share`` is SSL's part of the published gain, left out where that is not above its sd over seeds.
     """
-    settings = _settings(folder)
+    settings = _settings(rows)
     found = []
     for (dataset, naive), (other, model) in combinations(settings, 2):
         if settings[dataset, naive]["ssl"] != "none":
@@ -72,16 +71,20 @@ def ssl_share(folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
             continue
         for metric in GENERATIVE:
             sign = 1 if HIGHER_IS_BETTER.get(metric, False) else -1
-            total = _mean_difference(rows, dataset, naive, model, metric)
-            if total is None:
+            published = _paired(rows, dataset, naive, model, metric)
+            alone = {
+                "with the model's prior": _gain_of_ssl(rows, settings, dataset, a, b, b, metric),
+                "with the naive prior": _gain_of_ssl(rows, settings, dataset, a, b, a, metric),
+            }
+            if not len(published) or set(alone.values()) == {None}:
                 continue
+            total = float(published.mean())
+            spread = float(published.std()) if len(published) > 1 else 0.0
             line: dict[str, Any] = {"dataset": dataset, "metric": metric, "naive": naive, "model": model}
             line["gain"] = round(sign * total, 3)
-            for label, like in (("with the model's prior", b), ("with the naive prior", a)):
-                gain = _gain_of_ssl(rows, settings, dataset, a, b, like, metric)
+            for label, gain in alone.items():
                 line[f"SSL alone, {label}"] = "" if gain is None else round(sign * gain, 3)
-                share = gain is not None and sign * total > 0
-                line[f"share, {label}"] = f"{gain / total:.0%}" if share and gain is not None else ""
+                line[f"share, {label}"] = "" if gain is None or sign * total <= spread else f"{gain / total:.0%}"
             found.append(line)
     return pd.DataFrame(found)
 
@@ -100,19 +103,18 @@ def _gain_of_ssl(
     names = {tuple(sorted(values.items())): name for (of, name), values in settings.items() if of == dataset}
     first = names.get(tuple(sorted((naive | same_prior).items())))
     second = names.get(tuple(sorted((model | same_prior).items())))
-    return None if first is None or second is None else _mean_difference(rows, dataset, first, second, metric)
+    if first is None or second is None:
+        return None
+    differences = _paired(rows, dataset, first, second, metric)
+    return float(differences.mean()) if len(differences) else None
 
 
-def _settings(folder: str | Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Settings by (dataset, model), without the seed."""
-    found = {}
-    for path in run_folders(folder):
-        key = (path.parts[-4], path.parts[-3])
-        if key not in found:
-            stored = read_settings(path.parent)
-            found[key] = flat_settings(stored.config) | {"preset": stored.preset}
-            del found[key]["seed"]
-    return found
+def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """Settings by (dataset, model); none for rows that do not say them."""
+    if "settings" not in rows:
+        return {}
+    models = rows.drop_duplicates(["dataset", "model"])
+    return {(row["dataset"], row["model"]): row_settings(row) for _, row in models.iterrows()}
 
 
 def _switches(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
@@ -130,11 +132,6 @@ def _paired(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: s
     of_dataset = rows[rows["dataset"] == dataset]
     a, b = (of_dataset[of_dataset["model"] == name].set_index("seed")[metric] for name in (first, second))
     return (b - a).dropna()
-
-
-def _mean_difference(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: str) -> float | None:
-    differences = _paired(rows, dataset, first, second, metric)
-    return float(differences.mean()) if len(differences) else None
 
 
 def _differences(rows: pd.DataFrame, dataset: str, first: str, second: str) -> dict[str, str]:

@@ -11,18 +11,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ncvqvae.bench.runs import read_facts
-from ncvqvae.config import Config, from_dict, read_yaml, to_dict
+from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
 HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True}
 """By metric; every other metric of the tables is better when lower."""
-NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "reuse", "fcn", "commit", "version"]
+NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
 """Columns that are text even where they look like numbers, as commit 2564e87 does."""
 
 
 def collect_rows(folder: str | Path) -> pd.DataFrame:
-    """One row per evaluated run: identity, all metrics, stage seconds, commit and version.
+    """One row per evaluated run: identity, settings unlike the preset's, all metrics, stage seconds, commit, version.
 
     Args:
         folder: a bench's folder, or a CSV of such rows.
@@ -72,6 +72,23 @@ def flat_settings(config: Config) -> dict[str, Any]:
     return flat
 
 
+def row_settings(row: pd.Series) -> dict[str, Any]:
+    """All settings of the run behind a row, by dotted name, and its preset; without the seed."""
+    own = json.loads(row["settings"]) if isinstance(row["settings"], str) else {}
+    chosen = {"ssl": row["ssl"], "augmentation": row["augmentation"]}
+    flat = flat_settings(load_config(row["preset"], settings=chosen | own)) | {"preset": row["preset"]}
+    del flat["seed"]
+    return flat
+
+
+def _own_settings(preset: str, config: Config) -> str | None:
+    """What differs from the preset beside the columns of the row, as JSON; None where nothing does."""
+    usual = load_config(preset, settings={"ssl": config.ssl, "augmentation": config.augmentation, "seed": config.seed})
+    expected = flat_settings(usual)
+    own = {name: value for name, value in flat_settings(config).items() if value != expected[name]}
+    return json.dumps(own) if own else None
+
+
 def published_rows() -> pd.DataFrame:
     """The study's own 364 runs (results chapter), with our names: ``none`` for naive, ``seed`` for run."""
     rows = _published("per_run.csv").rename(columns={"run": "seed"})
@@ -107,6 +124,7 @@ def _row(folder: Path) -> dict[str, Any]:
         "model": folder.parts[-2],
         "seed": config.seed,
         "preset": preset,
+        "settings": _own_settings(preset, config),
     }
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return identity | metrics | {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
@@ -115,7 +133,9 @@ def _row(folder: Path) -> dict[str, Any]:
 def _read_rows(path: Path) -> pd.DataFrame:
     """Rows that were written before; where no model is named, it is called as in suite ``paper``."""
     try:
-        rows = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str))
+        rows = pd.read_csv(
+            path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str), float_precision="round_trip"
+        )
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no CSV of rows: {error}; give rows.csv of ncvqvae tables") from None
     missing = [name for name in IDENTITY if name not in rows and name != "model"]

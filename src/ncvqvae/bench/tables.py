@@ -63,7 +63,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     """Write rows, tables and figures of the bench in ``folder`` into ``out``; returns the files.
 
     Args:
-        folder: a bench's folder, or a CSV of rows: then without what needs the runs' settings and loss curves.
+        folder: a bench's folder, or a CSV of rows: then without what needs the runs' loss curves.
         out: folder of the files.
 
     Raises:
@@ -87,11 +87,11 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
             files.append(_write(out / f"{spec.stem}.md", to_markdown(spec, cells)))
             sections.append(to_markdown(spec, cells))
     for name, title, table in (
-        ("models", "All models and variants, mean ± sd over seeds", lambda _, rows: all_models(rows)),
+        ("models", "All models and variants, mean ± sd over seeds", all_models),
         ("switches", "One switch at a time: second model minus first, mean ± sd over common seeds", single_switches),
         ("ssl-share", "How much of the published gain is SSL", ssl_share),
     ):
-        effects = table(folder, rows)
+        effects = table(rows)
         if len(effects):
             files.append(_write(out / f"{name}.csv", effects.to_csv(index=False)))
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
