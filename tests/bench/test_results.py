@@ -23,3 +23,6 @@ def test_tables_of_the_matrix_are_those_of_its_rows(tmp_path: Path, monkeypatch:
 
     write_all(ROOT / "results" / "matrix.csv", tmp_path)
     assert (tmp_path / "tables.md").read_text() == (ROOT / "results" / "tables.md").read_text(encoding="utf-8")
+    made = runpy.run_path(str(ROOT / "results" / "matrix_table.py"))
+    text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert made["table"]() in text and "{} of {} lie".format(*made["n_within"]()) in " ".join(text.split())
