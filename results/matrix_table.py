@@ -1,4 +1,4 @@
-"""The table of the study's models in README.md in this folder, from ``matrix.csv``: ``python results/matrix_table.py``."""
+"""The table of the study's models in README.md beside this, from ``matrix.csv``: ``python results/matrix_table.py``."""
 
 from collections.abc import Iterable
 from pathlib import Path

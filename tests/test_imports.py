@@ -22,7 +22,6 @@ SEE_ALL = {
     "console",
     "encoding",
     "export",
-    "generation",
     "model",
     "report",
     "run",
@@ -32,6 +31,16 @@ SEE_ALL = {
 }
 SHARED = {"ncvqvae.errors", "ncvqvae.config", "ncvqvae.files", "ncvqvae.hardware", "ncvqvae.labels"}
 MAY_SEE = {
+    "generation": {
+        "ncvqvae.data",
+        "ncvqvae.evaluation.extractors",
+        "ncvqvae.evaluation.utility",
+        "ncvqvae.novelty",
+        "ncvqvae.prior.decoding",
+        "ncvqvae.prior.prior",
+        "ncvqvae.tokenizer.residuals",
+        "ncvqvae.tokenizer.tokenizer",
+    },
     "novelty": {"ncvqvae.evaluation.diversity"},
     "prior": {"ncvqvae.tokenizer.tokenizer"},
     "training": {"ncvqvae.checkpoints"},
