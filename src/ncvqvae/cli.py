@@ -236,15 +236,16 @@ def evaluate(
     from rich.console import Console
 
     from ncvqvae.console import console, metrics_table, steps_status
+    from ncvqvae.evaluation.protocol import Extent
     from ncvqvae.run import DataSource
     from ncvqvae.run_evaluation import evaluate_run, evaluate_series
 
-    given = source or DataOptions()
+    given, extent = source or DataOptions(), Extent(full=full, cas=cas)
     _check_evaluate(run, samples, data, out, given)
     with steps_status("evaluating") as progress:
         if run is not None:
             evaluated = evaluate_run(
-                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, full=full, cas=cas, progress=progress
+                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, extent=extent, progress=progress
             )
         else:
             assert samples is not None and data is not None
@@ -254,8 +255,7 @@ def evaluate(
                 out or Path("runs") / samples.stem,
                 fcn=fcn,
                 seed=seed or 0,
-                full=full,
-                cas=cas,
+                extent=extent,
                 progress=progress,
             )
     stdout = Console()

@@ -13,7 +13,7 @@ import numpy as np
 
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.protocol import n_unconditional
+from ncvqvae.evaluation.protocol import STANDARD, Extent, n_unconditional
 from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE
 from ncvqvae.run import DataSource, claimed, open_run
@@ -40,8 +40,7 @@ def evaluate_run(
     samples: str | Path | None = None,
     seed: int | None = None,
     data_dir: str | Path | None = None,
-    full: bool = False,
-    cas: bool = True,
+    extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
     """Score a finished run, and write ``metrics.json``, ``figures/`` and ``report.html`` into its folder.
@@ -51,8 +50,7 @@ def evaluate_run(
         samples: score the series of this file instead; the files are then called ``metrics-<name>.json`` and so on.
         seed: seed of samples and classifiers; the run's own if not given.
         data_dir: folder of the dataset, if it has moved.
-        full: also train-on-both with the FCN, bootstrap intervals and a finer p-value: minutes instead of seconds.
-        cas: also CAS by FCNs that are trained for it: most of the time without a GPU.
+        extent: how much is computed.
         progress: hears of each step before it begins.
     """
     from ncvqvae.scoring import score_model
@@ -66,8 +64,8 @@ def evaluate_run(
         remove_leftovers(folder)
         splits = source.load(model.config_.seed)
         if samples is not None:
-            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, full, cas, progress)
-        scores = score_model(model, splits, fcn=fcn, seed=seed, full=full, cas=cas, progress=progress)
+            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
+        scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
         return _write_evaluation(folder, report_content(folder, model, splits, scores))
 
@@ -79,8 +77,7 @@ def evaluate_series(
     *,
     fcn: str | Path | None = None,
     seed: int = 0,
-    full: bool = False,
-    cas: bool = True,
+    extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
     """Score series that any model made of ``source``'s train split; the files are those of :func:`evaluate_run`.
@@ -96,7 +93,7 @@ def evaluate_series(
     splits = source.load(seed)
     with claimed(out):
         remove_leftovers(out)
-        return _evaluate_file(out, samples, splits, "", fcn, seed, full, cas, progress)
+        return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
 
 
 def _evaluate_file(
@@ -106,15 +103,14 @@ def _evaluate_file(
     suffix: str,
     fcn: str | Path | None,
     seed: int,
-    full: bool,
-    cas: bool,
+    extent: Extent,
     progress: Callable[[str], None],
 ) -> Evaluated:
     from ncvqvae.scoring import score_series
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
-    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, full=full, cas=cas, progress=progress)
+    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, extent=extent, progress=progress)
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
     return _write_evaluation(folder, series_content(splits, scores, facts), suffix)

@@ -15,7 +15,15 @@ from ncvqvae.evaluation.diversity import copied_share, nearest_distances, repeat
 from ncvqvae.evaluation.features import FCN, cached_fcn, load_fcn
 from ncvqvae.evaluation.memorisation import Memorisation, memorisation
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
-from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
+from ncvqvae.evaluation.protocol import (
+    STANDARD,
+    Extent,
+    GeneratedData,
+    RealData,
+    cas_labels,
+    evaluate_samples,
+    n_unconditional,
+)
 from ncvqvae.evaluation.tokens import token_usage
 from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE, Samples, joined
@@ -105,8 +113,7 @@ def score_model(
     *,
     fcn: str | Path | None = None,
     seed: int = 0,
-    full: bool = False,
-    cas: bool = True,
+    extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
     """Every figure of a model and of the series it makes, and what stands behind them.
@@ -116,8 +123,7 @@ def score_model(
         splits: its data; the train split must be the one it was fitted on.
         fcn: published FCN weights (.safetensors); by default an FCN is trained on the train split.
         seed: seed of the samples and of the classifiers.
-        full: also what takes minutes, see `evaluate_samples`.
-        cas: also CAS by FCNs, see `evaluate_samples`.
+        extent: how much is computed.
         progress: hears of each step before it begins.
     """
     y_train = splits.y_train
@@ -148,7 +154,7 @@ def score_model(
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
     metrics |= evaluate_samples(
-        real, generated, extractor, seed, full=full, cas=cas, cache_dir=cache_dir(), progress=progress
+        real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
     )
 
     progress("copies")
@@ -180,8 +186,7 @@ def score_series(
     *,
     fcn: str | Path | None = None,
     seed: int = 0,
-    full: bool = False,
-    cas: bool = True,
+    extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
     """Figures of series made by any model; copies are counted against the raw series, for want of its tokenizer.
@@ -190,7 +195,7 @@ def score_series(
         splits: real data; its train split is what the other model was trained on.
         X: series (n, C, L) in the units of the data.
         y: their labels (n,), None without.
-        fcn, seed, full, cas, progress: as in `score_model`.
+        fcn, seed, extent, progress: as in `score_model`.
 
     Raises:
         InputError: if the samples have another shape than the data, or a label it does not have.
@@ -211,7 +216,7 @@ def score_series(
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
     metrics = evaluate_samples(
-        real, generated, extractor, seed, full=full, cas=cas, cache_dir=cache_dir(), progress=progress
+        real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
     )
     progress("copies")
     found = memorisation(

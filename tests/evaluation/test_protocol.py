@@ -9,7 +9,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.features import FCN, FCNTraining, extract, train_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
-from ncvqvae.evaluation.protocol import GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
+from ncvqvae.evaluation.protocol import Extent, GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
 from ncvqvae.evaluation.utility import classification_accuracy_score
 from ncvqvae.labels import class_index
 
@@ -97,7 +97,7 @@ def test_without_cas_no_fcn_is_trained(
     monkeypatch.setattr("ncvqvae.evaluation.utility.cached_fcn", refuse)
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 0)
     for full in (False, True):
-        figures = evaluate_samples(real, generated, fcn, seed=4, full=full, cas=False)
+        figures = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=full, cas=False))
         assert figures.keys() >= {"fid", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
         assert not figures.keys() & {"cas", "cas_real", "cas_both"}
 
@@ -108,7 +108,7 @@ def test_the_full_evaluation_adds_intervals_around_the_same_figures(
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 6)
     monkeypatch.setattr(protocol, "PERMUTATIONS", {False: 5, True: 30})
     short = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
-    full = evaluate_samples(real, generated, fcn, seed=4, full=True, training=SHORT)
+    full = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=True), training=SHORT)
     bounds = {f"{name}_{side}" for name in FIDELITY for side in ("low", "high")}
     assert full.keys() == short.keys() | bounds | {"cas_both"}
     assert {name: full[name] for name in short.keys() - {"c2st_p"}} == pytest.approx(

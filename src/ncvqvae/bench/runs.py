@@ -197,11 +197,12 @@ def _take_over(run: Run) -> None:
 
 
 def _evaluate(run: Run, pulse: Pulse) -> None:
+    from ncvqvae.evaluation.protocol import Extent
     from ncvqvae.run_evaluation import evaluate_run
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
-    evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"), cas=run.cas)
+    evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"), extent=Extent(cas=run.cas))
     facts = read_facts(run.folder)
     facts["seconds"]["evaluation"] = time.monotonic() - start
     facts["cas"] = run.cas

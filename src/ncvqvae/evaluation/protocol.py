@@ -30,6 +30,22 @@ PERMUTATIONS = {False: 99, True: 999}  # by whether the evaluation is the full o
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much is computed.
+
+    Attributes:
+        full: also `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value: minutes more.
+        cas: also CAS by FCNs, most of the time without a GPU; CAS by MiniRocket (`cas_rocket`) is always there.
+    """
+
+    full: bool = False
+    cas: bool = True
+
+
+STANDARD = Extent()
+
+
+@dataclass(frozen=True)
 class RealData:
     """Real series (n, C, L), scaled by the train split, and their labels (n,), None where there are none."""
 
@@ -85,8 +101,7 @@ def evaluate_samples(
     fcn: FCN,
     seed: int,
     *,
-    full: bool = False,
-    cas: bool = True,
+    extent: Extent = STANDARD,
     cache_dir: str | Path | None = None,
     training: FCNTraining | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -102,8 +117,7 @@ def evaluate_samples(
         generated: what the generator made.
         fcn: feature extractor of FID, IS and KID.
         seed: seed of the classifiers, of random parts and of the shuffle in IS.
-        full: also `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value.
-        cas: also CAS by FCNs, most of the time without a GPU; CAS by MiniRocket (`cas_rocket`) is always there.
+        extent: how much is computed.
         cache_dir: where the FCN of the real train split is kept; train-on-real is then cheap the second time.
         training: settings of the FCNs trained for CAS.
         progress: hears of each step before it begins.
@@ -112,7 +126,7 @@ def evaluate_samples(
         InputError: if the sets do not fit each other.
     """
     _check_shapes(real, generated)
-    draws = BOOTSTRAP_DRAWS * full
+    draws = BOOTSTRAP_DRAWS * extent.full
     progress("features")
     made = generated.unconditional, generated.labelled
     *by_fcn, reconstructed = (None if X is None else extract(fcn, X) for X in (*made, generated.reconstructed))
@@ -136,12 +150,12 @@ def evaluate_samples(
         progress(f"FID and KID{space.replace('_', ', ')}")
         figures |= fidelity_figures(features, space, seed, draws=draws)
     progress("coverage and two-sample test")
-    figures |= coverage_figures(rocket, seed) | two_sample_figures(rocket, seed, PERMUTATIONS[full])
+    figures |= coverage_figures(rocket, seed) | two_sample_figures(rocket, seed, PERMUTATIONS[extent.full])
     progress("structure")
     figures |= _structure_figures(real, generated)
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
-        figures |= _utility_figures(real, generated, seed, full, cas, cache_dir, training)
+        figures |= _utility_figures(real, generated, seed, extent, cache_dir, training)
     return figures
 
 
@@ -157,8 +171,7 @@ def _utility_figures(
     real: RealData,
     generated: GeneratedData,
     seed: int,
-    full: bool,
-    cas: bool,
+    extent: Extent,
     cache_dir: str | Path | None,
     training: FCNTraining | None,
 ) -> dict[str, float]:
@@ -175,7 +188,7 @@ def _utility_figures(
     figures: dict[str, float] = {}
     for suffix, (X, y) in sets.items():
         figures[f"cas_rocket{suffix}"] = rocket_accuracy(X, y, real.X_test, y_test, seed)
-        if cas and (full or suffix != "_both"):
+        if extent.cas and (extent.full or suffix != "_both"):
             figures[f"cas{suffix}"] = classification_accuracy_score(
                 X,
                 y,
