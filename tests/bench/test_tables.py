@@ -189,6 +189,8 @@ def test_share_of_ssl_is_said_only_of_a_gain_above_its_spread() -> None:
     assert clear["gain"].tolist() == [4.5] and unclear["gain"].tolist() == [1.0]
     assert clear["share, with the model's prior"].tolist() == ["22%"]  # 1 of 4.5
     assert unclear["share, with the model's prior"].tolist() == [""]  # 4 and -2
+    single = ssl_share(rows_of(fid).query("seed == 0"))
+    assert single["gain"].tolist() == [4.0] and single["share, with the model's prior"].tolist() == [""]
 
 
 def test_ranks_leave_out_what_did_not_run_everywhere() -> None:

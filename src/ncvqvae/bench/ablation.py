@@ -11,7 +11,7 @@ import pandas as pd
 from ncvqvae.bench.rows import HIGHER_IS_BETTER, flat_settings, row_settings
 from ncvqvae.config import load_config
 
-GENERATIVE = ("fid", "is", "cas", "fid_labelled", "is_labelled")
+GENERATIVE = ("fid", "is", "cas", "cas_rocket", "fid_labelled", "is_labelled")
 METRICS = ("knn", "svm", *GENERATIVE, "copied")
 PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "prior.scale_tied_logits", "stage2.schedule_gives"}
 """In what the published pair differs: besides SSL, how the prior reads and scores tokens, and how many it masks."""
@@ -58,7 +58,8 @@ def ssl_share(rows: pd.DataFrame) -> pd.DataFrame:
     """The published pair's gain beside that of SSL alone, with the prior of the one and of the other.
 
     A line per dataset, SSL model and metric, where a pair ran that differs in SSL alone; ``gain`` counts improvement as
-    positive, ``share`` is SSL's part of the published gain, left out where that is not above its sd over seeds.
+    positive, ``share`` is SSL's part of the published gain, left out where that is not above its sd over seeds or comes
+    from a single one.
     """
     settings = _settings(rows)
     found = []
@@ -79,12 +80,12 @@ def ssl_share(rows: pd.DataFrame) -> pd.DataFrame:
             if not len(published) or set(alone.values()) == {None}:
                 continue
             total = float(published.mean())
-            spread = float(published.std()) if len(published) > 1 else 0.0
+            clear = sign * total > published.std()  # False for a single seed, whose spread is unknown
             line: dict[str, Any] = {"dataset": dataset, "metric": metric, "naive": naive, "model": model}
             line["gain"] = round(sign * total, 3)
             for label, gain in alone.items():
                 line[f"SSL alone, {label}"] = "" if gain is None else round(sign * gain, 3)
-                line[f"share, {label}"] = "" if gain is None or sign * total <= spread else f"{gain / total:.0%}"
+                line[f"share, {label}"] = f"{gain / total:.0%}" if clear and gain is not None else ""
             found.append(line)
     return pd.DataFrame(found)
 
@@ -136,7 +137,7 @@ def _paired(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: s
 
 def _differences(rows: pd.DataFrame, dataset: str, first: str, second: str) -> dict[str, str]:
     texts = {}
-    for metric in METRICS:
+    for metric in [name for name in METRICS if name in rows]:
         values = _paired(rows, dataset, first, second, metric)
         spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
         texts[metric] = f"{values.mean():+.3f}{spread}" if len(values) else ""

@@ -15,7 +15,7 @@ from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
-HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True}
+HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True, "cas_rocket": True}
 """By metric; every other metric of the tables is better when lower."""
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
 """Columns that are text even where they look like numbers, as commit 2564e87 does."""

@@ -24,6 +24,7 @@ METRIC_NAMES = {
     "fid": "FID ↓",
     "is": "IS ↑",
     "cas": "CAS ↑",
+    "cas_rocket": "CAS by MiniRocket ↑",
     "fid_labelled": "FID label-first ↓",
     "is_labelled": "IS label-first ↑",
     "copied": "copied (real: 0.05)",
