@@ -21,8 +21,9 @@ def test_tables_of_the_matrix_are_those_of_its_rows(tmp_path: Path, monkeypatch:
     for name in ("figures.save_figures", "ranks.save_ranks"):
         monkeypatch.setattr(f"ncvqvae.bench.{name}", lambda *_: [])
 
-    write_all(ROOT / "results" / "matrix.csv", tmp_path)
-    assert (tmp_path / "tables.md").read_text() == (ROOT / "results" / "tables.md").read_text(encoding="utf-8")
+    for rows, tables in (("matrix.csv", "tables.md"), ("ablation.csv", "ablation.md")):
+        write_all(ROOT / "results" / rows, tmp_path)
+        assert (tmp_path / "tables.md").read_text() == (ROOT / "results" / tables).read_text(encoding="utf-8")
     made = runpy.run_path(str(ROOT / "results" / "matrix_table.py"))
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     assert made["table"]() in text and "{} of {} lie".format(*made["n_within"]()) in " ".join(text.split())
