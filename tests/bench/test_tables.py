@@ -214,7 +214,7 @@ def test_rows_on_disk_give_the_same_tables(bench: Path, tmp_path: Path) -> None:
     write_all(tmp_path / "mine.csv", tmp_path / "second")
     said = [(tmp_path / name / "tables.md").read_text() for name in ("first", "second")]
     assert "row of rows.csv" in said[0] and "row of mine.csv" in said[1]
-    assert all(re.search(r"runs, \d+( to \d+)? seeds per cell", text) for text in said)
+    assert all(re.search(r"runs; seeds per cell: \d+( to \d+)?;", text) for text in said)
     for stem in ("switches", "ssl-share", "models", *(spec.stem for spec in TABLES)):
         name = f"{stem}.csv"
         assert (tmp_path / "second" / name).read_text() == (tmp_path / "first" / name).read_text()

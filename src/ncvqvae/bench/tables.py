@@ -184,7 +184,7 @@ def _preface(rows: pd.DataFrame, source: str) -> str:
     n = rows.groupby(["dataset", "model"]).size()
     seeds = f"{n.max()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
     return (
-        f"{len(rows)} runs, {seeds} seeds per cell; preset {listed('preset')}; version "
+        f"{len(rows)} runs; seeds per cell: {seeds}; preset {listed('preset')}; version "
         f"{listed('version')}, commit {listed('commit')}; FCN behind FID and IS: {listed('fcn')}. Every run is a row "
         f"of {source}. *ours*: mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four runs; "
         "**bold**: best model of the row. A model named A+B is a variant of A, and in the tables further below."
