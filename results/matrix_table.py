@@ -8,19 +8,9 @@ import pandas as pd
 
 from ncvqvae.bench.layout import decimals, number, plain_markdown
 from ncvqvae.bench.rows import CHAPTER_MODELS, collect_rows, published_rows
+from ncvqvae.bench.tables import METRIC_NAMES
 
 ROWS = Path(__file__).with_name("matrix.csv")
-METRICS = {
-    "val_recon": "reconstruction",
-    "knn": "KNN",
-    "svm": "SVM",
-    "fid": "FID",
-    "is": "IS",
-    "cas": "CAS",
-    "fid_labelled": "FID label-first",
-    "is_labelled": "IS label-first",
-    "copied": "copied",
-}
 COMPARED = ("val_recon", "knn", "svm", "fid", "is")
 """Metrics that the authors measured as we do."""
 
@@ -43,9 +33,11 @@ def table() -> str:
     lines = []
     for cell in _cells():
         line = {"dataset": cell.dataset, "model": cell.model, "seeds": ", ".join(map(str, sorted(cell.ours["seed"])))}
-        for metric, name in METRICS.items():
+        for metric in [name for name in METRIC_NAMES if name in cell.ours]:
             star = " *" * (metric in COMPARED and not cell.is_within(metric))
-            line[name] = number(cell.ours[metric].mean(), cell.ours[metric].std(), decimals(metric)) + star
+            line[METRIC_NAMES[metric]] = (
+                number(cell.ours[metric].mean(), cell.ours[metric].std(), decimals(metric)) + star
+            )
         lines.append(line)
     return plain_markdown(pd.DataFrame(lines))
 

@@ -17,7 +17,7 @@ def test_tables_of_default_are_those_of_its_rows() -> None:
     assert made["short_table"]() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_tables_of_the_matrix_are_those_of_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_matrix_and_ablation_are_those_of_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("figures.save_figures", "ranks.save_ranks"):
         monkeypatch.setattr(f"ncvqvae.bench.{name}", lambda *_: [])
 

@@ -203,6 +203,13 @@ def test_ranks_leave_out_what_did_not_run_everywhere() -> None:
     assert average_ranks(scores.assign(b=9.0), higher_is_better=True).to_dict() == {"b": 1.0, "a": 2.0}
 
 
+@pytest.mark.parametrize("settings", ["prior.dropout: 0.1", "3", "[1]"])
+def test_settings_that_are_none_are_said(settings: str) -> None:
+    row = {"dataset": "A", "model": "a", "preset": "paper", "ssl": "none", "augmentation": "none", "settings": settings}
+    with pytest.raises(InputError, match=r"A, a: settings .* no JSON object"):
+        single_switches(pd.DataFrame([row]))
+
+
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no evaluated run"):
         collect_rows(tmp_path)

@@ -73,8 +73,16 @@ def flat_settings(config: Config) -> dict[str, Any]:
 
 
 def row_settings(row: pd.Series) -> dict[str, Any]:
-    """All settings of the run behind a row, by dotted name, and its preset; without the seed."""
-    own = json.loads(row["settings"]) if isinstance(row["settings"], str) else {}
+    """All settings of the run behind a row, by dotted name, and its preset; without the seed.
+
+    Raises:
+        InputError: if the row says settings that there are not.
+    """
+    try:
+        own = dict(json.loads(row["settings"])) if isinstance(row["settings"], str) else {}
+    except (TypeError, ValueError):
+        where = f"{row['dataset']}, {row['model']}"
+        raise InputError(f"{where}: settings {row['settings']!r} is no JSON object; copy it from rows.csv") from None
     chosen = {"ssl": row["ssl"], "augmentation": row["augmentation"]}
     flat = flat_settings(load_config(row["preset"], settings=chosen | own)) | {"preset": row["preset"]}
     del flat["seed"]
