@@ -132,6 +132,23 @@ def test_features_are_standardised_over_train_and_reproducible(
     assert characteristics.shape == (N, 22) and np.abs(characteristics).max() <= extractors.MAX_DEVIATIONS
 
 
+def test_catch22_is_the_same_from_numbas_cache(
+    real: tuple[Split, Split, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aeon.transformations.collection.feature_based import Catch22
+
+    train, test, _ = real
+    first = catch22(train.X)(test.X)
+    compute, signs = Catch22.fit_transform, np.random.default_rng(0)
+
+    def with_other_last_bits(self: Catch22, X: np.ndarray) -> np.ndarray:
+        values = compute(self, X)
+        return values * (1 + signs.choice([-1, 0, 1], size=values.shape) * np.finfo(np.float64).eps)
+
+    monkeypatch.setattr(Catch22, "fit_transform", with_other_last_bits)
+    np.testing.assert_array_equal(catch22(train.X)(test.X), first)
+
+
 def test_openmp_is_set_as_before() -> None:
     code = """if True:
         import numpy as np, torch
