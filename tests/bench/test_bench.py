@@ -16,31 +16,12 @@ from tests.bench import tasks
 from ncvqvae.bench.bench import check_outcome, run_bench
 from ncvqvae.bench.local import LocalBackend
 from ncvqvae.bench.rows import collect_rows
-from ncvqvae.bench.runs import Outcome, Run, held, is_finished
+from ncvqvae.bench.runs import Outcome, held, is_finished
 from ncvqvae.bench.schedule import Estimate, Schedule
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-
-
-class Inline:
-    """Backend without processes."""
-
-    slots = 1
-
-    def __init__(self, task: Callable[[Run], Outcome]) -> None:
-        self.task, self.queue = task, list[Run]()
-
-    def start(self, run: Run) -> None:
-        self.queue.append(run)
-
-    def finished(self, timeout: float) -> list[Outcome]:
-        runs, self.queue = self.queue, []
-        return [self.task(run) for run in runs]
-
-    def close(self) -> None:
-        pass
 
 
 def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
@@ -52,8 +33,8 @@ def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocalBackend]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
-    def make(n: int = 2) -> LocalBackend:
-        return LocalBackend(tmp_path / "bench.log", workers=n, task="tests.bench.tasks:traces")
+    def make(n: int = 2, task: str = "traces") -> LocalBackend:
+        return LocalBackend(tmp_path / "bench.log", workers=n, task=f"tests.bench.tasks:{task}")
 
     return make
 
@@ -156,7 +137,9 @@ def test_missing_weights_are_said_before_the_training(tmp_path: Path) -> None:
     assert not (run.folder / "log.txt").exists() and not (Path(run.out) / "log.txt").exists()
 
 
-def test_killed_and_started_again_ends_in_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_and_started_again_ends_in_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: Callable[..., LocalBackend]
+) -> None:
     monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(16, 1, 24)).astype("float32"), y=np.arange(16) % 2)
@@ -181,7 +164,7 @@ def test_killed_and_started_again_ends_in_the_same_rows(tmp_path: Path, monkeypa
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", driver, str(suite), str(broken)], env=environment)
     # meanwhile the same without interruption
-    schedule = run_bench(load_suite(suite).runs(whole), Inline(tasks.tiny))
+    schedule = run_bench(load_suite(suite).runs(whole), workers(1, "tiny"))
     assert schedule.count("done") == 4
     assert "broken" in schedule.reasons["broken/a/0"] and "reuses" in schedule.reasons["broken/a+T-1/0"]
 
@@ -194,7 +177,7 @@ def test_killed_and_started_again_ends_in_the_same_rows(tmp_path: Path, monkeypa
     assert (left / "checkpoints/stage1.safetensors").is_file() and not (left / "config.yaml").exists()
 
     finished = (broken / "tiny/a/0/metrics.json").stat().st_mtime_ns
-    schedule = run_bench(load_suite(suite).runs(broken), Inline(tasks.tiny))
+    schedule = run_bench(load_suite(suite).runs(broken), workers(1, "tiny"))
     assert schedule.count("done") == 4 and schedule.count("failed") == 4
     assert (broken / "tiny/a/0/metrics.json").stat().st_mtime_ns == finished  # what was done stays
     seconds = ["stage1_seconds", "stage2_seconds"]
