@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -295,6 +296,12 @@ def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 130 and mend in capsys.readouterr().err
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "ncvqvae", "report", "absent"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2 and done.stderr.startswith("ncvqvae: ") and "absent" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is where not even root can write")

@@ -426,7 +426,3 @@ def _absolute(data: str) -> str:
 def _as_text(values: dict[str, Any]) -> dict[str, Any]:
     """Paths made absolute and turned to text, for a YAML file that still holds from another folder."""
     return {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in values.items()}
-
-
-if __name__ == "__main__":
-    main()
