@@ -21,7 +21,7 @@ DATASETS = ["Mallat", "Symbols", "Homemade"]
 
 def metrics(run: Run) -> dict[str, float]:
     rng = random.Random(run.key)
-    names = ("val_recon", "knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled", "copied")
+    names = ("val_recon", "knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled", "copied", "copied_real")
     return {name: rng.random() for name in names} | {"fid_real": 0.5, "is_real": 0.9, "cas_real": 0.8 + run.seed / 10}
 
 
@@ -93,6 +93,14 @@ def test_cells_are_mean_and_sd_over_seeds_and_the_best_is_marked(bench: Path) ->
     expected = rows[rows["dataset"] == "Symbols"].groupby("model")["is"].max()
     assert dict(zip(best_is["model"], best_is["value"], strict=True)) == pytest.approx(expected.to_dict())
     assert list(best_is.loc[best_is["best"].astype(bool), "model"]) == [expected.idxmax()]
+
+
+def test_copies_among_real_series_are_a_figure_of_each_model() -> None:
+    rows = pd.DataFrame({"dataset": "A", "model": ["none", "vibcreg-gauss"], "copied": 0.8, "copied_real": [0.05, 0.7]})
+    cells = table_cells(spec(8), rows)  # type: ignore[arg-type]
+    real = cells[cells["metric"] == "copied_real"].set_index("model")["value"]
+    assert real.to_dict() == {"none": 0.05, "vibcreg-gauss": 0.7}
+    assert not cells["best"].any() and "real data" not in set(cells["model"])
 
 
 def test_columns_stand_in_the_chapters_order_whatever_ran_first(bench: Path) -> None:

@@ -38,6 +38,13 @@ def test_the_classes_that_are_copied_most_are_named() -> None:
     assert judge(content).findings[0].text.endswith("Most in class slow (90%).")
 
 
+def test_nothing_is_said_of_copies_where_real_series_look_like_copies_too() -> None:
+    verdict = judge(full_content(metrics=METRICS | {"copied": 0.83, "copied_real": 0.71}))
+    assert verdict.fine is None and verdict.headline.startswith("Not fully judged") and "copier" not in verdict.headline
+    assert "83%" in verdict.findings[0].text and "71%" in verdict.findings[0].text
+    assert judge(full_content(metrics=METRICS | {"copied": 0.83, "copied_real": 0.2})).headline == "Copies"
+
+
 def test_copy_limit_grows_as_the_series_get_fewer() -> None:
     # 2 p + 3 sqrt(p (1 - p) (1 / 60 + 1 / 30))
     assert copy_limit(0.05, 60, 30) == pytest.approx(0.1 + 3 * np.sqrt(0.05 * 0.95 * 0.05))
