@@ -42,6 +42,7 @@ def test_nothing_is_said_of_copies_where_real_series_look_like_copies_too() -> N
     verdict = judge(full_content(metrics=METRICS | {"copied": 0.83, "copied_real": 0.71}))
     assert verdict.fine is None and verdict.headline.startswith("Not fully judged") and "copier" not in verdict.headline
     assert "83%" in verdict.findings[0].text and "71%" in verdict.findings[0].text
+    assert verdict.findings[0].state == "unknown"
     assert judge(full_content(metrics=METRICS | {"copied": 0.83, "copied_real": 0.2})).headline == "Copies"
 
 

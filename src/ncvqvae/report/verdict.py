@@ -16,7 +16,7 @@ from ncvqvae.report.projections import choose, choose_per_class
 
 COLLAPSED_BELOW = 0.5
 COLLAPSED_BELOW_RAW = 0.3  # where held-out series keep the noise that a generator smooths away
-TOO_COARSE = 0.25  # share of held-out series beneath the copies' threshold, 0.05 but for a tokenizer that merges series
+MANY_REAL = 0.25  # copies among held-out series, 0.05 unless a coarse tokenizer merges series or there are but a few
 NEARER_BY = 2.0  # how much nearer to train than held-out series makes a copy, where smoothness must be allowed for
 MISSING_FROM = 10  # series of a class that its share in train lets expect
 FID_FACTOR = 10.0
@@ -144,7 +144,7 @@ def _class_row(
 def _copies(content: ReportContent) -> Finding:
     copied, real = content.metrics.get("copied"), content.metrics.get("copied_real", 0.05)
     rule = (
-        f"Nothing is said of copies where more than {TOO_COARSE:.0%} of the real series count as such. "
+        f"Nothing is said of copies where more than {MANY_REAL:.0%} of the real series count as such. "
         "Copied counts as too high above twice the share among real series plus three standard errors"
     )
     text = "{:.0%} of the generated series are nearly training series; among held-out real ones {:.0%} are."
@@ -155,8 +155,8 @@ def _copies(content: ReportContent) -> Finding:
             "ones are count as copies: smooth series are nearer to everything, by up to 1.4 times. " + rule
         )
         text = "{:.0%} of the generated series are so near to a training series that smoothness does not explain it."
-    elif real > TOO_COARSE:
-        text += " The tokenizer gives so many series the same tokens that copies cannot be told."
+    elif real > MANY_REAL:
+        text += " Where so many real ones are, copies cannot be told."
         return Finding("unknown", "Copies", text.format(copied, real), rule + ".")
     if copied is None or content.generated is None:
         return Finding("unknown", "Copies", "Nothing was generated that could be a copy.", rule + ".")
