@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from ncvqvae import NCVQVAE
-from ncvqvae.bench.runs import commit
+from ncvqvae.bench.job import commit
+from ncvqvae.commands.score import score_model
 from ncvqvae.data import Splits, has_missing, load_splits
-from ncvqvae.scoring import score_model
 
 OUT = Path(__file__).parents[1] / "results" / "missing.csv"
 SHARES = (0.05, 0.2, 0.4)

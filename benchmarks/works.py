@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
 from ncvqvae.data import ScaledSeries
-from ncvqvae.evaluation.features import FCNTraining, train_fcn
+from ncvqvae.evaluation.fcn import FCNTraining, train_fcn
 from ncvqvae.hardware import resolve_precision
-from ncvqvae.training import Plan, Stage, train
+from ncvqvae.training.loop import Plan, Stage, train
 from reference.augmentations import AUGMENTATIONS, AugmentedDataset
 from reference.prior import StageTwo
 from reference.tokenizer import StageOne

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ncvqvae.bench.rows import published_rows, timevqvae_means
+from ncvqvae.study.rows import published_rows, timevqvae_means
 
 ROWS = Path(__file__).with_name("default.csv")
 HEADER = (

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ncvqvae.bench.layout import decimals, number, plain_markdown
-from ncvqvae.bench.rows import CHAPTER_MODELS, collect_rows, published_rows
-from ncvqvae.bench.tables import METRIC_NAMES
+from ncvqvae.study.markup import decimals, number, plain_markdown
+from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, published_rows
+from ncvqvae.study.tables import METRIC_NAMES
 
 ROWS = Path(__file__).with_name("matrix.csv")
 COMPARED = ("val_recon", "knn", "svm", "fid", "is")

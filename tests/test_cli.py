@@ -14,8 +14,8 @@ import yaml
 
 from ncvqvae import NCVQVAE
 from ncvqvae.cli import main
+from ncvqvae.commands.run_folder import claimed
 from ncvqvae.data import read_series
-from ncvqvae.run import claimed
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -290,8 +290,8 @@ def interrupted(*_: object, **__: object) -> None:
 
 
 def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("ncvqvae.run.fit_run", interrupted)
-    monkeypatch.setattr("ncvqvae.bench.bench.run_bench", interrupted)
+    monkeypatch.setattr("ncvqvae.commands.run_folder.fit_run", interrupted)
+    monkeypatch.setattr("ncvqvae.bench.driver.run_bench", interrupted)
     for arguments, mend in ((FIT, "--resume"), (["bench", "--suite", "smoke", "--out", "b"], "the same command")):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)

@@ -12,11 +12,11 @@ import torch
 from tests.references.codebook import nearest, stochastic_probabilities
 from torch import Tensor
 
-import ncvqvae.scoring
+import ncvqvae.commands.score
 from ncvqvae import NCVQVAE
 from ncvqvae.data import Splits
-from ncvqvae.evaluation.features import FCN
-from ncvqvae.training import train
+from ncvqvae.evaluation.fcn import FCN
+from ncvqvae.training.loop import train
 
 SETTINGS = {
     "tokenizer.hidden_channels": 8,
@@ -103,13 +103,13 @@ def test_scoring_on_a_changed_test_split_changes_nothing_fitted(
     unbroken: NCVQVAE, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fcn = FCN(1, 1).eval()
-    monkeypatch.setattr(ncvqvae.scoring, "feature_extractor", lambda *_: fcn)
-    monkeypatch.setattr(ncvqvae.scoring, "n_unconditional", lambda n: 16)
+    monkeypatch.setattr(ncvqvae.commands.score, "feature_extractor", lambda *_: fcn)
+    monkeypatch.setattr(ncvqvae.commands.score, "n_unconditional", lambda n: 16)
     before, scaler = weights(unbroken), unbroken.scaler_.get_state()
     tokens, figures = unbroken.encode(X), []
     for X_test in (X_TEST, X_TEST[::-1].copy(), 50 * X_TEST):
         splits = Splits("toy", X, None, X_test, None, "")
-        figures.append(ncvqvae.scoring.score_model(unbroken, splits).metrics)
+        figures.append(ncvqvae.commands.score.score_model(unbroken, splits).metrics)
         assert differing(weights(unbroken), before) == []
         assert unbroken.scaler_.get_state() == scaler
         assert np.array_equal(unbroken.encode(X), tokens)

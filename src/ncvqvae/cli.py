@@ -89,10 +89,10 @@ def fit(
     """
     from dataclasses import asdict
 
-    from ncvqvae.console import TrainingProgress, announce, console
+    from ncvqvae.commands.evaluate import draw_figures
+    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
-    from ncvqvae.run import DataSource, fit_run
-    from ncvqvae.run_evaluation import draw_figures
 
     out = out or Path("runs") / Path(data).stem.lower()
     model = NCVQVAE(preset, config_file=config, settings=_given(settings))
@@ -140,9 +140,9 @@ def sample(
         seed: seed of the draw (default: the run's own).
         overwrite: replace the file if it exists.
     """
-    from ncvqvae.console import console, counting_progress
-    from ncvqvae.run import as_label, open_run, run_form
-    from ncvqvae.sampling import Request, write_samples
+    from ncvqvae.commands.run_folder import as_label, open_run, run_form
+    from ncvqvae.commands.sample import Request, write_samples
+    from ncvqvae.commands.terminal import console, counting_progress
 
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
@@ -176,9 +176,9 @@ def encode(
     """
     from dataclasses import asdict
 
-    from ncvqvae.console import console
+    from ncvqvae.commands.encode import encode_run
+    from ncvqvae.commands.terminal import console
     from ncvqvae.data import load_dataset
-    from ncvqvae.encoding import encode_run
 
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
@@ -195,8 +195,8 @@ def export(run: Path, /, *, out: Path) -> None:
         run: folder that fit wrote.
         out: folder to write them to.
     """
-    from ncvqvae.console import console
-    from ncvqvae.export import export_onnx
+    from ncvqvae.commands.export import export_onnx
+    from ncvqvae.commands.terminal import console
     from ncvqvae.model import NCVQVAE
 
     for path in export_onnx(NCVQVAE.from_pretrained(run), out):
@@ -235,10 +235,10 @@ def evaluate(
 
     from rich.console import Console
 
-    from ncvqvae.console import console, metrics_table, steps_status
+    from ncvqvae.commands.evaluate import evaluate_run, evaluate_series
+    from ncvqvae.commands.run_folder import DataSource
+    from ncvqvae.commands.terminal import console, metrics_table, steps_status
     from ncvqvae.evaluation.protocol import Extent
-    from ncvqvae.run import DataSource
-    from ncvqvae.run_evaluation import evaluate_run, evaluate_series
 
     given, extent = source or DataOptions(), Extent(full=full, cas=cas)
     _check_evaluate(run, samples, data, out, given)
@@ -316,9 +316,9 @@ def bench(
         fcn_dir: folder with published FCN weights, <Name>.safetensors, for FID and IS (default: trained here).
         cas: also CAS, by FCNs that are trained for it: most of an evaluation's time without a GPU.
     """
-    from ncvqvae.bench.bench import check_outcome, make_backend, prepare_folder, run_bench
+    from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
-    from ncvqvae.console import console
+    from ncvqvae.commands.terminal import console
 
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
@@ -336,8 +336,8 @@ def tables(folder: Path, /, *, out: Path | None = None) -> None:
         folder: folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
         out: where tables and figures go (default: FOLDER/tables; beside a CSV, the folder NAME-tables).
     """
-    from ncvqvae.bench.tables import write_all
-    from ncvqvae.console import console
+    from ncvqvae.commands.terminal import console
+    from ncvqvae.study.tables import write_all
 
     out = out or (folder.with_name(f"{folder.stem}-tables") if folder.is_file() else folder / "tables")
     written = write_all(folder, out)
@@ -353,8 +353,8 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
         more: further runs.
         out: HTML file to write.
     """
-    from ncvqvae.console import console
-    from ncvqvae.run_evaluation import compare_runs
+    from ncvqvae.commands.evaluate import compare_runs
+    from ncvqvae.commands.terminal import console
 
     compare_runs([run, *more], out)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
@@ -418,7 +418,7 @@ def _given(options: Any) -> dict[str, Any]:
 
 def _absolute(data: str) -> str:
     """A file's or folder's absolute path; a dataset's name as it is."""
-    from ncvqvae.data.splits import is_path
+    from ncvqvae.data.load import is_path
 
     return str(Path(data).resolve()) if Path(data).exists() and is_path(data) else data
 

@@ -188,7 +188,7 @@ class Config:
     """Self-supervised loss of stage 1; none is the naive VQVAE."""
     augmentation: Augmentation = "gauss"
     """Augmentation set of the second view; auto: warp or slice, whichever leaves training series easier to classify, or
-    gauss for fewer than 32 of them (:mod:`ncvqvae.views`)."""
+    gauss for fewer than 32 of them (:mod:`ncvqvae.training.auto`)."""
     seed: int = 0
     """Seed of everything drawn at random."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)

@@ -36,22 +36,22 @@ from ncvqvae.data import (
 )
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
-from ncvqvae.generation import CHUNK, SeriesGenerator
+from ncvqvae.generation.generator import CHUNK, SeriesGenerator
+from ncvqvae.generation.residuals import Residuals, n_kept
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
-from ncvqvae.hub import local_folder, upload
 from ncvqvae.labels import check_storable, count_classes, labels_from_state
-from ncvqvae.notebook import NotebookProgress, in_notebook
 from ncvqvae.prior.decoding import draw_tokens
+from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_temperature
 from ncvqvae.prior.prior import Prior, linear_rank
-from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_temperature
-from ncvqvae.tokenizer.residuals import Residuals, n_kept
+from ncvqvae.storage.hub import local_folder, upload
+from ncvqvae.storage.weights import check_weights, load_stage, load_weights, save_stage, write_weights
+from ncvqvae.tokenizer.objective import TokenizerObjective, warped_share
 from ncvqvae.tokenizer.tokenizer import Tokenizer, codebook_size, observed_error, reconstruction_error
-from ncvqvae.tokenizer.training import TokenizerObjective, warped_share
-from ncvqvae.views import choose_augmentation
-from ncvqvae.weights import check_weights, load_stage, load_weights, save_stage, write_weights
+from ncvqvae.training.auto import choose_augmentation
+from ncvqvae.training.notebook import NotebookProgress, in_notebook
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
-    from ncvqvae.training import Plan
+    from ncvqvae.training.loop import Plan
 
 FORMAT = 1
 """Version of the files that :meth:`NCVQVAE.save_pretrained` writes."""
@@ -154,7 +154,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
-        from ncvqvae.training import train
+        from ncvqvae.training.loop import train
 
         self._prepare(X, y)
         report = NotebookProgress() if report is None and in_notebook() else report
@@ -274,7 +274,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return self.length_counts_ is not None
 
     def _stage1(self, scaled: ScaledSeries, y: Any) -> _StageParts:
-        from ncvqvae.training import Plan
+        from ncvqvae.training.loop import Plan
 
         config = self.config_
         with _seeded(config.seed, 1):
@@ -295,7 +295,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)
 
     def _stage2(self, scaled: ScaledSeries, y: Any) -> _StageParts:
-        from ncvqvae.training import Plan
+        from ncvqvae.training.loop import Plan
 
         config = self.config_
         with _seeded(config.seed, 2):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from ncvqvae.bench.runs import Run
+from ncvqvae.bench.job import Run
 from ncvqvae.bench.suites import Suite
 from ncvqvae.config import to_dict
 

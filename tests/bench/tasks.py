@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import yaml
 
-from ncvqvae.bench import runs
-from ncvqvae.bench.runs import Outcome, Run
+from ncvqvae.bench import job
+from ncvqvae.bench.job import Outcome, Run
 from ncvqvae.config import to_dict
 
 TINY = {
@@ -32,16 +32,16 @@ TINY = {
 def tiny(run: Run) -> Outcome:
     """The real run, but the networks behind FID and CAS learn for one step, and nothing is drawn."""
     with (
-        patch("ncvqvae.evaluation.features.FCNTraining.n_steps", lambda *_: 1),
-        patch("ncvqvae.report.figures.save_figures"),
+        patch("ncvqvae.evaluation.fcn.FCNTraining.n_steps", lambda *_: 1),
+        patch("ncvqvae.report.pictures.save_figures"),
         patch("ncvqvae.report.page.write_report"),
     ):
-        return runs.carry_out(run)
+        return job.carry_out(run)
 
 
 def tiny_until_stage2(run: Run) -> Outcome:
     """The same, but the second seed stops in the middle of stage 2 and waits there."""
-    report = runs.Pulse.__call__
+    report = job.Pulse.__call__
 
     def wait_in_stage2(pulse: Any, phase: str, step: int, n_steps: int, terms: dict[str, float]) -> None:
         report(pulse, phase, step, n_steps, terms)
@@ -49,14 +49,14 @@ def tiny_until_stage2(run: Run) -> Outcome:
             (Path(run.out) / "pid").write_text(str(os.getpid()))
             time.sleep(600)
 
-    with patch.object(runs.Pulse, "__call__", wait_in_stage2):
+    with patch.object(job.Pulse, "__call__", wait_in_stage2):
         return tiny(run)
 
 
 def traces(run: Run) -> Outcome:
     """Only what a run leaves on disk, and a line in a log; models named raises and dies do as they say."""
-    with patch.multiple(runs, _train=_leave_config, _evaluate=_leave_metrics):
-        return runs.carry_out(run)
+    with patch.multiple(job, _train=_leave_config, _evaluate=_leave_metrics):
+        return job.carry_out(run)
 
 
 def _leave_config(run: Run, pulse: Any) -> None:

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from tests.bench import tasks
 
-from ncvqvae.bench.bench import check_outcome, run_bench
+from ncvqvae.bench.driver import check_outcome, run_bench
+from ncvqvae.bench.job import Outcome, held, is_finished
 from ncvqvae.bench.local import LocalBackend
-from ncvqvae.bench.rows import collect_rows
-from ncvqvae.bench.runs import Outcome, held, is_finished
 from ncvqvae.bench.schedule import Estimate, Schedule
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
+from ncvqvae.study.rows import collect_rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,7 +155,7 @@ def test_killed_and_started_again_ends_in_the_same_rows(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     broken.mkdir()
     driver = (
-        "from ncvqvae.bench.bench import run_bench; from ncvqvae.bench.local import LocalBackend;"
+        "from ncvqvae.bench.driver import run_bench; from ncvqvae.bench.local import LocalBackend;"
         "from ncvqvae.bench.suites import load_suite; from pathlib import Path; import sys;"
         "suite, out = sys.argv[1:];"
         "run_bench(load_suite(suite).runs(out), LocalBackend(Path(out, 'log'), workers=1,"

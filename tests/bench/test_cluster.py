@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ncvqvae.bench.bench import run_bench
-from ncvqvae.bench.runs import Outcome, Run
+from ncvqvae.bench.driver import run_bench
+from ncvqvae.bench.job import Outcome, Run
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import pairwise_distances
 from tests.references import fidelity as reference
 
-from ncvqvae.data.checks import check_labels
+from ncvqvae.data.validate import check_labels
 from ncvqvae.evaluation.diversity import (
     authentic_share,
     copied_share,

@@ -7,7 +7,7 @@ import pytest
 
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation import protocol
-from ncvqvae.evaluation.features import FCN, FCNTraining, extract, train_fcn
+from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract, train_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
 from ncvqvae.evaluation.protocol import Extent, GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
 from ncvqvae.evaluation.utility import classification_accuracy_score

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ncvqvae.evaluation.diversity import copied_share
-from ncvqvae.evaluation.features import Features, extract, load_fcn
+from ncvqvae.evaluation.fcn import Features, extract, load_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
 
 from .conftest import UCR, load_ucr

@@ -28,13 +28,13 @@ from tests.faults.processes import TINY
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.bench.suites import load_suite
-from ncvqvae.checkpoints import WholeFileIO
+from ncvqvae.commands.evaluate import read_metrics
+from ncvqvae.commands.run_folder import open_run
 from ncvqvae.config import load_config
 from ncvqvae.data import TableOptions, read_series, write_series
-from ncvqvae.evaluation.features import FCN, load_fcn, save_fcn
-from ncvqvae.run import open_run
-from ncvqvae.run_evaluation import read_metrics
-from ncvqvae.weights import load_stage
+from ncvqvae.evaluation.fcn import FCN, load_fcn, save_fcn
+from ncvqvae.storage.weights import load_stage
+from ncvqvae.training.checkpoints import WholeFileIO
 
 MAX_BYTES, MAX_SECONDS = 1_000_000_000, 20
 
@@ -181,7 +181,7 @@ def _write_series_files(folder: Path, X: np.ndarray, y: np.ndarray) -> None:
 
 
 def _keep_checkpoints(model: NCVQVAE, X: np.ndarray, y: np.ndarray, checkpoints: Path) -> None:
-    from ncvqvae.training import train
+    from ncvqvae.training.loop import train
 
     before, train.__kwdefaults__["checkpoint_seconds"] = train.__kwdefaults__["checkpoint_seconds"], 0.0
     try:

@@ -18,12 +18,12 @@ import torch
 import yaml
 from safetensors import safe_open
 
-from ncvqvae.checkpoints import WholeFileIO
 from ncvqvae.data import read_series
+from ncvqvae.training.checkpoints import WholeFileIO
 
 # Checkpoints every half second instead of every minute, so that short trainings have some.
 PROGRAM = (
-    "import sys, ncvqvae.cli, ncvqvae.training as t; t.train.__kwdefaults__['checkpoint_seconds'] = 0.5; "
+    "import sys, ncvqvae.cli, ncvqvae.training.loop as t; t.train.__kwdefaults__['checkpoint_seconds'] = 0.5; "
     "ncvqvae.cli.main(sys.argv[1:])"
 )
 TINY = {

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ncvqvae.config import PriorConfig, Stage2Config
-from ncvqvae.prior import training
+from ncvqvae.prior import objective as objective_module
 from ncvqvae.prior.masking import random_masks
+from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_loss, token_temperature
 from ncvqvae.prior.prior import Prior
-from ncvqvae.prior.training import PriorObjective, masked_token_loss, token_loss, token_temperature
 
 B, N, K = 6, 10, 8
 
@@ -44,7 +44,7 @@ def cross_entropy_by_hand(logits: Tensor, tokens: Tensor, counted: Tensor) -> fl
 def test_loss_on_masked_or_on_all_tokens_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, classes = batch()
     masks = random_masks(B, N, generator=torch.Generator().manual_seed(2))
-    monkeypatch.setattr(training, "random_masks", lambda *_: masks)
+    monkeypatch.setattr(objective_module, "random_masks", lambda *_: masks)
     values = {}
     for loss_on, counted in (("masked", masks), ("all", torch.ones_like(masks))):
         module = objective(loss_on=loss_on, class_drop=0.0)
@@ -72,7 +72,7 @@ def test_masked_tokens_are_hidden_from_the_network(monkeypatch: pytest.MonkeyPat
     tokens, classes = batch()
     masks = torch.zeros(B, N, dtype=torch.bool)
     masks[:, ::2] = True
-    monkeypatch.setattr(training, "random_masks", lambda *_: masks)
+    monkeypatch.setattr(objective_module, "random_masks", lambda *_: masks)
     module = objective(class_drop=0.0)
     seen = []
     module.prior.register_forward_pre_hook(lambda _, given: seen.append(given))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ncvqvae.errors import InputError
-from ncvqvae.report.names import generated_keys, number_text, real_value, value_text
+from ncvqvae.evaluation.metrics import generated_keys, number_text, real_value, value_text
 from ncvqvae.report.page import write_comparison, write_report
 
 from .contents import METRICS, NAUGHTY, full_content, minimal_content

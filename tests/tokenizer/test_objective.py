@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ncvqvae.config import Stage1Config, TokenizerConfig
+from ncvqvae.tokenizer.objective import CollapseWarning, TokenizerObjective, warped_share
 from ncvqvae.tokenizer.ssl import pool
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
-from ncvqvae.tokenizer.training import CollapseWarning, TokenizerObjective, warped_share
 
 CONFIG = Stage1Config(projector_width=16)
 

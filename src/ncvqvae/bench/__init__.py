@@ -1,1 +1,1 @@
-"""The study's whole matrix: suites of runs, on one machine or many, and the tables and figures over them."""
+"""The study's whole matrix: suites of runs, on one machine or many."""

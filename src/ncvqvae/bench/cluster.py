@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from ncvqvae.bench.runs import Outcome, Run, carry_out, failed
+from ncvqvae.bench.job import Outcome, Run, carry_out, failed
 from ncvqvae.errors import InputError
 
 

@@ -11,9 +11,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ncvqvae.bench.runs import Outcome, Run, failed
+from ncvqvae.bench.job import Outcome, Run, failed
 
-CARRY_OUT = "ncvqvae.bench.runs:carry_out"
+CARRY_OUT = "ncvqvae.bench.job:carry_out"
 
 
 class LocalBackend:

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ncvqvae.bench.runs import Run
+from ncvqvae.bench.job import Run
 from ncvqvae.config import Config, load_config, parse_yaml, read_yaml, suggestion, to_dict
 from ncvqvae.errors import InputError
 
@@ -46,7 +46,7 @@ class Suite:
     """What a bench runs: every model on every dataset with every seed."""
 
     datasets: dict[str, dict[str, Any]]
-    """By name: the fields of :class:`ncvqvae.run.DataSource`."""
+    """By name: the fields of :class:`ncvqvae.commands.run_folder.DataSource`."""
     models: dict[str, ModelEntry]
     seeds: list[int]
 
@@ -175,7 +175,7 @@ def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]
         if "data" not in source:
             raise InputError(f"dataset {entry!r} has no key data: the name of a dataset, or a file")
         if len(source) > 1:
-            from ncvqvae.run import DataSource
+            from ncvqvae.commands.run_folder import DataSource
 
             names = [f.name for f in fields(DataSource)]
             for key in source:

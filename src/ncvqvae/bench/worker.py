@@ -11,7 +11,7 @@ import sys
 import threading
 from dataclasses import asdict
 
-from ncvqvae.bench.runs import Run
+from ncvqvae.bench.job import Run
 
 
 def main(task: str) -> None:

@@ -1,9 +1,7 @@
 """Data in and out: datasets by name, files of users, checks, scaling. Knows nothing of the model."""
 
-from ncvqvae.data.checks import case_chunks, check_labels, check_pair, check_series
-from ncvqvae.data.columns import TableOptions
-from ncvqvae.data.forms import TableForm
-from ncvqvae.data.masks import (
+from ncvqvae.data.load import Splits, load_dataset, load_form, load_splits
+from ncvqvae.data.missing import (
     ScaledSeries,
     are_unequal,
     beyond,
@@ -15,10 +13,12 @@ from ncvqvae.data.masks import (
     lengths_to_state,
     series_lengths,
 )
+from ncvqvae.data.read.files import Series, read_series
+from ncvqvae.data.read.table import TableOptions
 from ncvqvae.data.scaling import GlobalScaler
-from ncvqvae.data.splits import Splits, load_dataset, load_form, load_splits
-from ncvqvae.data.tables import Series, read_series
-from ncvqvae.data.writers import SeriesWriter, write_series
+from ncvqvae.data.validate import case_chunks, check_labels, check_pair, check_series
+from ncvqvae.data.write.table_form import TableForm
+from ncvqvae.data.write.writer import SeriesWriter, write_series
 
 __all__ = [
     "GlobalScaler",

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.comparison import (
+from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract
+from ncvqvae.evaluation.feature_metrics import (
     FeatureSets,
     coverage_figures,
     fidelity_figures,
     inception_figures,
     two_sample_figures,
 )
-from ncvqvae.evaluation.extractors import catch22, minirocket
-from ncvqvae.evaluation.features import FCN, FCNTraining, extract
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
+from ncvqvae.evaluation.rocket import catch22, minirocket
 from ncvqvae.evaluation.structure import structure_differences
 from ncvqvae.evaluation.utility import classification_accuracy_score, rocket_accuracy
 from ncvqvae.labels import class_index, sorted_classes

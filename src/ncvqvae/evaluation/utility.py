@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ncvqvae.evaluation.extractors import CHUNK, at_least_9_steps, kept_threads
-from ncvqvae.evaluation.features import FCN, FCNTraining, cached_fcn, extract
+from ncvqvae.evaluation.fcn import FCN, FCNTraining, cached_fcn, extract
 from ncvqvae.evaluation.resampling import subsample
+from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, kept_threads
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

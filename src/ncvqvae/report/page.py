@@ -10,10 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ncvqvae.errors import InputError
-from ncvqvae.files import replaced
-from ncvqvae.report.comparison import by_data, comparison_payload, run_titles
-from ncvqvae.report.content import ReportContent
-from ncvqvae.report.names import (
+from ncvqvae.evaluation.metrics import (
     figure_of,
     grouped_keys,
     interval_text,
@@ -23,7 +20,10 @@ from ncvqvae.report.names import (
     title_of,
     value_text,
 )
-from ncvqvae.report.payload import MAX_CLASSES, report_payload
+from ncvqvae.files import replaced
+from ncvqvae.report.comparison_data import by_data, comparison_payload, run_titles
+from ncvqvae.report.content import ReportContent
+from ncvqvae.report.page_data import MAX_CLASSES, report_payload
 from ncvqvae.report.style import DARK, LIGHT
 from ncvqvae.report.verdict import judge
 

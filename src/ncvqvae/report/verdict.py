@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from ncvqvae.evaluation.diversity import copied_share, mean_pairwise_distance
+from ncvqvae.evaluation.metrics import number_text
 from ncvqvae.report.content import ReportContent, Sample, label_text
-from ncvqvae.report.names import number_text
 from ncvqvae.report.projections import choose, choose_per_class
 
 COLLAPSED_BELOW = 0.5

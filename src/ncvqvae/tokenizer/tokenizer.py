@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.config import TokenizerConfig
-from ncvqvae.tokenizer.autoencoder import Decoder, Encoder, grid_width, n_halvings
+from ncvqvae.generation.residuals import Residuals
+from ncvqvae.tokenizer.encoder import Decoder, Encoder, grid_width, n_halvings
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
-from ncvqvae.tokenizer.residuals import Residuals
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
 

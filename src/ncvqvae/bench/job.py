@@ -1,0 +1,276 @@
+"""One run of a bench: train, evaluate, leave an ordinary run folder; every step can be killed and repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
+from ncvqvae.errors import InputError
+from ncvqvae.files import replaced
+
+PHASES = ("stage1", "stage2", "evaluation")
+NOTES = ".bench"
+"""Folder inside the bench's folder with the runs' locks and their progress."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A (dataset, model, seed) of a suite, as plain values: it travels to other processes and machines."""
+
+    out: str
+    """The bench's folder."""
+    dataset: str
+    """Name of the dataset."""
+    source: dict[str, Any]
+    """Where the data is: the fields of :class:`ncvqvae.commands.run_folder.DataSource`."""
+    model: str
+    """Name of the model in the suite."""
+    preset: str
+    """Recipe that the settings start from."""
+    settings: dict[str, Any]
+    """Settings by dotted name."""
+    seed: int
+    """Seed of everything drawn at random."""
+    reuse: str | None = None
+    """Model whose trained stages are taken over."""
+    reused_stages: list[str] = field(default_factory=list)
+    """Which of them: those whose settings are the same."""
+    fcn: str | None = None
+    """File of the FCN behind FID and IS; None for one that is trained on the train split."""
+    cas: bool = True
+    """Whether FCNs are trained for CAS."""
+
+    @property
+    def key(self) -> str:
+        """Name of the run, and its folder inside the bench's."""
+        return f"{self.dataset}/{self.model}/{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.out) / self.key
+
+    @property
+    def reused_key(self) -> str | None:
+        """Key of the run whose stages are taken over."""
+        return None if self.reuse is None else f"{self.dataset}/{self.reuse}/{self.seed}"
+
+    def note(self, suffix: str) -> Path:
+        """Path of a file about the run that does not belong into its folder."""
+        return Path(self.out) / NOTES / f"{self.key}{suffix}"
+
+    def config(self) -> Config:
+        """The complete settings."""
+        return load_config(self.preset, settings={**self.settings, "seed": self.seed})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt at a run ended; ``busy``: another process has it in hand."""
+
+    key: str
+    state: Literal["done", "failed", "busy"]
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def carry_out(run: Run) -> Outcome:
+    """Do what is missing of ``run``; never raises for a run that fails, but says so (also in ``failed.txt``)."""
+    start = time.monotonic()
+    with held(run.note(".lock")) as mine:
+        if not mine:
+            return Outcome(run.key, "busy")
+        (run.folder / "failed.txt").unlink(missing_ok=True)
+        pulse = Pulse(run)
+        try:
+            if not is_finished(run):
+                _check_weights(run)
+                pulse.begin()
+                _train(run, pulse)
+                _evaluate(run, pulse)
+        except InputError as error:
+            return failed(run, str(error))
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            return failed(run, reason, traceback.format_exc())
+        finally:
+            pulse.path.unlink(missing_ok=True)
+    return Outcome(run.key, "done", seconds=time.monotonic() - start)
+
+
+def _check_weights(run: Run) -> None:
+    """Say before the training that the evaluation would fail."""
+    if run.fcn is not None and not Path(run.fcn).is_file():
+        raise InputError(f"no FCN weights for {run.dataset}: {run.fcn} is missing; add it, or leave out --fcn-dir")
+
+
+def failed(run: Run, reason: str, details: str = "") -> Outcome:
+    """Note the failure in the run's folder."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with replaced(run.folder / "failed.txt") as temporary:
+        temporary.write_text(f"{reason}\n\n{details}".strip() + "\n", encoding="utf-8")
+    return Outcome(run.key, "failed", reason)
+
+
+def is_finished(run: Run) -> bool:
+    """Whether the run is trained and evaluated, with CAS if ``run`` wants it.
+
+    Raises:
+        InputError: if the folder holds a model with other settings.
+    """
+    path = run.folder / "config.yaml"
+    if not path.is_file():
+        return False
+    held_config = from_dict(Config, read_yaml(path)["model"])
+    different = sorted(_different(to_dict(held_config), to_dict(run.config())))
+    if different:
+        raise InputError(f"{run.folder} holds a run with another {different[0]}; choose another --out for this suite")
+    facts = read_facts(run.folder)
+    evaluated = (run.folder / "metrics.json").is_file() and "evaluation" in facts.get("seconds", {})
+    return evaluated and (facts.get("cas", True) or not run.cas)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
+    path = folder / "bench.yaml"
+    return read_yaml(path) if path.is_file() else {}
+
+
+def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    import yaml
+
+    with replaced(folder / "bench.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
+
+
+def _train(run: Run, pulse: Pulse) -> None:
+    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.model import NCVQVAE
+
+    if not (run.folder / "config.yaml").is_file():
+        if run.reused_stages:
+            _take_over(run)
+        model = NCVQVAE(run.preset, seed=run.seed, settings=run.settings)
+        fit_run(DataSource(**run.source), model, run.folder, resume=True, report=pulse, logger="none")
+    if not read_facts(run.folder):
+        path = run.folder / "config.yaml"
+        seconds = read_yaml(path)["seconds"]
+        own = {stage: 0.0 if stage in run.reused_stages else value for stage, value in seconds.items()}
+        fcn = "given" if run.fcn else "own"
+        facts = {"commit": commit(), "version": metadata.version("ncvqvae"), "fcn": fcn, "reuse": run.reuse}
+        _write_facts(run.folder, {**facts, "seconds": own})
+
+
+def _take_over(run: Run) -> None:
+    """Put the trained stages of another run where ``fit_run`` looks for finished stages of an interrupted one."""
+    import pandas as pd
+
+    from ncvqvae.model import NCVQVAE
+    from ncvqvae.storage.weights import save_stage
+    from ncvqvae.training.loop import Trained
+
+    other = Path(run.out) / str(run.reused_key)
+    model = NCVQVAE.from_pretrained(other)
+    model.tokenizer_.residuals = None  # no part of stage 1: ``fit`` finds them again
+    history = pd.read_csv(other / "history.csv", float_precision="round_trip").to_dict("records")
+    networks = {"stage1": model.tokenizer_, "stage2": model.prior_}
+    (run.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    for stage in run.reused_stages:
+        rows = [
+            {str(name): value for name, value in row.items() if value == value}  # nan: a term of the other stage
+            for row in history
+            if row["stage"] == stage
+        ]
+        path = run.folder / "checkpoints" / f"{stage}.safetensors"
+        save_stage(path, networks[stage], Trained(rows, model.seconds_[stage]))
+
+
+def _evaluate(run: Run, pulse: Pulse) -> None:
+    from ncvqvae.commands.evaluate import evaluate_run
+    from ncvqvae.evaluation.protocol import Extent
+
+    pulse("evaluation", 0, 1, {})
+    start = time.monotonic()
+    evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"), extent=Extent(cas=run.cas))
+    facts = read_facts(run.folder)
+    facts["seconds"]["evaluation"] = time.monotonic() - start
+    facts["cas"] = run.cas
+    _write_facts(run.folder, facts)
+
+
+class Pulse:
+    """Keeps a file that says how far a run is, for whoever watches; an instance is the ``report`` of ``fit``."""
+
+    def __init__(self, run: Run, every_seconds: float = 1.0) -> None:
+        self.path, self.every_seconds = run.note(".json"), every_seconds
+        self.phase, self.first_step, self.since, self.written = "", 0, 0.0, 0.0
+
+    def __call__(self, phase: str, step: int, n_steps: int, terms: dict[str, float]) -> None:
+        """Note phase, share done, and the seconds that the whole phase takes at the measured time per step."""
+        now = time.monotonic()
+        if phase != self.phase:
+            self.phase, self.first_step, self.since, self.written = phase, step, now, 0.0
+        if now - self.written < self.every_seconds:
+            return
+        self.written = now
+        steps = step - self.first_step
+        expected = (now - self.since) / steps * n_steps if steps else None
+        self._write(phase, step / n_steps, expected)
+
+    def begin(self) -> None:
+        """Note that the run has begun; its first step may be that of an interrupted training."""
+        self._write(PHASES[0], 0.0, None)
+
+    def _write(self, phase: str, share: float, expected: float | None) -> None:
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({"phase": phase, "share": share, "expected": expected}))
+        os.replace(temporary, self.path)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path``, or yield False if another process does; the system lets go when a process dies."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+@cache
+def commit() -> str | None:
+    """Commit of the checkout that this package runs from, with ``-dirty`` if its source was changed; else None."""
+    package = Path(__file__).parents[1]
+    if not (package.parents[1] / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", package, *arguments], capture_output=True, text=True).stdout.strip()
+
+    name = git("rev-parse", "--short", "HEAD")
+    return name + "-dirty" * bool(git("status", "--porcelain", "--", ".")) if name else None
+
+
+def _different(a: Any, b: Any, where: str = "") -> Iterator[str]:
+    """Dotted names under which two nested mappings of the same form differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in a:
+            yield from _different(a[key], b[key], f"{where}.{key}" if where else str(key))
+    elif a != b:
+        yield where

@@ -1,0 +1,274 @@
+"""Evaluate a run's folder, or series that any model made: figures, pictures and report, whole or not there."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ncvqvae.commands.run_folder import DataSource, claimed, open_run
+from ncvqvae.data import Splits, read_series
+from ncvqvae.errors import InputError
+from ncvqvae.evaluation.protocol import STANDARD, Extent, n_unconditional
+from ncvqvae.files import remove_leftovers, replaced
+from ncvqvae.model import NCVQVAE
+
+if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
+    from ncvqvae.commands.score import Scores
+    from ncvqvae.report.content import ReportContent
+
+
+@dataclass
+class Evaluated:
+    """What ``evaluate`` leaves: figures by name, the verdict's headline, and the files they are in."""
+
+    name: str
+    metrics: dict[str, float]
+    verdict: str
+    files: dict[str, Path]
+
+
+def evaluate_run(
+    folder: str | Path,
+    *,
+    fcn: str | Path | None = None,
+    samples: str | Path | None = None,
+    seed: int | None = None,
+    data_dir: str | Path | None = None,
+    extent: Extent = STANDARD,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Evaluated:
+    """Score a finished run, and write ``metrics.json``, ``figures/`` and ``report.html`` into its folder.
+
+    Args:
+        fcn: published FCN weights for FID, IS and KID; by default an FCN is trained on the train split and cached.
+        samples: score the series of this file instead; the files are then called ``metrics-<name>.json`` and so on.
+        seed: seed of samples and classifiers; the run's own if not given.
+        data_dir: folder of the dataset, if it has moved.
+        extent: how much is computed.
+        progress: hears of each step before it begins.
+    """
+    from ncvqvae.commands.score import score_model
+
+    folder = Path(folder)
+    model, source = open_run(folder)
+    if data_dir is not None:
+        source.data_dir = str(data_dir)
+    seed = model.config_.seed if seed is None else seed
+    with claimed(folder):
+        remove_leftovers(folder)
+        splits = source.load(model.config_.seed)
+        if samples is not None:
+            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
+        scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
+        progress("report")
+        return _write_evaluation(folder, report_content(folder, model, splits, scores))
+
+
+def evaluate_series(
+    source: DataSource,
+    samples: str | Path,
+    out: str | Path,
+    *,
+    fcn: str | Path | None = None,
+    seed: int = 0,
+    extent: Extent = STANDARD,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Evaluated:
+    """Score series that any model made of ``source``'s train split; the files are those of :func:`evaluate_run`.
+
+    Args:
+        samples: file with series in the units of the data, labelled if they have a class.
+        out: folder for ``metrics.json``, ``figures/`` and ``report.html``; an earlier evaluation in it is replaced.
+        seed: seed of classifiers and random parts, and of the cases kept aside where ``source`` has no TEST half.
+    """
+    out = Path(out)
+    if (out / "config.yaml").is_file():
+        raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
+    splits = source.load(seed)
+    with claimed(out):
+        remove_leftovers(out)
+        return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
+
+
+def _evaluate_file(
+    folder: Path,
+    samples: str | Path,
+    splits: Splits,
+    suffix: str,
+    fcn: str | Path | None,
+    seed: int,
+    extent: Extent,
+    progress: Callable[[str], None],
+) -> Evaluated:
+    from ncvqvae.commands.score import score_series
+
+    given = read_series(samples)
+    labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
+    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, extent=extent, progress=progress)
+    progress("report")
+    facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
+    return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
+
+
+def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") -> Evaluated:
+    from ncvqvae.report.page import write_report
+    from ncvqvae.report.pictures import save_figures
+    from ncvqvae.report.verdict import judge
+
+    files = {
+        "figures": folder / f"metrics{suffix}.json",
+        "pictures": folder / f"figures{suffix}",
+        "report": folder / f"report{suffix}.html",
+    }
+    write_metrics(files["figures"], dict(content.metrics))
+    save_figures(content, files["pictures"])
+    write_report(content, files["report"])
+    return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
+
+
+def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Labels of a file as the data has them: the text `1` and the number 1 are one class."""
+    if set(y.tolist()) <= set(known.tolist()):
+        return y
+    as_text = {str(label): label for label in set(known.tolist())}
+    return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
+
+
+def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
+    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's figures.
+
+    Figures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
+
+    Raises:
+        InputError: if a run has not been evaluated.
+    """
+    import pandas as pd
+
+    from ncvqvae.commands.score import Scores
+    from ncvqvae.report.model_pictures import save_model_figures
+    from ncvqvae.report.page import write_comparison
+    from ncvqvae.study.pictures import run_curves, save_figures
+    from ncvqvae.study.rows import chapter_model
+
+    contents, rows, curves = [], [], []
+    for folder in map(Path, folders):
+        model, source = open_run(folder)
+        path = folder / "metrics.json"
+        if not path.is_file():
+            raise InputError(f"{folder} has no figures yet; first run: ncvqvae evaluate {folder}")
+        splits = source.load(model.config_.seed)
+        n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
+        labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
+        scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
+        content = report_content(folder, model, splits, scores)
+        contents.append(content)
+        config = model.config_
+        name = chapter_model(config.ssl, config.augmentation)
+        identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
+        rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
+        curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
+    write_comparison(contents, out)
+    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
+    save_model_figures(contents, pictures)
+    if len({row["preset"] for row in rows}) == 1:
+        save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
+
+
+def draw_figures(folder: str | Path) -> list[Path]:
+    """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
+    from ncvqvae.commands.score import Scores
+    from ncvqvae.report.pictures import save_figures
+
+    folder = Path(folder)
+    model, source = open_run(folder)
+    splits = source.load(model.config_.seed)
+    n = 400
+    scores = Scores(
+        metrics={},
+        unconditional=model.sample(n, unconditional=True).X,
+        labelled=model.sample(n) if splits.y_train is not None else None,
+    )
+    content = report_content(folder, model, splits, scores)
+    # the planes of latents take longer than all the rest; evaluate draws them
+    only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
+    return save_figures(only_series, folder / "figures")
+
+
+def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
+    """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
+    import pandas as pd
+
+    facts = {
+        "self-supervised loss": model.config_.ssl,
+        "augmentation": model.config_.augmentation,
+        "preset": model.preset,
+        "seed": str(model.config_.seed),
+        "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
+    }
+    content = series_content(splits, scores, facts)
+    history = pd.read_csv(folder / "history.csv").to_dict("records")
+    assert content.generated is not None
+    made = content.generated.X
+    steps = model.decoding_steps(256)
+    return replace(
+        content,
+        history=[{str(key): value for key, value in row.items() if value == value} for row in history],
+        X_test_reconstructed=model.reconstruct(splits.X_test).reshape(splits.X_test.shape),
+        X_generated_reconstructed=model.reconstruct(made).reshape(made.shape),
+        Z_train=model.transform(splits.X_train),
+        Z_test=model.transform(splits.X_test),
+        Z_generated=model.transform(made),
+        tokens_train=model.encode(splits.X_train),
+        tokens_test=model.encode(splits.X_test),
+        tokens_generated=model.encode(made),
+        codebook=model.tokenizer_.codebook.numpy(),
+        selected_probabilities=steps.probabilities,
+        decoding_entropies=steps.entropies,
+    )
+
+
+def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
+    """The part of the report that needs no model: figures and series."""
+    from ncvqvae.report.content import ReportContent
+
+    shape = splits.X_train.shape[1:]
+    n_channels, length = shape
+    return ReportContent(
+        name=splits.name,
+        facts={
+            **facts,
+            "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
+            "length": f"{length}, {n_channels} channel(s)",
+        },
+        metrics=scores.metrics,
+        copied_per_class=scores.copied_per_class,
+        X_train=splits.X_train,
+        y_train=splits.y_train,
+        X_test=splits.X_test,
+        y_test=splits.y_test,
+        X_labelled=None if scores.labelled is None else scores.labelled.X.reshape(-1, *shape),
+        y_labelled=None if scores.labelled is None else scores.labelled.y,
+        X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
+    )
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """What :func:`write_metrics` wrote."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): float(value) for name, value in values.items()}
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(f"{path} is damaged; evaluate the run again") from None
+
+
+def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    """A flat object of figures as JSON; what could not be computed is left out."""
+    known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,266 @@
+"""Every figure of a trained model: what is asked of the model, and what of the series that it makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
+from ncvqvae.errors import InputError
+from ncvqvae.evaluation.diversity import copied_share, nearest_distances, repeated_share
+from ncvqvae.evaluation.fcn import FCN, cached_fcn, load_fcn
+from ncvqvae.evaluation.memorisation import Memorisation, memorisation
+from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
+from ncvqvae.evaluation.protocol import (
+    STANDARD,
+    Extent,
+    GeneratedData,
+    RealData,
+    cas_labels,
+    evaluate_samples,
+    n_unconditional,
+)
+from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.labels import class_index, sorted_classes
+from ncvqvae.model import NCVQVAE, Samples, joined
+
+
+@dataclass
+class Scores:
+    """Figures of generated series, and what stands behind them.
+
+    Attributes:
+        metrics: figures by name, the keys of ``metrics.json``.
+        unconditional: series generated without a class, in their own units; None if all were given labelled.
+        labelled: series generated label-first, in their own units.
+        copied_per_class: label → share of copied series.
+        memorisation: distances to train, copies and spread per class, of the label-first series if there are any.
+    """
+
+    metrics: dict[str, float]
+    unconditional: np.ndarray | None
+    labelled: Samples | None
+    copied_per_class: dict[Hashable, float] = field(default_factory=dict)
+    memorisation: Memorisation | None = None
+
+
+def cache_dir() -> Path:
+    """Where trained FCNs are kept: NCVQVAE_CACHE_DIR, or the user's cache folder."""
+    return Path(os.environ.get("NCVQVAE_CACHE_DIR") or Path.home() / ".cache" / "ncvqvae")
+
+
+def feature_extractor(splits: Splits, scaled_train: np.ndarray, path: str | Path | None, seed: int) -> FCN:
+    """The FCN behind FID and IS: published weights from ``path``, or one trained on the train split and cached."""
+    y = splits.y_train if splits.y_train is not None else np.zeros(len(scaled_train), int)
+    classes = sorted_classes(y)
+    if path is not None:
+        n_classes = len(classes) if splits.y_train is not None else None
+        return load_fcn(path, n_channels=scaled_train.shape[1], n_classes=n_classes)
+    return cached_fcn(scaled_train, class_index(y, classes), len(classes), seed, cache_dir())
+
+
+class MaskedScale:
+    """Series as the figures take them: scaled, gaps filled in, NaN behind the end of a shorter series.
+
+    Filling in smooths. So that real and generated series are smoothed alike, each generated one first gets the gaps of
+    a real one, drawn from the train split.
+
+    Args:
+        scaler: fitted on the train split.
+        X_train: the real train split; its channels and length are those of all series.
+        seed: draws whose gaps a generated series gets.
+    """
+
+    def __init__(self, scaler: GlobalScaler, X_train: np.ndarray, seed: int) -> None:
+        self.scaler, self.X_train, self.seed = scaler, X_train, seed
+        self.unequal, self.missing = are_unequal(X_train), has_missing(X_train)
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Scaled series (n, C, L) with what they have of gaps."""
+        X = self._with_channels(X)
+        return self._scale(X, X)
+
+    def generated(self, X: np.ndarray) -> np.ndarray:
+        """Scaled generated series (n, C, L), with the gaps of real ones."""
+        X = self._with_channels(X)
+        if not self.missing:
+            return self._scale(X, X)
+        real = self.X_train[np.random.default_rng(self.seed).integers(len(self.X_train), size=len(X))]
+        gaps = np.isnan(real)
+        if self.unequal:
+            gaps &= ~beyond(series_lengths(real), X.shape[-1])
+        hidden = np.where(gaps, np.float32(np.nan), X)
+        nothing = np.isnan(hidden).all(axis=(1, 2), keepdims=True)  # a short series in a long gap
+        return self._scale(np.where(nothing, X, hidden), X)
+
+    def _scale(self, X: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        values = fill(self.scaler.transform(X)).values
+        return (
+            np.where(beyond(series_lengths(whole), X.shape[-1]), np.float32(np.nan), values) if self.unequal else values
+        )
+
+    def _with_channels(self, X: np.ndarray) -> np.ndarray:
+        return X.reshape(len(X), *self.X_train.shape[1:])
+
+
+def score_model(
+    model: NCVQVAE,
+    splits: Splits,
+    *,
+    fcn: str | Path | None = None,
+    seed: int = 0,
+    extent: Extent = STANDARD,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Scores:
+    """Every figure of a model and of the series it makes, and what stands behind them.
+
+    Args:
+        model: a fitted model.
+        splits: its data; the train split must be the one it was fitted on.
+        fcn: published FCN weights (.safetensors); by default an FCN is trained on the train split.
+        seed: seed of the samples and of the classifiers.
+        extent: how much is computed.
+        progress: hears of each step before it begins.
+    """
+    y_train = splits.y_train
+    progress("tokens and probes")
+    metrics = model_figures(model, splits)
+    progress("sampling")
+    n = n_unconditional(len(splits.X_test))
+    unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
+    first = None if y_train is None else joined(model.iter_samples(n, seed=seed + 1))
+    made = unconditional if first is None else first.X
+    decoded = {
+        name: model.reconstruct(X) for name, X in (("train", splits.X_train), ("test", splits.X_test), ("made", made))
+    }
+    metrics |= token_figures(model, splits, made, decoded)
+
+    scaled = MaskedScale(model.scaler_, splits.X_train, seed)
+    generated = GeneratedData(unconditional=scaled.generated(unconditional))
+    if first is not None and y_train is not None:
+        wanted = cas_labels(y_train)
+        for_cas = joined(model.iter_samples(len(wanted), wanted, seed=seed + 2))
+        generated = GeneratedData(
+            generated.unconditional, scaled.generated(first.X), first.y, scaled.generated(for_cas.X), for_cas.y
+        )
+    as_sampled = model.config_.sampling.residual_neighbours
+    reconstructed = model.reconstruct(splits.X_test, residual_neighbours=as_sampled, seed=seed)
+    generated = replace(generated, reconstructed=scaled.generated(reconstructed))
+    real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    progress("FCN")
+    extractor = feature_extractor(splits, real.X_train, fcn, seed)
+    metrics |= evaluate_samples(
+        real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
+    )
+
+    progress("copies")
+    # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
+    image = {name: scaled(X) for name, X in decoded.items()}  # whole series, as the tokenizer fills gaps
+    found = memorisation(
+        image["made"],
+        image["train"],
+        image["test"],
+        unconditional=image["made"] if first is None else scaled(model.reconstruct(unconditional)),
+        y_made=generated.y_labelled,
+        y_train=splits.y_train,
+        y_heldout=splits.y_test,
+        seed=seed,
+    )
+    raw = copied_share(generated.judged[0], real.X_train, real.X_test)
+    metrics |= found.figures | {
+        "copied_raw": raw.share,
+        # what the tokenizer alone makes of series that nobody copied
+        "copied_raw_real": float((nearest_distances(image["test"], real.X_train) <= raw.threshold).mean()),
+    }
+    return Scores(metrics, unconditional, first, found.copied.per_class, found)
+
+
+def score_series(
+    splits: Splits,
+    X: np.ndarray,
+    y: np.ndarray | None,
+    *,
+    fcn: str | Path | None = None,
+    seed: int = 0,
+    extent: Extent = STANDARD,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Scores:
+    """Figures of series made by any model; copies are counted against the raw series, for want of its tokenizer.
+
+    Args:
+        splits: real data; its train split is what the other model was trained on.
+        X: series (n, C, L) in the units of the data.
+        y: their labels (n,), None without.
+        fcn, seed, extent, progress: as in `score_model`.
+
+    Raises:
+        InputError: if the samples have another shape than the data, or a label it does not have.
+    """
+    if X.shape[1:] != splits.X_train.shape[1:]:
+        given, wanted = (f"{a.shape[1]} channel(s) and length {a.shape[2]}" for a in (X, splits.X_train))
+        raise InputError(f"the samples have {given}, the data {wanted}; give series of the data's own shape")
+    if splits.y_train is None:
+        y = None
+    elif y is not None:
+        known = [labels for labels in (splits.y_train, splits.y_test) if labels is not None]
+        class_index(y, sorted_classes(*known))  # refuses labels unheard of before the long work
+    scaled = MaskedScale(GlobalScaler().fit(splits.X_train), splits.X_train, seed)
+    real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    generated = GeneratedData(unconditional=scaled.generated(X))
+    if y is not None:
+        generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
+    progress("FCN")
+    extractor = feature_extractor(splits, real.X_train, fcn, seed)
+    metrics = evaluate_samples(
+        real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
+    )
+    progress("copies")
+    found = memorisation(
+        generated.judged[0],
+        real.X_train,
+        real.X_test,
+        y_made=y,
+        y_train=splits.y_train,
+        y_heldout=splits.y_test,
+        seed=seed,
+    )
+    raw = {name.replace("copied", "copied_raw"): value for name, value in found.figures.items()}
+    labelled = None if y is None else Samples(X, y)
+    return Scores(metrics | raw, None if y is not None else X, labelled, found.copied.per_class, found)
+
+
+def token_figures(
+    model: NCVQVAE, splits: Splits, made: np.ndarray, decoded: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
+
+    Repeats are looked for in the series as ``decoded`` from their tokens (``train``, ``test``, ``made``): what the
+    tokenizer leaves out would stand between a copy and its original.
+    """
+    codebook_size = len(model.tokenizer_.codebook)
+    sets = {"train": splits.X_train, "test": splits.X_test, "generated": made}
+    usage = {name: token_usage(model.encode(X), codebook_size) for name, X in sets.items()}
+    figures = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
+    tokens = {name: model.encode(X) for name, X in decoded.items()}
+    return figures | {
+        "dead_codes": float(usage["train"].dead_codes),
+        "repeated_tokens": repeated_share(tokens["made"], tokens["train"]),
+        "repeated_tokens_real": repeated_share(tokens["test"], tokens["train"]),
+    }
+
+
+def model_figures(model: NCVQVAE, splits: Splits) -> dict[str, float]:
+    """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
+    metrics = {"val_recon": model.reconstruction_loss(splits.X_test)}
+    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
+        codebook = model.tokenizer_.codebook.numpy()
+        train, test = (token_embeddings(model.encode(X), codebook) for X in (splits.X_train, splits.X_test))
+        for suffix, embedding in train.items():
+            probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
+            metrics |= {f"knn{suffix}": probes.knn, f"svm{suffix}": probes.svm}
+    metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test)
+    return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

@@ -1,0 +1,122 @@
+"""What of each series was observed. In arrays that people see NaN marks the rest; networks take values and a mask."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ncvqvae.data.scaling import GlobalScaler
+from ncvqvae.data.validate import case_chunks
+
+
+class Observed(NamedTuple):
+    """Values (n, C, L), every one finite, and where they were observed (True; same shape); None: everywhere."""
+
+    values: np.ndarray
+    mask: np.ndarray | None
+
+
+class ScaledSeries:
+    """Series as the networks take them, made batch by batch: a memory-mapped array is never copied whole.
+
+    Args:
+        X: series (n_cases, n_channels, n_timepoints), NaN where nothing was observed.
+        scaler: fitted on the train split.
+    """
+
+    def __init__(self, X: np.ndarray, scaler: GlobalScaler) -> None:
+        self.X, self.scaler = X, scaler
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: Any) -> Observed:
+        """The scaled series of a slice, or of an array of positions."""
+        return fill(self.scaler.transform(self.X[rows]))
+
+
+def fill(X: np.ndarray) -> Observed:
+    """Fill gaps linearly in time and hold the first and last value towards the ends; a channel without any is 0.
+
+    Args:
+        X: series (n, n_channels, n_timepoints), NaN where nothing was observed.
+    """
+    observed = ~np.isnan(X)
+    if observed.all():
+        return Observed(X, None)
+    time, last = np.arange(X.shape[-1]), X.shape[-1] - 1
+    left = np.maximum.accumulate(np.where(observed, time, -1), axis=-1)
+    right = np.minimum.accumulate(np.where(observed, time, last + 1)[..., ::-1], axis=-1)[..., ::-1]
+    left, right = np.where(left < 0, right, left), np.where(right > last, left, right)
+    before, after = (np.take_along_axis(X, place.clip(0, last), axis=-1) for place in (left, right))
+    weight = (time - left) / np.maximum(right - left, 1)
+    return Observed(np.nan_to_num(before + weight * (after - before)).astype(X.dtype), observed)
+
+
+def series_lengths(X: np.ndarray) -> np.ndarray:
+    """Steps up to the last observed one, (n_cases,), of series (n_cases, n_channels, n_timepoints)."""
+    lengths = [X.shape[-1] - (~np.isnan(c)).any(axis=1)[:, ::-1].argmax(axis=-1) for c in case_chunks(X)]
+    return np.concatenate(lengths)
+
+
+def has_missing(X: np.ndarray) -> bool:
+    """Tell whether anything was not observed."""
+    return any(bool(np.isnan(chunk).any()) for chunk in case_chunks(X))
+
+
+def n_constant(X: np.ndarray) -> int:
+    """How many series never change, in any channel."""
+    return sum(
+        int((~(np.fmax.reduce(c, axis=2) > np.fmin.reduce(c, axis=2))).all(axis=1).sum()) for c in case_chunks(X)
+    )
+
+
+def are_unequal(X: np.ndarray) -> bool:
+    """Tell unequal lengths from gaps: at least half of all that is missing stands behind the end of a series."""
+    missing = sum(int(np.isnan(chunk).sum()) for chunk in case_chunks(X))
+    if not missing:
+        return False
+    behind = int((X.shape[-1] - series_lengths(X)).sum()) * X.shape[1]
+    return 2 * behind >= missing
+
+
+def beyond(lengths: np.ndarray, n_timepoints: int) -> np.ndarray:
+    """True behind the end of series of these lengths (n,): (n, 1, n_timepoints)."""
+    return np.arange(n_timepoints) >= np.asarray(lengths)[:, None, None]
+
+
+def cut_or_pad(X: np.ndarray, n_timepoints: int) -> np.ndarray:
+    """Series of unequal lengths (n, n_channels, any) in an array of ``n_timepoints``; NaN behind the end."""
+    if X.shape[-1] >= n_timepoints:
+        return X[..., :n_timepoints]
+    return np.pad(X, ((0, 0), (0, 0), (0, n_timepoints - X.shape[-1])), constant_values=np.nan)
+
+
+def length_counts(X: np.ndarray, class_index: np.ndarray, n_classes: int) -> np.ndarray | None:
+    """How many series of each class have each length, (max(n_classes, 1), n_timepoints + 1); None if all have one.
+
+    Args:
+        X: series (n_cases, n_channels, n_timepoints).
+        class_index: position of each series' class (n_cases,), 0 for unlabelled series.
+    """
+    if not are_unequal(X):
+        return None
+    counts = np.zeros((max(n_classes, 1), X.shape[-1] + 1), int)
+    np.add.at(counts, (class_index, series_lengths(X)), 1)
+    return counts
+
+
+def lengths_to_state(counts: np.ndarray | None) -> list[dict[int, int]] | None:
+    """`length_counts` as plain mappings, length to number of series, one a class."""
+    return None if counts is None else [{int(k): int(row[k]) for k in row.nonzero()[0]} for row in counts]
+
+
+def lengths_from_state(state: list[dict[int, int]] | None, n_timepoints: int) -> np.ndarray | None:
+    """The inverse of `lengths_to_state`."""
+    if state is None:
+        return None
+    counts = np.zeros((len(state), n_timepoints + 1), int)
+    for row, lengths in zip(counts, state, strict=True):
+        row[list(lengths)] = list(lengths.values())
+    return counts

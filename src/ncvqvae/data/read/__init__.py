@@ -1,0 +1,1 @@
+"""Files, folders and tables of users to series and labels."""

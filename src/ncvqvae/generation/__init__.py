@@ -1,0 +1,1 @@
+"""New series from a trained tokenizer and prior."""

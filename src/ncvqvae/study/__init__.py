@@ -1,0 +1,1 @@
+"""Rows of a bench to the study's tables and pictures, with the published results beside them."""

@@ -1,0 +1,144 @@
+"""What each switch changes: pairs of models that differ in one setting, and how much of the published gain is SSL."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from ncvqvae.config import load_config
+from ncvqvae.study.rows import HIGHER_IS_BETTER, flat_settings, row_settings
+
+GENERATIVE = ("fid", "is", "cas", "cas_rocket", "fid_labelled", "is_labelled")
+METRICS = ("knn", "svm", *GENERATIVE, "copied")
+PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "prior.scale_tied_logits", "stage2.schedule_gives"}
+"""In what the published pair differs: besides SSL, how the prior reads and scores tokens, and how many it masks."""
+
+
+def single_switches(rows: pd.DataFrame) -> pd.DataFrame:
+    """Differences of all pairs of models that differ in one switch: second minus first, paired over common seeds.
+
+    One of the two has the preset's value and comes first. SSL loss and augmentation count as one switch between a naive
+    and a self-supervised model, and the naive one comes first.
+    """
+    found = []
+    settings = _settings(rows)
+    for (dataset, first), (other, second) in combinations(settings, 2):
+        if dataset != other:
+            continue
+        switches = _switches(settings[dataset, first], settings[other, second])
+        if len(switches) == 1:
+            name = switches[0]
+            values = (settings[dataset, first][name], settings[other, second][name])
+            usual = "none" if name == "ssl" and "none" in values else usual_value(settings[dataset, first], name)
+            if usual not in values:
+                continue
+            if values[1] == usual:
+                first, second, values = second, first, values[::-1]
+            pair = {"dataset": dataset, "switch": name, "from": values[0], "to": values[1]}
+            models = {"first": first, "second": second}
+            found.append(pair | models | _differences(rows, dataset, first, second))
+    table = pd.DataFrame(found)
+    return table.sort_values(["switch", "dataset"], kind="stable", ignore_index=True) if found else table
+
+
+def usual_value(settings: dict[str, Any], name: str) -> Any:
+    """Value of a setting in the preset of the model, for its kind of model (naive or self-supervised)."""
+    return _usual_settings(settings["preset"], settings["ssl"])[name]
+
+
+@cache
+def _usual_settings(preset: str, ssl: str) -> dict[str, Any]:
+    return flat_settings(load_config(preset, settings={"ssl": ssl}))
+
+
+def ssl_share(rows: pd.DataFrame) -> pd.DataFrame:
+    """The published pair's gain beside that of SSL alone, with the prior of the one and of the other.
+
+    A line per dataset, SSL model and metric, where a pair ran that differs in SSL alone; ``gain`` counts improvement as
+    positive, ``share`` is SSL's part of the published gain, left out where that is not above its sd over seeds or comes
+    from a single one.
+    """
+    settings = _settings(rows)
+    found = []
+    for (dataset, naive), (other, model) in combinations(settings, 2):
+        if settings[dataset, naive]["ssl"] != "none":
+            (dataset, naive), (other, model) = (other, model), (dataset, naive)
+        a, b = settings[dataset, naive], settings[other, model]
+        as_published = all(of[name] == usual_value(of, name) for of in (a, b) for name in PUBLISHED_SWITCHES)
+        if dataset != other or not as_published or set(_switches(a, b)) != PUBLISHED_SWITCHES:
+            continue
+        for metric in GENERATIVE:
+            sign = 1 if HIGHER_IS_BETTER.get(metric, False) else -1
+            published = _paired(rows, dataset, naive, model, metric)
+            alone = {
+                "with the model's prior": _gain_of_ssl(rows, settings, dataset, a, b, b, metric),
+                "with the naive prior": _gain_of_ssl(rows, settings, dataset, a, b, a, metric),
+            }
+            if not len(published) or set(alone.values()) == {None}:
+                continue
+            total = float(published.mean())
+            clear = sign * total > published.std()  # False for a single seed, whose spread is unknown
+            line: dict[str, Any] = {"dataset": dataset, "metric": metric, "naive": naive, "model": model}
+            line["gain"] = round(sign * total, 3)
+            for label, gain in alone.items():
+                line[f"SSL alone, {label}"] = "" if gain is None else round(sign * gain, 3)
+                line[f"share, {label}"] = f"{gain / total:.0%}" if clear and gain is not None else ""
+            found.append(line)
+    return pd.DataFrame(found)
+
+
+def _gain_of_ssl(
+    rows: pd.DataFrame,
+    settings: dict[tuple[str, str], dict[str, Any]],
+    dataset: str,
+    naive: dict[str, Any],
+    model: dict[str, Any],
+    like: dict[str, Any],
+    metric: str,
+) -> float | None:
+    """Difference that SSL makes with the prior of ``like`` for both, if both models ran."""
+    same_prior = {name: like[name] for name in PUBLISHED_SWITCHES - {"ssl"}}
+    names = {tuple(sorted(values.items())): name for (of, name), values in settings.items() if of == dataset}
+    first = names.get(tuple(sorted((naive | same_prior).items())))
+    second = names.get(tuple(sorted((model | same_prior).items())))
+    if first is None or second is None:
+        return None
+    differences = _paired(rows, dataset, first, second, metric)
+    return float(differences.mean()) if len(differences) else None
+
+
+def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """Settings by (dataset, model); none for rows that do not say them."""
+    if "settings" not in rows:
+        return {}
+    models = rows.drop_duplicates(["dataset", "model"])
+    return {(row["dataset"], row["model"]): row_settings(row) for _, row in models.iterrows()}
+
+
+def _switches(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    different = [name for name in a if a[name] != b[name] and name != "preset"]
+    if "ssl" in different and "none" in (a["ssl"], b["ssl"]):
+        # a naive model has no second view, so its augmentation and the view's weights say nothing
+        different = [name for name in different if name != "augmentation"]
+    return different
+
+
+def _paired(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: str) -> pd.Series:
+    """Second minus first by seed."""
+    if metric not in rows:
+        return pd.Series(dtype=float)
+    of_dataset = rows[rows["dataset"] == dataset]
+    a, b = (of_dataset[of_dataset["model"] == name].set_index("seed")[metric] for name in (first, second))
+    return (b - a).dropna()
+
+
+def _differences(rows: pd.DataFrame, dataset: str, first: str, second: str) -> dict[str, str]:
+    texts = {}
+    for metric in [name for name in METRICS if name in rows]:
+        values = _paired(rows, dataset, first, second, metric)
+        spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
+        texts[metric] = f"{values.mean():+.3f}{spread}" if len(values) else ""
+    return texts

@@ -1,0 +1,101 @@
+"""Tables as Markdown and LaTeX: a line per dataset, metric and source, a column per model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from ncvqvae.study.rows import CHAPTER_MODELS
+
+if TYPE_CHECKING:
+    from ncvqvae.study.tables import TableSpec
+
+
+class Line(NamedTuple):
+    """One line of a table: its heading cells, and a (text, is best) pair per column, None where nothing ran."""
+
+    heading: tuple[str, ...]
+    cells: list[tuple[str, bool] | None]
+
+
+def to_markdown(spec: TableSpec, cells: pd.DataFrame) -> str:
+    """The table with its title as a Markdown section."""
+    models = _columns(cells)
+    lines = [f"## Table {spec.number}: {spec.title}", ""]
+    lines.append("| " + " | ".join(["dataset", "figure", "runs", *models]) + " |")
+    lines.append("|" + " --- |" * 3 + " ---: |" * len(models))
+    for line in _lines(cells, models):
+        texts = ["" if cell is None else f"**{cell[0]}**" if cell[1] else cell[0] for cell in line.cells]
+        lines.append("| " + " | ".join([*line.heading, *texts]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
+    """The table as a LaTeX float; needs package ``booktabs``."""
+    models = _columns(cells)
+    out = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(spec.title)}}}", rf"\label{{tab:{spec.stem}}}"]
+    out += [rf"\begin{{tabular}}{{lll{'r' * len(models)}}}", r"\toprule"]
+    out.append(" & ".join(_escaped(name) for name in ["dataset", "figure", "runs", *models]) + r" \\")
+    out.append(r"\midrule")
+    for line in _lines(cells, models):
+        texts = ["" if cell is None else _latex_cell(*cell) for cell in line.cells]
+        out.append(" & ".join([*map(_escaped, line.heading), *texts]) + r" \\")
+    return "\n".join([*out, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _columns(cells: pd.DataFrame) -> list[str]:
+    """Models that ours or the chapter's lines fill: the chapter's in its order, then others, then peers."""
+    from ncvqvae.study.tables import PEER
+
+    found = dict.fromkeys(cells["model"])
+    own = [name for name in found if name not in (*CHAPTER_MODELS, *PEER.values())]
+    return [name for name in (*CHAPTER_MODELS, *own, *PEER.values()) if name in found]
+
+
+def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
+    from ncvqvae.study.tables import METRIC_NAMES, PEER
+
+    for (dataset, metric, source), group in cells.groupby(["dataset", "metric", "source"], sort=False):
+        by_model = {row["model"]: row for row in group.to_dict("records")}
+        texts: list[tuple[str, bool] | None] = []
+        for model in models:
+            row = by_model.get(model)
+            texts.append(
+                None if row is None else (number(row["value"], row["sd"], decimals(str(metric))), bool(row["best"]))
+            )
+        seeds = group.loc[~group["model"].isin(PEER.values()), "n_seeds"].dropna().astype(int)
+        n = f" ({seeds.min()})" if seeds.min() == seeds.max() else f" ({seeds.min()}–{seeds.max()})"
+        yield Line((str(dataset), METRIC_NAMES[str(metric)], f"{source}{n if len(seeds) else ''}"), texts)
+
+
+def plain_markdown(table: pd.DataFrame) -> str:
+    """Any table as it is."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
+    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def number(value: float, sd: float, places: int) -> str:
+    """``mean ± sd``; without the sd of a single seed, and empty where there is no value."""
+    if value != value:
+        return ""
+    spread = "" if sd != sd else f" ± {sd:.{places}f}"
+    return f"{value:.{places}f}{spread}"
+
+
+def decimals(metric: str) -> int:
+    """Decimal places as in the chapter: 2 for FID and IS, 3 for the others."""
+    return 2 if metric.startswith(("fid", "is")) else 3
+
+
+def _latex_cell(text: str, best: bool) -> str:
+    number = text.replace("±", r"\pm")
+    return rf"$\mathbf{{{number}}}$" if best else f"${number}$"
+
+
+def _escaped(text: str) -> str:
+    for plain, latex in (("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("↑", r"$\uparrow$"), ("↓", r"$\downarrow$")):
+        text = text.replace(plain, latex)
+    return text.replace("–", "--")

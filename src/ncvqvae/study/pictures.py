@@ -1,0 +1,224 @@
+"""The chapter's figures over models, from the rows of a bench and the loss curves of its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ncvqvae.config import Config
+from ncvqvae.study.rows import CHAPTER_MODELS, read_settings, run_folders
+
+COLOURS = {"none": "#555555", "barlowtwins": "#0072b2", "vibcreg": "#d55e00"}
+MARKERS = {"none": "o", "warp": "s", "slice": "^", "gauss": "D"}
+LABELS = {
+    "val_recon": "validation reconstruction",
+    "knn": "KNN accuracy",
+    "svm": "SVM accuracy",
+    "fid": "FID (unconditional)",
+    "is": "IS (unconditional)",
+    "cas": "CAS",
+}
+
+
+def save_figures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
+    """Write every figure that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
+
+    Args:
+        rows: a row a run: `dataset`, `ssl`, `augmentation`, `model`, `seed` and its metrics.
+        curves: their loss terms in stage 1, as `run_curves` gives them.
+        out: folder.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Figure | None] = {
+        "figure-01-reconstruction": bars(rows, ["val_recon"]),
+        "figure-02-reconstruction-in-training": reconstruction_curves(curves),
+        "figure-03-probes": bars(rows, ["knn", "svm"]),
+        "figure-06-ssl-loss": ssl_curves(curves),
+        "figure-07-knn-against-ssl-loss": scatter(final_ssl_loss(curves, rows), "ssl_loss", "knn"),
+        "figure-08-fid-and-is": bars(rows, ["fid", "is"]),
+        "figure-09-cas": bars(rows, ["cas"]),
+        "figure-10-knn-against-is": scatter(rows, "knn", "is"),
+        "figure-11-knn-against-fid": scatter(rows, "knn", "fid"),
+        "figure-19-augmented-weight-warp": weight_curves(curves, "warp"),
+        "figure-20-augmented-weight-slice": weight_curves(curves, "slice"),
+        "augmented-weight-gauss": weight_curves(curves, "gauss"),
+    }
+    return [path for name, figure in figures.items() if figure is not None for path in save(figure, out / name)]
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and PDF."""
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "pdf")]
+    for path in paths:
+        figure.savefig(path, dpi=150, bbox_inches="tight")
+    return paths
+
+
+def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
+    """Mean over seeds per dataset and model, with sd as a whisker; FID on a log axis."""
+    metrics = [metric for metric in metrics if metric in rows and rows[metric].notna().any()]
+    if not metrics:
+        return None
+    models = _ordered_models(rows)
+    datasets = list(dict.fromkeys(rows["dataset"]))
+    size = (max(6.0, 0.16 * len(models) * len(datasets) + 2.5), 2.8 * len(metrics))
+    figure, axes = _panels(len(metrics), 1, size)
+    for axis, metric in zip(axes, metrics, strict=True):
+        groups = rows.groupby(["dataset", "model"])[metric]
+        mean, sd = groups.mean().unstack(), groups.std().unstack()
+        for place, model in enumerate(models):
+            x = np.arange(len(datasets)) + (place - (len(models) - 1) / 2) * 0.8 / len(models)
+            style = _style(rows, model)
+            height, spread = mean.loc[datasets, model], sd.loc[datasets, model]
+            axis.bar(x, height, 0.8 / len(models), yerr=spread.fillna(0.0), label=model, **style, error_kw={"lw": 0.7})
+        axis.set_ylabel(LABELS[metric])
+        axis.set_xticks(range(len(datasets)), datasets, rotation=25, ha="right")
+        if metric == "fid":
+            axis.set_yscale("log")
+    axes[0].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
+    """A panel per dataset, a point per run; colour is the SSL loss, shape the augmentation."""
+    rows = rows.dropna(subset=[x, y]) if {x, y} <= set(rows.columns) else rows.iloc[:0]
+    rows = rows[rows["model"].isin(CHAPTER_MODELS)]
+    datasets = list(dict.fromkeys(rows["dataset"]))
+    if not datasets:
+        return None
+    n_columns = min(4, len(datasets))
+    n_rows = -(-len(datasets) // n_columns)
+    figure, axes = _panels(n_rows, n_columns, (2.7 * n_columns + 1, 2.4 * n_rows))
+    for axis, dataset in zip(axes, datasets, strict=False):
+        for (ssl, augmentation), group in rows[rows["dataset"] == dataset].groupby(["ssl", "augmentation"]):
+            colour, marker = COLOURS[str(ssl)], MARKERS[str(augmentation)]
+            axis.scatter(group[x], group[y], s=18, c=colour, marker=marker)
+        axis.set_title(dataset, fontsize=9)
+        axis.set_xlabel(LABELS.get(x, "final SSL loss"), fontsize=8)
+        axis.set_ylabel(LABELS[y], fontsize=8)
+        if y == "fid":
+            axis.set_yscale("log")
+    _hide_rest(axes, len(datasets))
+    present = rows.drop_duplicates(["ssl", "augmentation"])
+    handles = [
+        axes[0].scatter([], [], c=COLOURS[row["ssl"]], marker=MARKERS[row["augmentation"]], label=row["model"])
+        for row in present.to_dict("records")
+    ]
+    figure.legend(handles=handles, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def load_curves(folder: Path) -> pd.DataFrame:
+    """:func:`run_curves` of every run of a bench that has a history."""
+    parts = []
+    for path in run_folders(folder):
+        run = path.parent
+        if (run / "history.csv").is_file():
+            config = read_settings(run).config
+            parts.append(run_curves(pd.read_csv(run / "history.csv"), config, run.parts[-3], run.parts[-2]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) -> pd.DataFrame:
+    """Stage-1 loss terms of a run during training, with dataset, model, seed and the settings that figures need."""
+    of_stage = history[history["stage"] == "stage1"]
+    return of_stage.assign(
+        dataset=dataset,
+        model=model,
+        seed=config.seed,
+        method=config.ssl,
+        augmentation=config.augmentation,
+        weight=config.stage1.augmented_weight,
+    )
+
+
+SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
+"""Columns of history.csv: the self-supervised loss, and the reconstruction error of the series themselves."""
+
+
+def ssl_curves(curves: pd.DataFrame) -> Figure | None:
+    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation."""
+    if SSL_TERM not in curves:
+        return None
+    curves = curves[curves["model"].isin(CHAPTER_MODELS)].dropna(subset=[SSL_TERM])
+    return _curve_panels(curves, ["dataset", "method"], "augmentation", SSL_TERM, "SSL loss")
+
+
+def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
+    """Reconstruction error of the train split during stage 1, mean over seeds: a panel per dataset, a line per model.
+
+    The chapter's figure has the test split's, which no training here ever sees; its final value is in figure 1.
+    """
+    if RECONSTRUCTION_TERM not in curves:
+        return None
+    return _curve_panels(curves, ["dataset"], "model", RECONSTRUCTION_TERM, "reconstruction (train)")
+
+
+def weight_curves(curves: pd.DataFrame, augmentation: str) -> Figure | None:
+    """Reconstruction error during stage 1, mean over seeds: a panel per dataset, a line per augmented weight."""
+    if RECONSTRUCTION_TERM not in curves:
+        return None
+    chosen = curves[(curves["augmentation"] == augmentation) & (curves["method"] != "none")]
+    if chosen["weight"].nunique() < 2:
+        return None
+    return _curve_panels(chosen, ["dataset", "method"], "weight", RECONSTRUCTION_TERM, "reconstruction (train)")
+
+
+def final_ssl_loss(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the runs with an SSL loss, with its mean over the last tenth of stage 1."""
+    if SSL_TERM not in curves:
+        return rows.iloc[:0]
+    known = curves.dropna(subset=[SSL_TERM])
+    last = known[known["step"] > 0.9 * known.groupby(["dataset", "model", "seed"])["step"].transform("max")]
+    final = last.groupby(["dataset", "model", "seed"])[SSL_TERM].mean().rename("ssl_loss").reset_index()
+    return rows.merge(final, on=["dataset", "model", "seed"])
+
+
+def _curve_panels(curves: pd.DataFrame, panel: list[str], line: str, column: str, label: str) -> Figure | None:
+    groups = list(curves.groupby(panel, sort=False))
+    if not groups:
+        return None
+    n_columns = min(3, len(groups))
+    n_rows = -(-len(groups) // n_columns)
+    figure, axes = _panels(n_rows, n_columns, (3.4 * n_columns, 2.6 * n_rows))
+    for axis, (names, group) in zip(axes, groups, strict=False):
+        for value, of_line in group.groupby(line):
+            mean = of_line.groupby("step")[column].mean()
+            axis.plot(mean.index, mean, lw=1.1, label=f"{line} {value}")
+        axis.set_title(", ".join(map(str, names)), fontsize=9)
+        axis.set_xlabel("optimizer step", fontsize=8)
+        axis.set_ylabel(label, fontsize=8)
+        axis.set_yscale("log")
+        axis.legend(fontsize=7)
+    _hide_rest(axes, len(groups))
+    return figure
+
+
+def _panels(n_rows: int, n_columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
+        figure = Figure(size, layout="constrained")
+        return figure, list(np.atleast_1d(figure.subplots(n_rows, n_columns)).ravel())
+
+
+def _hide_rest(axes: list[Axes], n: int) -> None:
+    for axis in axes[n:]:
+        axis.set_visible(False)
+
+
+def _ordered_models(rows: pd.DataFrame) -> list[str]:
+    """The chapter's models; where there is none of them, all."""
+    present = set(rows["model"])
+    chapter = [name for name in CHAPTER_MODELS if name in present]
+    return chapter or sorted(present)
+
+
+def _style(rows: pd.DataFrame, model: str) -> dict[str, Any]:
+    first = rows[rows["model"] == model].iloc[0]
+    hatches = {"none": "", "warp": "", "slice": "///", "gauss": "..."}
+    return {"color": COLOURS[first["ssl"]], "edgecolor": "white", "hatch": hatches[first["augmentation"]]}

@@ -1,0 +1,47 @@
+"""Average ranks of the models over datasets, with a critical-difference diagram."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ncvqvae.study.rows import HIGHER_IS_BETTER
+
+METRICS = ("val_recon", "knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled")
+
+
+def complete_scores(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Mean over seeds, a row per dataset and a column per model, for the models that ran on every dataset."""
+    if metric not in rows:
+        return pd.DataFrame()
+    return rows.pivot_table(index="dataset", columns="model", values=metric).dropna(axis="columns")
+
+
+def average_ranks(scores: pd.DataFrame, higher_is_better: bool) -> pd.Series:
+    """Mean rank of each model over the datasets (1 is best, ties share), best first."""
+    return scores.rank(axis="columns", ascending=not higher_is_better).mean().sort_values()
+
+
+def save_ranks(rows: pd.DataFrame, out: Path) -> list[Path]:
+    """Write ``ranks.csv`` and a diagram per metric, where at least 3 datasets and 3 models are complete."""
+    import matplotlib.pyplot as plt
+    from aeon.visualisation import plot_critical_difference
+
+    from ncvqvae.study.pictures import save
+
+    ranks, files = {}, []
+    for metric in METRICS:
+        scores = complete_scores(rows, metric)
+        if scores.shape[0] < 3 or scores.shape[1] < 3:
+            continue
+        higher = HIGHER_IS_BETTER.get(metric, False)
+        ranks[metric] = average_ranks(scores, higher)
+        figure, _ = plot_critical_difference(scores.to_numpy(), list(scores.columns), lower_better=not higher)
+        files += save(figure, out / f"ranks-{metric}")
+        plt.close(figure)
+    if ranks:
+        path = out / "ranks.csv"
+        pd.DataFrame(ranks).rename_axis("model").round(3).to_csv(path)
+        files.append(path)
+    return files

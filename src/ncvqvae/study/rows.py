@@ -1,0 +1,161 @@
+"""Figures of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ncvqvae.bench.job import read_facts
+from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
+from ncvqvae.errors import InputError
+
+IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
+HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True, "cas_rocket": True}
+"""By metric; every other metric of the tables is better when lower."""
+NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
+"""Columns that are text even where they look like numbers, as commit 2564e87 does."""
+
+
+def collect_rows(folder: str | Path) -> pd.DataFrame:
+    """One row per evaluated run: identity, settings unlike the preset's, all metrics, stage seconds, commit, version.
+
+    Args:
+        folder: a bench's folder, or a CSV of such rows.
+
+    Raises:
+        InputError: if there is no evaluated run, or the file is no CSV of rows.
+    """
+    if Path(folder).is_file():
+        return _read_rows(Path(folder))
+    rows = [_row(path.parent) for path in run_folders(folder)]
+    if not rows:
+        raise InputError(f"{folder} holds no evaluated run (DATASET/MODEL/SEED/metrics.json); run ncvqvae bench first")
+    return pd.DataFrame(rows)
+
+
+def run_folders(folder: str | Path) -> list[Path]:
+    """The ``metrics.json`` of every evaluated run of a bench, sorted."""
+    found = Path(folder).glob("*/*/*/metrics.json")
+    return sorted(path for path in found if (path.parent / "config.yaml").is_file())
+
+
+class Stored(NamedTuple):
+    """Settings of a run, and the preset that they were made from."""
+
+    preset: str
+    config: Config
+
+
+def read_settings(folder: Path) -> Stored:
+    """The complete settings of a run."""
+    path = folder / "config.yaml"
+    return _read_settings(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read_settings(path: Path, modified: int) -> Stored:
+    values = read_yaml(path)
+    return Stored(values["preset"], from_dict(Config, values["model"]))
+
+
+def flat_settings(config: Config) -> dict[str, Any]:
+    """Settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in to_dict(config).items():
+        inner = {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+        flat |= inner
+    return flat
+
+
+def row_settings(row: pd.Series) -> dict[str, Any]:
+    """All settings of the run behind a row, by dotted name, and its preset; without the seed.
+
+    Raises:
+        InputError: if the row says settings that there are not.
+    """
+    try:
+        own = dict(json.loads(row["settings"])) if isinstance(row["settings"], str) else {}
+    except (TypeError, ValueError):
+        where = f"{row['dataset']}, {row['model']}"
+        raise InputError(f"{where}: settings {row['settings']!r} is no JSON object; copy it from rows.csv") from None
+    chosen = {"ssl": row["ssl"], "augmentation": row["augmentation"]}
+    flat = flat_settings(load_config(row["preset"], settings=chosen | own)) | {"preset": row["preset"]}
+    del flat["seed"]
+    return flat
+
+
+def _own_settings(preset: str, config: Config) -> str | None:
+    """What differs from the preset beside the columns of the row, as JSON; None where nothing does."""
+    usual = load_config(preset, settings={"ssl": config.ssl, "augmentation": config.augmentation, "seed": config.seed})
+    expected = flat_settings(usual)
+    own = {name: value for name, value in flat_settings(config).items() if value != expected[name]}
+    return json.dumps(own) if own else None
+
+
+def published_rows() -> pd.DataFrame:
+    """The study's own 364 runs (results chapter), with our names: ``none`` for naive, ``seed`` for run."""
+    rows = _published("per_run.csv").rename(columns={"run": "seed"})
+    rows["ssl"] = rows["ssl"].replace("naive", "none")
+    rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
+    return rows
+
+
+def timevqvae_means() -> pd.DataFrame:
+    """Published mean figures of TimeVQVAE: a row per dataset, a column per metric."""
+    return _published("timevqvae.csv").pivot(index="dataset", columns="metric", values="value")
+
+
+def chapter_model(ssl: str, augmentation: str) -> str:
+    """Name of one of the chapter's seven models in suite ``paper``."""
+    return "none" if ssl == "none" else f"{ssl}-{augmentation}"
+
+
+CHAPTER_MODELS = ["none"] + [
+    chapter_model(ssl, augmentation)
+    for ssl in ("barlowtwins", "vibcreg")
+    for augmentation in ("warp", "slice", "gauss")
+]
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    preset, config = read_settings(folder)
+    facts = read_facts(folder)
+    identity = {
+        "dataset": folder.parts[-3],
+        "ssl": config.ssl,
+        "augmentation": config.augmentation,
+        "model": folder.parts[-2],
+        "seed": config.seed,
+        "preset": preset,
+        "settings": _own_settings(preset, config),
+    }
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return identity | metrics | {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
+    """Rows that were written before; where no model is named, it is called as in suite ``paper``."""
+    try:
+        rows = pd.read_csv(
+            path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str), float_precision="round_trip"
+        )
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no CSV of rows: {error}; give rows.csv of ncvqvae tables") from None
+    missing = [name for name in IDENTITY if name not in rows and name != "model"]
+    if missing or rows.empty:
+        what = f"has no column {missing[0]!r}" if missing else "has no rows"
+        raise InputError(f"{path} {what}; give rows.csv of ncvqvae tables")
+    if "model" not in rows:
+        rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
+    return rows
+
+
+def _published(name: str) -> pd.DataFrame:
+    with (resources.files("ncvqvae.study") / "published" / name).open(encoding="utf-8") as file:
+        # the chapter's "none" is a name, not a missing value
+        return pd.read_csv(file, keep_default_na=False, na_values=[""])

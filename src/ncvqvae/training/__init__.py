@@ -1,0 +1,1 @@
+"""Training of both stages: what `auto` settings become, the loop, its checkpoints."""

@@ -1,0 +1,29 @@
+"""The tables in results/ are those of the rows beside them."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from ncvqvae.study.tables import write_all
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_tables_of_default_are_those_of_its_rows() -> None:
+    made = runpy.run_path(str(ROOT / "results" / "default_table.py"))
+
+    assert made["table"]() in (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert made["short_table"]() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_tables_of_matrix_and_ablation_are_those_of_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pictures.save_figures", "ranks.save_ranks"):
+        monkeypatch.setattr(f"ncvqvae.study.{name}", lambda *_: [])
+
+    for rows, tables in (("matrix.csv", "tables.md"), ("ablation.csv", "ablation.md")):
+        write_all(ROOT / "results" / rows, tmp_path)
+        assert (tmp_path / "tables.md").read_text() == (ROOT / "results" / tables).read_text(encoding="utf-8")
+    made = runpy.run_path(str(ROOT / "results" / "matrix_table.py"))
+    text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert made["table"]() in text and "{} of {} lie".format(*made["n_within"]()) in " ".join(text.split())
