@@ -15,9 +15,10 @@ from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_or_pad, n_constant, series_lengths
 from ncvqvae.data.read.files import READERS, Series, checked, read_raw, series_files
 from ncvqvae.data.read.table import Raw, TableOptions, from_frame
-from ncvqvae.data.validate import bad_input, check_label_pair, check_pair
+from ncvqvae.data.validate import check_label_pair, check_pair
 from ncvqvae.data.windows import Windows, as_recordings, cut_windows, split_in_time
 from ncvqvae.data.write.table_form import TableForm, file_form
+from ncvqvae.errors import bad_input
 
 if TYPE_CHECKING:
     import pandas as pd

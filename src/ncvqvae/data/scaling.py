@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ncvqvae.data.validate import bad_input, case_chunks
+from ncvqvae.data.validate import case_chunks
+from ncvqvae.errors import bad_input
 
 STANDARDISED = 1e-3  # archives round to a few digits
 CONSTANT = 1e-6

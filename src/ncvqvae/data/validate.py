@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ncvqvae.data.mapped import MappedRows
-from ncvqvae.errors import InputError
+from ncvqvae.errors import InputError, bad_input, listed
 from ncvqvae.labels import label_array
 
 # Values looked at in one go: keeps temporaries small beside a memory-mapped array.
 CHUNK_VALUES = 1 << 22
-
-
-def bad_input(where: object, what: str, mend: str) -> InputError:
-    """Build the error line ``where: what; mend``, whatever line breaks its parts contain."""
-    return InputError(" ".join(f"{where}: {what}; {mend}".split()))
-
-
-def nearest_name(name: object, known: Iterable[object]) -> str | None:
-    """Return the known name most like ``name``, ignoring case, or None if nothing is close."""
-    by_folded = {str(k).casefold(): str(k) for k in known}
-    close = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[close[0]] if close else None
-
-
-def shorten(names: Sequence[object], limit: int = 6) -> str:
-    """List names for an error line, cut after ``limit`` of them."""
-    listed = ", ".join(repr(str(n)) for n in names[:limit])
-    return listed + (f" … ({len(names)} in all)" if len(names) > limit else "")
 
 
 def case_chunks(X: np.ndarray) -> Iterable[np.ndarray]:
@@ -115,7 +96,7 @@ def check_label_pair(y_train: np.ndarray | None, y_test: np.ndarray | None, *, w
     if unseen:
         raise bad_input(
             where,
-            f"test labels {shorten(unseen)} never occur in train",
+            f"test labels {listed(unseen)} never occur in train",
             "add such series to train or drop them from test",
         )
 
@@ -164,7 +145,7 @@ def _frame_values(frame: Any, where: object) -> np.ndarray:
     """Take the values of a wide DataFrame; every column has to be numeric."""
     bad = [c for c in frame.columns if getattr(frame[c].dtype, "kind", "O") not in "iufb"]
     if bad:
-        raise bad_input(where, f"columns that are not numeric: {shorten(bad)}", "drop them or pass labels as y")
+        raise bad_input(where, f"columns that are not numeric: {listed(bad)}", "drop them or pass labels as y")
     return frame.to_numpy(dtype=np.float32, na_value=np.nan)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from einops import rearrange
 
 from ncvqvae.data.read.table import Raw
-from ncvqvae.data.validate import bad_input
+from ncvqvae.errors import bad_input
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ import numpy as np
 
 from ncvqvae.data.read.table import Raw, TableOptions, from_frame
 from ncvqvae.data.read.text import parse_labels, read_text_table, text_frame
-from ncvqvae.data.validate import bad_input, check_labels, check_series, nearest_name, shorten
-from ncvqvae.errors import InputError
+from ncvqvae.data.validate import check_labels, check_series
+from ncvqvae.errors import InputError, bad_input, listed, nearest_name
 
 
 class Series(NamedTuple):
@@ -89,7 +89,7 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
             frame, found, *_ = text_frame(file, replace(options, recordings=True))
             header = header or list(frame.columns)
             if list(frame.columns) != header:
-                what = f"columns {shorten(list(frame.columns))} where {files[0].name} has {shorten(header)}"
+                what = f"columns {listed(list(frame.columns))} where {files[0].name} has {listed(header)}"
                 raise bad_input(file, what, "give all files the same columns")
             raw = from_frame(frame, found, file)
         if len(raw.X) > 1:
@@ -108,7 +108,7 @@ def _label_of_file(raw: Raw, file: Path, folder: Path, per_step: bool) -> Any:
     if per_step:
         return steps
     if len(set(steps)) > 1:
-        raise bad_input(file, f"labels {shorten(sorted(set(steps), key=str))}", "give one label per file")
+        raise bad_input(file, f"labels {listed(sorted(set(steps), key=str))}", "give one label per file")
     return steps[0]
 
 
@@ -166,7 +166,7 @@ def _read_npz(path: Path, options: TableOptions) -> Raw:
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         if "X" not in names:
-            raise bad_input(path, f"no array X (it has {shorten(names)})", "call the array of series X, labels y")
+            raise bad_input(path, f"no array X (it has {listed(names)})", "call the array of series X, labels y")
         X = _read_member(archive, "X.npy", path)
         return Raw(X, _read_member(archive, "y.npy", path) if "y" in names else None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.validate import bad_input, nearest_name, shorten
+from ncvqvae.errors import bad_input, listed, nearest_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def check_unique(names: Sequence[str], where: object) -> None:
     """Refuse column names that occur twice."""
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
-        raise bad_input(where, f"columns that occur twice: {shorten(repeated)}", "give every column its own name")
+        raise bad_input(where, f"columns that occur twice: {listed(repeated)}", "give every column its own name")
 
 
 def _from_wide(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
@@ -73,7 +73,7 @@ def _from_wide(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw
     if options.id_column is not None:
         ids = frame[find_column(options.id_column, frame.columns, where)]
         if ids.duplicated().any():
-            twice = shorten(ids[ids.duplicated()].unique().tolist())
+            twice = listed(ids[ids.duplicated()].unique().tolist())
             raise bad_input(where, f"ids that occur twice: {twice}", "give every series its own id")
     columns = value_columns(frame, options, label, where)
     X = _split_channels(_values(frame, columns), columns, where)
@@ -161,7 +161,7 @@ def find_column(name: str, columns: Iterable[str], where: object) -> str:
     if name in known:
         return name
     near = nearest_name(name, known)
-    mend = f"did you mean {near!r}?" if near else f"its columns are {shorten(known)}"
+    mend = f"did you mean {near!r}?" if near else f"its columns are {listed(known)}"
     raise bad_input(where, f"no column named {name!r}", mend)
 
 
@@ -172,7 +172,7 @@ def find_label(columns: Sequence[str], options: TableOptions, where: object) -> 
     taken = {options.id_column, options.time_column, *(options.value_columns or ())}
     usual = [c for c in columns if c.lower() in LABEL_NAMES and c not in taken]
     if len(usual) > 1:
-        raise bad_input(where, f"more than one column may be the label: {shorten(usual)}", "name it as label_column")
+        raise bad_input(where, f"more than one column may be the label: {listed(usual)}", "name it as label_column")
     return usual[0] if usual else None
 
 
@@ -189,7 +189,7 @@ def value_columns(frame: pd.DataFrame, options: TableOptions, label: str | None,
         raise bad_input(where, "no numeric column", "check the separator and the decimal sign")
     other = [c for c in columns if c not in numeric]
     if other:
-        what = f"columns that are not numeric: {shorten(other)}"
+        what = f"columns that are not numeric: {listed(other)}"
         raise bad_input(where, what, "drop them, or name them as label_column or id_column")
     return columns
 
@@ -198,7 +198,7 @@ def _check_step_names(columns: Sequence[str], where: object) -> None:
     """Refuse a column such as `id` among `t0, t1 …`: it would pass for a time step."""
     other = [c for c in columns if not re.fullmatch(r"(.+_)?t?\d+", c)]
     if other and 2 * len(other) < len(columns):
-        what = f"columns that are not named like the other time steps: {shorten(other)}"
+        what = f"columns that are not named like the other time steps: {listed(other)}"
         raise bad_input(where, what, "name them as label_column or id_column, or list value_columns")
 
 

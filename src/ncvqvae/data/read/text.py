@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ncvqvae.data.read.table import Raw, TableOptions, check_unique, find_column, find_label, from_frame
-from ncvqvae.data.validate import bad_input
+from ncvqvae.errors import bad_input
 
 if TYPE_CHECKING:
     import pandas as pd

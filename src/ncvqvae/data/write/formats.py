@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ncvqvae.data.missing import series_lengths
-from ncvqvae.data.validate import bad_input
 from ncvqvae.data.write.table_form import TableForm, wide_form
+from ncvqvae.errors import bad_input
 
 # Values in one row group of a table, 4 MB.
 GROUP_VALUES = 1 << 20

@@ -25,10 +25,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ncvqvae.data.validate import bad_input, check_labels, check_series, shorten
+from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
 from ncvqvae.data.write.table_form import TableForm
-from ncvqvae.errors import InputError
+from ncvqvae.errors import InputError, bad_input, listed
 
 
 class SeriesWriter:
@@ -115,7 +115,7 @@ class SeriesWriter:
         if self.path.suffix.lower() in TEXT_SUFFIXES and labels.dtype.kind == "U":
             lost = [label for label in labels.tolist() if not label or label != label.strip()]
             if lost:
-                what = f"labels that are empty or have spaces around them: {shorten(lost)}"
+                what = f"labels that are empty or have spaces around them: {listed(lost)}"
                 raise bad_input(self.path, what, "use .npz or .parquet")
 
 
