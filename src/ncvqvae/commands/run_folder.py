@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ncvqvae.config import from_dict, read_yaml, to_dict
-from ncvqvae.data import Splits, TableForm, load_form, load_splits
+from ncvqvae.data import Splits, TableForm, load_splits
 from ncvqvae.errors import InputError
 from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE, Report
@@ -65,12 +65,6 @@ class DataSource:
         options = asdict(self)
         return load_splits(options.pop("data"), seed=seed, **options)
 
-    def form(self) -> TableForm | None:
-        """How the table of the train split is laid out; None if it is none."""
-        options = asdict(self)
-        options.pop("test")
-        return load_form(options.pop("data"), **options)
-
 
 def fit_run(
     source: DataSource,
@@ -104,7 +98,7 @@ def fit_run(
             return NCVQVAE.from_pretrained(folder)
         config = model._config()
         splits = source.locate(config.seed)
-        _check_same_run(folder, source, model, resume)
+        _check_same_run(folder, source, model, resume, splits.form)
         if announce is not None:
             announce(splits, model.estimate_seconds(splits.X_train, splits.y_train))
         model.fit(
@@ -144,7 +138,7 @@ def run_form(folder: str | Path) -> TableForm | None:
     path = Path(folder) / "data.yaml"
     form = read_yaml(path).get("form")
     try:
-        return None if form is None else TableForm(**form)
+        return None if form is None else TableForm.from_dict(form)
     except TypeError:
         raise InputError(f"{path} is damaged (form); fit the run again") from None
 
@@ -215,7 +209,9 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
         )
 
 
-def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bool) -> None:
+def _check_same_run(
+    folder: Path, source: DataSource, model: NCVQVAE, resume: bool, form: TableForm | None = None
+) -> None:
     """Write ``data.yaml`` at the start; on resume it must say the same data and settings."""
     import yaml
 
@@ -230,7 +226,6 @@ def _check_same_run(folder: Path, source: DataSource, model: NCVQVAE, resume: bo
                 f"{folder} was begun with another {different[0]}; resume with the same options, or --overwrite"
             )
         return
-    form = source.form()
     wanted["form"] = None if form is None else form.to_dict()
     with replaced(path) as temporary:
         temporary.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")

@@ -69,9 +69,10 @@ class SeriesWriter:
     def write(self, X: np.ndarray, y: Any = None) -> None:
         """Append series (n, n_channels, n_timepoints) or (n, n_timepoints) and their labels (n,) or None."""
         X = check_series(X, where=self.path, min_cases=1, min_timepoints=1)
+        X = X if self._layout is None else X.astype(self._layout.dtype, copy=False)
         labels = check_labels(y, len(X), where=self.path)
         kind = None if labels is None else labels.dtype.kind
-        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form)
+        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form, X.dtype.name)
         self._check_chunk(layout, labels)
         with _disk_errors(self.path):
             if self._file is None:
