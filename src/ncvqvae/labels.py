@@ -50,11 +50,15 @@ def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
         ) from None
 
 
-def parse_labels(texts: Sequence[str]) -> list[Any]:
+def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:
     """Give labels that were read as text the kind that all of them have: int, bool, float or string.
 
     Texts that would become one value although they differ, such as "1E2" and "100" or "1" and "1.0", stay strings, and
     so do names with leading zeros. A blank is a missing label, None.
+
+    Args:
+        texts: as a file has them.
+        decimal: the decimal sign of numbers in the file.
 
     >>> parse_labels(["1", "2"]), parse_labels(["01", "2"]), parse_labels(["True", "False"])
     ([1, 2], ['01', '2'], [True, False])
@@ -66,9 +70,10 @@ def parse_labels(texts: Sequence[str]) -> list[Any]:
     words = {text.lower() for text in distinct}
     if words <= {"true", "false"} and len(words) == len(distinct):
         return [text.lower() == "true" for text in stripped]
+    pointed = {text: text.replace(decimal, ".") for text in distinct}
     for pattern, kind in ((WHOLE, int), (FRACTION, float)):
-        if all(pattern.fullmatch(text) for text in distinct):
-            values = {text: kind(text) for text in distinct}
+        if all(pattern.fullmatch(text) for text in pointed.values()):
+            values = {text: kind(number) for text, number in pointed.items()}
             if len(set(values.values())) == len(values) and all(abs(value) < 2**53 for value in values.values()):
                 return [values[text] for text in stripped]
     return [text or None for text in stripped]

@@ -52,7 +52,7 @@ class TimeForm:
         n_steps = int(step.max()) + 1 if len(step) else 1
         values = self._dates(n_steps) if self.kind == "date" else self._durations(n_steps)
         if self.text is not None:
-            return pa.array(np.array(self._written(values), dtype=object)[step], type=kind)
+            return pa.array(np.array(self._written(values), dtype=object)[step], pa.string()).cast(kind)
         stored = pa.array(values.take(step))
         return (stored if pa.types.is_timestamp(kind) or pa.types.is_duration(kind) else _plain(stored, kind)).cast(
             kind, safe=False
@@ -170,7 +170,7 @@ def _numbers(texts: list[str]) -> np.ndarray | None:
     """Texts as whole numbers or as floats, None if they are none."""
     for dtype in (np.int64, np.float64):
         try:
-            numbers = np.array([dtype(text) for text in texts])
+            numbers = np.array([dtype(text.replace(",", ".")) for text in texts])
         except (ValueError, OverflowError):
             continue
         return numbers if np.isfinite(numbers).all() and not any("_" in text for text in texts) else None

@@ -68,7 +68,7 @@ BAD_TEXT = {
         "x.csv",
         "id,t0,t1\n1,2,3\n1,4,5\n",
         TableOptions(id_column="id"),
-        "ids that occur twice: '1' (2 rows); give every series its own id; if a row is a time step, name the time_column",
+        "ids that occur twice: '1' (2 rows); give every series its own id; if a row is a time step, name",
     ),
     "duplicate columns": ("x.csv", "t0,t1,t0\n1,2,3\n1,4,5\n", None, "columns that occur twice: 't0'; give every"),
     "row too long": (

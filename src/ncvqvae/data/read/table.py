@@ -92,7 +92,7 @@ class _Source:
         if name is None:
             return None
         column = self.column(name)
-        return parse_labels(as_texts(column)) if self.style is not None else column.to_pylist()
+        return column.to_pylist() if self.style is None else parse_labels(as_texts(column), self.numbers.decimal)
 
 
 def from_table(table: pa.Table, style: TextStyle | None, options: TableOptions, where: object) -> Raw:
@@ -311,12 +311,11 @@ def _form_of(source: _Source, ids: list[Any] | None = None, times: TimeForm | No
         header=style.header,
         decimal=source.numbers.decimal,
         decimals=source.numbers.decimals,
-        label_texts=[] if _are_plain(texts) else texts,
+        label_texts=[] if _are_plain(texts, source.numbers.decimal) else texts,
     )
 
 
-def _are_plain(texts: list[str]) -> bool:
+def _are_plain(texts: list[str], decimal: str) -> bool:
     """Whether labels read as text are written the same again without help: whole numbers and words are."""
-    return all(
-        type(label) in (int, str) and str(label) == text for label, text in zip(parse_labels(texts), texts, strict=True)
-    )
+    labels = zip(parse_labels(texts, decimal), texts, strict=True)
+    return all(type(label) in (int, str) and str(label) == text for label, text in labels)

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HEAD_LINES = 200
 """Lines that separator and header are found from."""
-MANY = 8
-"""So many counting numbers in a first line are column numbers, not a series that happens to count."""
+FEW, MANY = 4, 8
+"""Evenly spaced numbers in a first line: fewer than FEW are a series, MANY are names, and between it is unclear."""
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "?")
 """Cells that stand for a missing value, in columns of values, ids and times; a label may be called so."""
 
@@ -60,7 +60,7 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
     separator = _separator(head.lines, path.suffix.lower())
     rows = [_cells(line, separator) for line in head.lines]
     row_names = _has_row_names(rows, head.lines)
-    header = row_names or (_has_header(rows, path, options) if options.header is None else options.header)
+    header = row_names or (_has_header(rows, head.lines, path, options) if options.header is None else options.header)
     style = TextStyle(" " if separator is None else separator, header)
     names = [ROW_NAMES, *rows[0]] if row_names else rows[0] if header else [str(i) for i in range(len(rows[0]))]
     try:
@@ -114,16 +114,21 @@ def _cells(line: str, separator: str | None) -> list[str]:
 
 def _has_row_names(rows: list[list[str]], lines: list[str]) -> bool:
     """Whether the first line lacks a name for the row names, as R writes it: these are in quotes, or texts."""
-    if len(rows) < 2 or any(map(_is_value, rows[0])) or any(len(row) != len(rows[0]) + 1 for row in rows[1:20]):
+    if len(rows) < 2 or any(len(row) != len(rows[0]) + 1 for row in rows[1:20]):
         return False
-    return all(line.lstrip()[:1] == '"' for line in lines[1:20]) or not any(_is_value(row[0]) for row in rows[1:20])
+    if not lines[0].lstrip().startswith('"') and any(map(_is_value, rows[0])):
+        return False
+    return all(line.lstrip().startswith('"') for line in lines[1:20]) or not any(
+        _is_value(row[0]) for row in rows[1:20]
+    )
 
 
-def _has_header(rows: list[list[str]], path: Path, options: TableOptions) -> bool:
+def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: TableOptions) -> bool:
     """Whether the first row holds names.
 
-    It does if it has a usual label name or a column that an option names, or a text over a column of numbers. Numbers
-    that count are names of columns, too, as pandas writes them; a short count may also be a series.
+    It does if it has a usual label name or a column that an option names, if it alone is in quotes, if a text stands
+    over a column of numbers, or nothing over row names. Numbers that are evenly spaced are names, too, where the rows
+    below are not; where these are few, they may also be a series.
 
     Raises:
         InputError: both may be.
@@ -131,18 +136,26 @@ def _has_header(rows: list[list[str]], path: Path, options: TableOptions) -> boo
     first = rows[0]
     if {cell.lower() for cell in first} & set(LABEL_NAMES) or set(first) & set(map(str, options.column_names())):
         return True
-    beside = rows[1] if len(rows) > 1 else first
+    if len(rows) == 1:
+        return not any(map(_is_value, first))
+    quoted = [all(cell.startswith('"') for cell in re.split(r",|;|\t", line)) for line in lines[:2]]
     texts = [i for i, cell in enumerate(first) if not _is_value(cell)]
-    if any(first[i] and (i >= len(beside) or _is_value(beside[i])) for i in texts) or len(texts) == len(first):
+    names_below = [row[0] for row in rows[1:4] if row]
+    if (
+        quoted == [True, False]
+        or len(texts) == len(first)
+        or any(i >= len(rows[1]) or _is_value(rows[1][i]) for i in texts)
+        or (not first[0] and (_counts(names_below) or not any(map(_is_value, names_below))))
+    ):
         return True
-    numbers = [cell for i, cell in enumerate(first) if i not in texts]
-    if not _counts(numbers) or path.suffix.lower() != ".csv":
+    numbers, *others = ([cell for i, cell in enumerate(row) if i not in texts] for row in rows[:3])
+    below = any(map(_evenly_spaced, others))
+    if _evenly_spaced(numbers) and len(numbers) >= MANY and not below:
+        return True
+    if _counts(numbers) and not texts and path.suffix.lower() == ".csv" and (len(numbers) == 2 or not below):
+        return True
+    if not _evenly_spaced(numbers) or len(numbers) < FEW:
         return False
-    if len(numbers) >= MANY:
-        return True
-    others = [[cell for i, cell in enumerate(row) if i not in texts] for row in rows[1:3]]
-    if len(numbers) == 2 or (not texts and not any(map(_counts, others))):
-        return not texts
     raise bad_input(
         path,
         f"the first line ({', '.join(first)}) may hold the names of the columns or the first series",
@@ -164,6 +177,16 @@ def _is_value(cell: str) -> bool:
 def _counts(cells: list[str]) -> bool:
     """Whether cells count 0, 1, 2 and so on, or 1, 2, 3."""
     return len(cells) > 1 and any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
+
+
+def _evenly_spaced(cells: list[str]) -> bool:
+    """Whether cells are numbers that are evenly spaced once sorted, and none occurs twice."""
+    try:
+        numbers = sorted(float(cell.replace(",", ".")) for cell in cells if cell)
+    except ValueError:
+        return False
+    gaps = [after - before for before, after in pairwise(numbers)]
+    return len(gaps) > 1 and min(gaps) > 0 and max(gaps) - min(gaps) < 1e-6 * max(gaps)
 
 
 class _UnevenRows(Exception):

@@ -88,7 +88,7 @@ class TableForm:
             kind = arrow_type(text)
             if name == self.label:
                 kind = pa.string() if self.label_texts else (label_type if kind == pa.string() else kind)
-            elif self.decimal != "." and name in self.places:
+            elif self.decimal != "." and (name in self.places or pa.types.is_floating(kind)):
                 kind = pa.string()
             found.append(pa.field(name, kind))
         return pa.schema(found)
@@ -107,7 +107,7 @@ class TableForm:
             elif column.name == self.id:
                 columns.append(_ids(first + case, column.type))
             elif column.name == self.time:
-                columns.append(self._times(step, column.type))
+                columns.append(self._times(step).cast(column.type))
             else:
                 channel, place = self.places[column.name]
                 values = X[case, channel, step] if self.long else X[:, channel, place]
@@ -116,17 +116,27 @@ class TableForm:
 
     def _label_values(self, labels: np.ndarray) -> np.ndarray:
         """Labels, in the words of the input where it was text."""
-        texts = dict(zip(parse_labels(self.label_texts), self.label_texts, strict=True))
+        texts = dict(zip(parse_labels(self.label_texts, self.decimal), self.label_texts, strict=True))
         return np.array([texts.get(label, label) for label in labels.tolist()], dtype=object)
 
-    def _times(self, step: np.ndarray, kind: pa.DataType) -> pa.Array:
-        assert self.times is not None
-        return self.times.column(step, kind)
+    def _times(self, step: np.ndarray) -> pa.Array:
+        import pyarrow as pa
+
+        assert self.times is not None and self.time is not None
+        kind = arrow_type(self.columns[self.time])
+        times = self.times.column(step, kind)
+        return self._with_sign(times) if self.decimal != "." and pa.types.is_floating(kind) else times
+
+    def _with_sign(self, numbers: pa.Array) -> pa.Array:
+        """Numbers with the decimal sign of the input, which makes them texts."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return pc.replace_substring(numbers.cast(pa.string()), ".", self.decimal)
 
     def _values(self, values: np.ndarray, column: pa.Field) -> pa.Array:
         """Values in the type of their column: whole numbers are rounded and stay in its range; NaN is missing."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         kind = arrow_type(self.columns[column.name])
         if pa.types.is_integer(kind):
@@ -136,9 +146,7 @@ class TableForm:
             values = np.round(values.astype(np.float64), self.decimals)
         # Arrow wants every column contiguous
         array = pa.array(np.ascontiguousarray(values), from_pandas=True).cast(kind, safe=False)
-        if self.decimal == ".":
-            return array
-        return pc.replace_substring(array.cast(pa.string()), ".", self.decimal)
+        return array if self.decimal == "." else self._with_sign(array)
 
 
 def table_form(
