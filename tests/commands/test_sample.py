@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from ncvqvae import NCVQVAE, InputError
+from ncvqvae import InputError
 from ncvqvae.cli import main
+from ncvqvae.codec import Codec
 from ncvqvae.commands.run_folder import claimed, open_run
 from ncvqvae.data import read_series
 
@@ -54,15 +55,15 @@ def test_an_interrupted_command_goes_on_to_the_same_file(
     whole, broken = run / "whole.npz", run / "broken.npz"
     broken.unlink(missing_ok=True)
     main([*ask, str(whole)])
-    finish, calls = NCVQVAE._in_units, []
+    finish, calls = Codec.in_units, []
 
-    def interrupted(self: NCVQVAE, *arguments: object) -> np.ndarray:
+    def interrupted(self: Codec, *arguments: object) -> np.ndarray:
         calls.append(1)
         if len(calls) == stopped_in:
             raise KeyboardInterrupt
         return finish(self, *arguments)
 
-    monkeypatch.setattr(NCVQVAE, "_in_units", interrupted)
+    monkeypatch.setattr(Codec, "in_units", interrupted)
     with pytest.raises(SystemExit) as stopped:
         main([*ask, str(broken)])
     assert stopped.value.code == 130 and "start the same command again" in capsys.readouterr().err

@@ -16,7 +16,8 @@ from ncvqvae.config import from_dict, read_yaml, to_dict
 from ncvqvae.data import Splits, TableForm, load_form, load_splits
 from ncvqvae.errors import InputError
 from ncvqvae.files import remove_leftovers, replaced
-from ncvqvae.model import NCVQVAE, Report
+from ncvqvae.model import NCVQVAE
+from ncvqvae.training.stages import Report
 
 OWN_FILES = (
     "config.yaml",
