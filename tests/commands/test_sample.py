@@ -10,8 +10,9 @@ import yaml
 from ncvqvae import InputError
 from ncvqvae.cli import main
 from ncvqvae.codec import Codec
-from ncvqvae.commands.run_folder import claimed, open_run
+from ncvqvae.commands.run_folder import open_run
 from ncvqvae.data import read_series
+from ncvqvae.files import locked
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -97,7 +98,7 @@ def test_parts_are_the_series_of_one_draw(run: Path) -> None:
 
 
 def test_a_second_process_on_one_file_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with claimed(run / ".twice.npz.parts"), pytest.raises(SystemExit):
+    with locked(run / ".twice.npz.parts"), pytest.raises(SystemExit):
         main(["sample", str(run), "-n", str(N), "--out", str(run / "twice.npz")])
     assert "another process is writing" in capsys.readouterr().err
     with pytest.raises(InputError):
