@@ -61,7 +61,7 @@ def evaluate_run(
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
     with locked(folder):
-        remove_leftovers(folder)
+        remove_leftovers(folder, folder / "figures")
         splits = source.load(model.config_.seed)
         if samples is not None:
             return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
@@ -92,7 +92,7 @@ def evaluate_series(
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     splits = source.load(seed)
     with locked(out):
-        remove_leftovers(out)
+        remove_leftovers(out, out / "figures")
         return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
 
 
@@ -178,26 +178,6 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     save_model_figures(contents, pictures)
     if len({row["preset"] for row in rows}) == 1:
         save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
-
-
-def draw_figures(folder: str | Path) -> list[Path]:
-    """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
-    from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_figures
-
-    folder = Path(folder)
-    model, source = open_run(folder)
-    splits = source.load(model.config_.seed)
-    n = 400
-    scores = Scores(
-        metrics={},
-        unconditional=model.sample(n, unconditional=True).X,
-        labelled=model.sample(n) if splits.y_train is not None else None,
-    )
-    content = report_content(folder, model, splits, scores)
-    # the planes of latents take longer than all the rest; evaluate draws them
-    only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-    return save_figures(only_series, folder / "figures")
 
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:

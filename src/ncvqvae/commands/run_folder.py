@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ OWN_FILES = (
     "checkpoints",
     "tensorboard",
 )
-"""All that a run writes; ``overwrite`` removes these and nothing else."""
+"""All that a run writes; ``overwrite`` replaces these and nothing else."""
+
+NEW = ".new"
+"""Folder inside the run's in which a run is trained that will replace it."""
 
 
 @dataclass
@@ -74,7 +78,7 @@ def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
         InputError: if the folder holds no finished run.
     """
     folder = Path(folder)
-    if not (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir():
+    if not (folder / "config.yaml").is_file() and any((folder / name).is_dir() for name in ("checkpoints", NEW)):
         raise InputError(f"{folder} holds an interrupted run; finish it with: ncvqvae fit … --out {folder} --resume")
     model = NCVQVAE.from_pretrained(folder)
     path = folder / "data.yaml"
@@ -97,5 +101,12 @@ def run_form(folder: str | Path) -> TableForm | None:
 
 
 def as_label(text: str, classes: np.ndarray) -> Any:
-    """The label of the model whose text is ``text``; the text itself if there is none."""
-    return {str(label): label for label in classes.tolist()}.get(text, text)
+    """The label of the model whose text is ``text``, or which is the same number; the text itself if there is none."""
+    labels = classes.tolist()
+    for label in labels:
+        if str(label) == text:
+            return label
+    numbers = [label for label in labels if isinstance(label, (int, float)) and not isinstance(label, bool)]
+    with suppress(ValueError):
+        return next((label for label in numbers if label == float(text)), text)
+    return text
