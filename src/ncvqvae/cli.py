@@ -89,8 +89,8 @@ def fit(
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.evaluate import draw_figures
-    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.commands.fit import fit_run, print_settled
+    from ncvqvae.commands.run_folder import DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
 
@@ -106,10 +106,12 @@ def fit(
             resume=resume,
             report=progress,
             announce=announce,
+            explain=print_settled,
             logger=logger,
+            draw=True,
         )
-    pictures = draw_figures(out)
-    console().print(f"model in {out}, {len(pictures)} pictures in {out / 'figures'}", highlight=False)
+    n_pictures = len(list((out / "figures").glob("*.png")))
+    console().print(f"model in {out}, {n_pictures} pictures in {out / 'figures'}", highlight=False)
     console().print(f"next: ncvqvae evaluate {out}", highlight=False)
 
 

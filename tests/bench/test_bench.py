@@ -14,11 +14,12 @@ import pytest
 from tests.bench import tasks
 
 from ncvqvae.bench.driver import check_outcome, run_bench
-from ncvqvae.bench.job import Outcome, held, is_finished
+from ncvqvae.bench.job import Outcome, is_finished
 from ncvqvae.bench.local import LocalBackend
 from ncvqvae.bench.schedule import Estimate, Schedule
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
+from ncvqvae.files import held
 from ncvqvae.study.rows import collect_rows
 
 ROOT = Path(__file__).parents[2]

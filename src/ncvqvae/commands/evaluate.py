@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ncvqvae.commands.run_folder import DataSource, claimed, open_run
+from ncvqvae.commands.run_folder import DataSource, open_run
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.protocol import STANDARD, Extent, n_unconditional
-from ncvqvae.files import remove_leftovers, replaced
+from ncvqvae.files import locked, remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
@@ -60,8 +60,8 @@ def evaluate_run(
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
-    with claimed(folder):
-        remove_leftovers(folder)
+    with locked(folder):
+        remove_leftovers(folder, folder / "figures")
         splits = source.load(model.config_.seed)
         if samples is not None:
             return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
@@ -91,8 +91,8 @@ def evaluate_series(
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     splits = source.load(seed)
-    with claimed(out):
-        remove_leftovers(out)
+    with locked(out):
+        remove_leftovers(out, out / "figures")
         return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
 
 
@@ -178,26 +178,6 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     save_model_figures(contents, pictures)
     if len({row["preset"] for row in rows}) == 1:
         save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
-
-
-def draw_figures(folder: str | Path) -> list[Path]:
-    """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
-    from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_figures
-
-    folder = Path(folder)
-    model, source = open_run(folder)
-    splits = source.load(model.config_.seed)
-    n = 400
-    scores = Scores(
-        metrics={},
-        unconditional=model.sample(n, unconditional=True).X,
-        labelled=model.sample(n) if splits.y_train is not None else None,
-    )
-    content = report_content(folder, model, splits, scores)
-    # the planes of latents take longer than all the rest; evaluate draws them
-    only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-    return save_figures(only_series, folder / "figures")
 
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:

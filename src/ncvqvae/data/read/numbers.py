@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-MAX_DECIMALS = 17
-"""More digits behind the point than a float64 of size 1 has."""
+MAX_DECIMALS = 9
+"""Values with more digits behind the point are written as precisely as they are known, not rounded."""
 THOUSANDS = r"[1-9]\d{0,2}(,\d{3})+"
 
 
@@ -37,7 +37,7 @@ class NumberStyle:
         self.separator = separator
         self.point: str | None = None
         self.comma: str | None = None
-        self.decimals = 0
+        self.decimals: int | None = 0
         self.whole: set[str] = set()
 
     @property
@@ -156,7 +156,9 @@ def _count_decimals(text: Any, name: str, style: NumberStyle) -> None:
     for cell in pc.unique(pc.filter(text, has_exponent)).to_pylist():
         with suppress(InvalidOperation, ValueError):  # a word with an e in it is refused later
             decimals.append(-int(Decimal(cell).as_tuple().exponent))
-    style.decimals = min(max(style.decimals, *decimals), MAX_DECIMALS)
+    if style.decimals is not None:
+        most = max(style.decimals, *decimals)
+        style.decimals = most if most <= MAX_DECIMALS else None
     if max(decimals) <= 0 and not pc.any(pc.greater_equal(at, 0)).as_py():
         style.whole.add(name)
 

@@ -56,7 +56,7 @@ class _ArrowFormat:
 
         label_types = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64(), "U": pa.string(), None: None}
         self._form = layout.form or _usual_form(layout)
-        self._schema = self._form.schema(label_types[layout.label_kind])
+        self._schema = self._form.schema(label_types[layout.label_kind], layout.dtype)
         self._waiting: list[Any] = []
         self._n_written = 0
         self._file = self._open(path)

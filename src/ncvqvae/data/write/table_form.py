@@ -17,6 +17,7 @@ from ncvqvae.labels import parse_labels
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TEXT_TABLES = (".csv", ".tsv", ".txt")
 GENERATED_ID = "series"
 """Name of the id column where the input had none: windows of one recording, a folder of files."""
 
@@ -77,21 +78,30 @@ class TableForm:
             raise TypeError(f"unknown {sorted(former)}")
         return cls(**kept, times=None if times is None else TimeForm(**times))
 
-    def schema(self, label_type: pa.DataType | None) -> pa.Schema:
-        """The columns that are written, with Arrow's types; `label_type` serves where the input's says nothing."""
+    def schema(self, label_type: pa.DataType | None, dtype: str = "float32") -> pa.Schema:
+        """The columns that are written, with Arrow's types.
+
+        Args:
+            label_type: of labels, where the input's type says nothing.
+            dtype: of values that come from text and are not rounded, so that they get no digits that mean nothing.
+        """
         import pyarrow as pa
 
         found = []
         for name, text in self.columns.items():
             if name == self.label and label_type is None:
                 continue  # series without a label
-            kind = arrow_type(text)
+            kind = self._value_type(text, dtype) if name in self.places else arrow_type(text)
             if name == self.label:
                 kind = pa.string() if self.label_texts else (label_type if kind == pa.string() else kind)
             elif self.decimal != "." and (name in self.places or pa.types.is_floating(kind)):
                 kind = pa.string()
             found.append(pa.field(name, kind))
         return pa.schema(found)
+
+    def _value_type(self, text: str, dtype: str) -> pa.DataType:
+        as_known = text == "double" and self.suffix in TEXT_TABLES and self.decimals is None
+        return arrow_type(dtype if as_known else text)
 
     def table(self, X: np.ndarray, labels: np.ndarray | None, first: int, schema: pa.Schema) -> pa.Table:
         """Series (n, C, L) and labels (n,) as rows; the series have the numbers from `first` on."""
@@ -138,7 +148,7 @@ class TableForm:
         """Values in the type of their column: whole numbers are rounded and stay in its range; NaN is missing."""
         import pyarrow as pa
 
-        kind = arrow_type(self.columns[column.name])
+        kind = self._value_type(self.columns[column.name], values.dtype.name)
         if pa.types.is_integer(kind):
             limits = np.iinfo(kind.to_pandas_dtype())
             values = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
