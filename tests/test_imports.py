@@ -20,7 +20,7 @@ MAY_SEE = {
     "evaluation": {"ncvqvae.generation.residuals"},
     "generation": {
         "ncvqvae.data",
-        "ncvqvae.evaluation.diversity",
+        "ncvqvae.evaluation.neighbours",
         "ncvqvae.evaluation.rocket",
         "ncvqvae.evaluation.utility",
         "ncvqvae.prior.decoding",

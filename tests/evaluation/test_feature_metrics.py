@@ -11,7 +11,7 @@ import pytest
 from ncvqvae.data import load_splits
 from ncvqvae.evaluation import rocket
 from ncvqvae.evaluation.feature_metrics import FeatureSets, coverage_figures, fidelity_figures, two_sample_figures
-from ncvqvae.evaluation.rocket import Extractor, catch22, held, minirocket
+from ncvqvae.evaluation.rocket import Extractor, catch22, forward_fill, minirocket
 from ncvqvae.evaluation.utility import paired_two_sample_accuracy, rocket_accuracy, two_sample_test
 
 from .conftest import Split
@@ -174,7 +174,7 @@ def test_openmp_is_set_as_before() -> None:
 
 def test_short_and_ended_series_are_held_at_their_last_value() -> None:
     X = np.array([[[1.0, 2.0, np.nan, np.nan]], [[3.0, np.nan, 5.0, 6.0]]])
-    np.testing.assert_array_equal(held(X), [[[1, 2, 2, 2]], [[3, 3, 5, 6]]])
+    np.testing.assert_array_equal(forward_fill(X), [[[1, 2, 2, 2]], [[3, 3, 5, 6]]])
     ended = np.random.default_rng(0).normal(size=(12, 2, 7))
     ended[::2, :, 5:] = np.nan
     for extractor in (minirocket(ended), catch22(ended)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import numpy as np
 from ncvqvae.commands.run_folder import DataSource, claimed, open_run
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.protocol import STANDARD, Extent, n_unconditional
+from ncvqvae.evaluation.protocol import STANDARD, Extent
 from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE
 
@@ -138,46 +138,6 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
         return y
     as_text = {str(label): label for label in set(known.tolist())}
     return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
-
-
-def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's figures.
-
-    Figures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
-
-    Raises:
-        InputError: if a run has not been evaluated.
-    """
-    import pandas as pd
-
-    from ncvqvae.commands.score import Scores
-    from ncvqvae.report.model_pictures import save_model_figures
-    from ncvqvae.report.page import write_comparison
-    from ncvqvae.study.pictures import run_curves, save_figures
-    from ncvqvae.study.rows import chapter_model
-
-    contents, rows, curves = [], [], []
-    for folder in map(Path, folders):
-        model, source = open_run(folder)
-        path = folder / "metrics.json"
-        if not path.is_file():
-            raise InputError(f"{folder} has no figures yet; first run: ncvqvae evaluate {folder}")
-        splits = source.load(model.config_.seed)
-        n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
-        labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
-        scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
-        content = report_content(folder, model, splits, scores)
-        contents.append(content)
-        config = model.config_
-        name = chapter_model(config.ssl, config.augmentation)
-        identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
-        rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
-        curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
-    write_comparison(contents, out)
-    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
-    save_model_figures(contents, pictures)
-    if len({row["preset"] for row in rows}) == 1:
-        save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
 
 
 def draw_figures(folder: str | Path) -> list[Path]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.diversity import copied_share, nearest_distances, repeated_share
+from ncvqvae.evaluation.diversity import copied_share, repeated_share
 from ncvqvae.evaluation.fcn import FCN, cached_fcn, load_fcn
 from ncvqvae.evaluation.memorisation import Memorisation, memorisation
+from ncvqvae.evaluation.neighbours import nearest_distances
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 from ncvqvae.evaluation.protocol import (
     STANDARD,

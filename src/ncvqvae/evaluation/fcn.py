@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation._randomness import seeded_cpu
+from ncvqvae.evaluation.resampling import seeded_cpu
 from ncvqvae.hardware import fast_bf16
 
 WIDTHS = (128, 256, 128)

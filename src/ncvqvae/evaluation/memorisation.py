@@ -15,8 +15,8 @@ from ncvqvae.evaluation.diversity import (
     copied_share,
     intra_class_spread,
     near_duplicate_share,
-    nearest_distances,
 )
+from ncvqvae.evaluation.neighbours import nearest_distances
 
 MIN_OF_CLASS = 5
 """Training series that a class needs to be looked at for `copied_worst_class`: fewer cannot but be imitated."""

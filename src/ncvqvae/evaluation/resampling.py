@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray | float]
 
@@ -71,3 +73,12 @@ def bootstrap_interval(
     values = np.array([statistic(*(a[rng.integers(len(a), size=len(a))] for a in sets)) for _ in range(draws)])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) - values.mean()
     return Interval(figure + float(low), figure + float(high))
+
+
+@contextmanager
+def seeded_cpu(seed: int) -> Iterator[None]:
+    """Seed the global CPU generator inside the block and put its former state back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        # not torch.manual_seed: that would reseed the accelerators too, which are not forked here
+        torch.default_generator.manual_seed(seed)
+        yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncvqvae.evaluation.diversity import nearest_distances, nearest_other
+from ncvqvae.evaluation.neighbours import nearest_distances, nearest_other
 
 QUANTILE = 0.05
 """Share of the training series that lie within the threshold of another one, as for the figure ``copied``."""

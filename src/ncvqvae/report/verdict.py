@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from ncvqvae.evaluation.diversity import copied_share, mean_pairwise_distance
+from ncvqvae.evaluation.diversity import copied_share
 from ncvqvae.evaluation.metrics import number_text
+from ncvqvae.evaluation.neighbours import mean_pairwise_distance
 from ncvqvae.report.content import ReportContent, Sample, label_text
 from ncvqvae.report.projections import choose, choose_per_class
 

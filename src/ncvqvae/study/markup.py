@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from ncvqvae.study.rows import CHAPTER_MODELS
 
-if TYPE_CHECKING:
-    from ncvqvae.study.tables import TableSpec
+Statistic = Literal["mean", "top1"]
+PEER = {"TimeVQVAE": "TimeVQVAE, published", "real data": "real data"}
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What one of the tables shows."""
+
+    number: int
+    title: str
+    statistic: Statistic
+    metrics: tuple[str, ...]
+
+    @property
+    def stem(self) -> str:
+        """Name of its files."""
+        return f"table-{self.number}"
 
 
 class Line(NamedTuple):
@@ -47,15 +63,13 @@ def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
 
 def _columns(cells: pd.DataFrame) -> list[str]:
     """Models that ours or the chapter's lines fill: the chapter's in its order, then others, then peers."""
-    from ncvqvae.study.tables import PEER
-
     found = dict.fromkeys(cells["model"])
     own = [name for name in found if name not in (*CHAPTER_MODELS, *PEER.values())]
     return [name for name in (*CHAPTER_MODELS, *own, *PEER.values()) if name in found]
 
 
 def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
-    from ncvqvae.study.tables import METRIC_NAMES, PEER
+    from ncvqvae.study.tables import METRIC_NAMES
 
     for (dataset, metric, source), group in cells.groupby(["dataset", "metric", "source"], sort=False):
         by_model = {row["model"]: row for row in group.to_dict("records")}

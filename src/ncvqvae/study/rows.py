@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncvqvae.bench.job import read_facts
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
 
@@ -61,6 +60,12 @@ def read_settings(folder: Path) -> Stored:
 def _read_settings(path: Path, modified: int) -> Stored:
     values = read_yaml(path)
     return Stored(values["preset"], from_dict(Config, values["model"]))
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
+    path = folder / "bench.yaml"
+    return read_yaml(path) if path.is_file() else {}
 
 
 def flat_settings(config: Config) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +10,9 @@ import pandas as pd
 
 from ncvqvae.files import replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
-from ncvqvae.study.markup import decimals, number, plain_markdown, to_latex, to_markdown
+from ncvqvae.study.markup import PEER, Statistic, TableSpec, decimals, number, plain_markdown, to_latex, to_markdown
 from ncvqvae.study.rows import CHAPTER_MODELS, HIGHER_IS_BETTER, collect_rows, published_rows, timevqvae_means
 
-Statistic = Literal["mean", "top1"]
 Source = Literal["ours", "chapter", "TimeVQVAE", "real data"]
 
 METRIC_NAMES = {
@@ -30,23 +28,6 @@ METRIC_NAMES = {
     "copied": "copied",
     "copied_real": "copied, real series",
 }
-PEER = {"TimeVQVAE": "TimeVQVAE, published", "real data": "real data"}
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What one of the tables shows."""
-
-    number: int
-    title: str
-    statistic: Statistic
-    metrics: tuple[str, ...]
-
-    @property
-    def stem(self) -> str:
-        """Name of its files."""
-        return f"table-{self.number}"
-
 
 TABLES = (
     TableSpec(1, "Mean validation reconstruction error", "mean", ("val_recon",)),
