@@ -89,7 +89,7 @@ def fit(
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.evaluate import draw_figures
+    from ncvqvae.commands.evaluate import draw_pictures
     from ncvqvae.commands.run_folder import DataSource, fit_run
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
@@ -108,7 +108,7 @@ def fit(
             announce=announce,
             logger=logger,
         )
-    pictures = draw_figures(out)
+    pictures = draw_pictures(out)
     console().print(f"model in {out}, {len(pictures)} pictures in {out / 'figures'}", highlight=False)
     console().print(f"next: ncvqvae evaluate {out}", highlight=False)
 

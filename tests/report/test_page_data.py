@@ -156,7 +156,7 @@ def test_comparison_holds_the_samples_of_each_run() -> None:
     assert {len(run["points"]) for run in payload["planes"][2]["runs"]} == {60}
 
 
-def test_comparison_has_each_figure_and_loss_by_run() -> None:
+def test_comparison_has_each_metric_and_loss_by_run() -> None:
     a, b = full_content(), full_content(seed=1, metrics={"fid_labelled": 0.4})
     payload = comparison_payload([a, b], ["first", "second"])
     bars = {row["title"]: row for row in payload["bars"]}

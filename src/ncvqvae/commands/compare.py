@@ -12,9 +12,9 @@ from ncvqvae.evaluation.protocol import n_unconditional
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's figures.
+    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's pictures.
 
-    Figures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
+    Pictures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
 
     Raises:
         InputError: if a run has not been evaluated.
@@ -22,9 +22,9 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     import pandas as pd
 
     from ncvqvae.commands.score import Scores
-    from ncvqvae.report.model_pictures import save_model_figures
+    from ncvqvae.report.model_pictures import save_model_pictures
     from ncvqvae.report.page import write_comparison
-    from ncvqvae.study.pictures import run_curves, save_figures
+    from ncvqvae.study.pictures import run_curves, save_pictures
     from ncvqvae.study.rows import chapter_model
 
     contents, rows, curves = [], [], []
@@ -32,7 +32,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         model, source = open_run(folder)
         path = folder / "metrics.json"
         if not path.is_file():
-            raise InputError(f"{folder} has no figures yet; first run: ncvqvae evaluate {folder}")
+            raise InputError(f"{folder} has no metrics yet; first run: ncvqvae evaluate {folder}")
         splits = source.load(model.config_.seed)
         n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
@@ -46,6 +46,6 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
     write_comparison(contents, out)
     pictures = Path(out).with_name(f"{Path(out).stem}-figures")
-    save_model_figures(contents, pictures)
+    save_model_pictures(contents, pictures)
     if len({row["preset"] for row in rows}) == 1:
-        save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
+        save_pictures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)

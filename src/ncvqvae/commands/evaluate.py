@@ -1,4 +1,4 @@
-"""Evaluate a run's folder, or series that any model made: figures, pictures and report, whole or not there."""
+"""Evaluate a run's folder, or series that any model made: metrics, pictures and report, whole or not there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # they take seconds to import, and not every function needs b
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: figures by name, the verdict's headline, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict's headline, and the files they are in."""
 
     name: str
     metrics: dict[str, float]
@@ -118,16 +118,16 @@ def _evaluate_file(
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") -> Evaluated:
     from ncvqvae.report.page import write_report
-    from ncvqvae.report.pictures import save_figures
+    from ncvqvae.report.pictures import save_pictures
     from ncvqvae.report.verdict import judge
 
     files = {
-        "figures": folder / f"metrics{suffix}.json",
+        "metrics": folder / f"metrics{suffix}.json",
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
-    write_metrics(files["figures"], dict(content.metrics))
-    save_figures(content, files["pictures"])
+    write_metrics(files["metrics"], dict(content.metrics))
+    save_pictures(content, files["pictures"])
     write_report(content, files["report"])
     return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
 
@@ -140,10 +140,10 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
 
 
-def draw_figures(folder: str | Path) -> list[Path]:
+def draw_pictures(folder: str | Path) -> list[Path]:
     """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
     from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_figures
+    from ncvqvae.report.pictures import save_pictures
 
     folder = Path(folder)
     model, source = open_run(folder)
@@ -157,7 +157,7 @@ def draw_figures(folder: str | Path) -> list[Path]:
     content = report_content(folder, model, splits, scores)
     # the planes of latents take longer than all the rest; evaluate draws them
     only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-    return save_figures(only_series, folder / "figures")
+    return save_pictures(only_series, folder / "figures")
 
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
@@ -194,7 +194,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
 
 
 def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
-    """The part of the report that needs no model: figures and series."""
+    """The part of the report that needs no model: metrics and series."""
     from ncvqvae.report.content import ReportContent
 
     shape = splits.X_train.shape[1:]
@@ -228,7 +228,7 @@ def read_metrics(path: Path) -> dict[str, float]:
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """A flat object of figures as JSON; what could not be computed is left out."""
+    """A flat object of metrics as JSON; what could not be computed is left out."""
     known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
     with replaced(path) as temporary:
         temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

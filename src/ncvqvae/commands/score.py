@@ -1,4 +1,4 @@
-"""Every figure of a trained model: what is asked of the model, and what of the series that it makes."""
+"""Every metric of a trained model: what is asked of the model, and what of the series that it makes."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from ncvqvae.model import NCVQVAE, Samples, joined
 
 @dataclass
 class Scores:
-    """Figures of generated series, and what stands behind them.
+    """Metrics of generated series, and what stands behind them.
 
     Attributes:
-        metrics: figures by name, the keys of ``metrics.json``.
+        metrics: values by name, the keys of ``metrics.json``.
         unconditional: series generated without a class, in their own units; None if all were given labelled.
         labelled: series generated label-first, in their own units.
         copied_per_class: label → share of copied series.
@@ -65,7 +65,7 @@ def feature_extractor(splits: Splits, scaled_train: np.ndarray, path: str | Path
 
 
 class MaskedScale:
-    """Series as the figures take them: scaled, gaps filled in, NaN behind the end of a shorter series.
+    """Series as the metrics take them: scaled, gaps filled in, NaN behind the end of a shorter series.
 
     Filling in smooths. So that real and generated series are smoothed alike, each generated one first gets the gaps of
     a real one, drawn from the train split.
@@ -117,7 +117,7 @@ def score_model(
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
-    """Every figure of a model and of the series it makes, and what stands behind them.
+    """Every metric of a model and of the series it makes, and what stands behind them.
 
     Args:
         model: a fitted model.
@@ -129,7 +129,7 @@ def score_model(
     """
     y_train = splits.y_train
     progress("tokens and probes")
-    metrics = model_figures(model, splits)
+    metrics = model_metrics(model, splits)
     progress("sampling")
     n = n_unconditional(len(splits.X_test))
     unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
@@ -138,7 +138,7 @@ def score_model(
     decoded = {
         name: model.reconstruct(X) for name, X in (("train", splits.X_train), ("test", splits.X_test), ("made", made))
     }
-    metrics |= token_figures(model, splits, made, decoded)
+    metrics |= token_metrics(model, splits, made, decoded)
 
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = GeneratedData(unconditional=scaled.generated(unconditional))
@@ -172,7 +172,7 @@ def score_model(
         seed=seed,
     )
     raw = copied_share(generated.judged[0], real.X_train, real.X_test)
-    metrics |= found.figures | {
+    metrics |= found.metrics | {
         "copied_raw": raw.share,
         # what the tokenizer alone makes of series that nobody copied
         "copied_raw_real": float((nearest_distances(image["test"], real.X_train) <= raw.threshold).mean()),
@@ -190,7 +190,7 @@ def score_series(
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
-    """Figures of series made by any model; copies are counted against the raw series, for want of its tokenizer.
+    """Metrics of series made by any model; copies are counted against the raw series, for want of its tokenizer.
 
     Args:
         splits: real data; its train split is what the other model was trained on.
@@ -229,12 +229,12 @@ def score_series(
         y_heldout=splits.y_test,
         seed=seed,
     )
-    raw = {name.replace("copied", "copied_raw"): value for name, value in found.figures.items()}
+    raw = {name.replace("copied", "copied_raw"): value for name, value in found.metrics.items()}
     labelled = None if y is None else Samples(X, y)
     return Scores(metrics | raw, None if y is not None else X, labelled, found.copied.per_class, found)
 
 
-def token_figures(
+def token_metrics(
     model: NCVQVAE, splits: Splits, made: np.ndarray, decoded: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
     """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
@@ -245,16 +245,16 @@ def token_figures(
     codebook_size = len(model.tokenizer_.codebook)
     sets = {"train": splits.X_train, "test": splits.X_test, "generated": made}
     usage = {name: token_usage(model.encode(X), codebook_size) for name, X in sets.items()}
-    figures = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
+    metrics = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
     tokens = {name: model.encode(X) for name, X in decoded.items()}
-    return figures | {
+    return metrics | {
         "dead_codes": float(usage["train"].dead_codes),
         "repeated_tokens": repeated_share(tokens["made"], tokens["train"]),
         "repeated_tokens_real": repeated_share(tokens["test"], tokens["train"]),
     }
 
 
-def model_figures(model: NCVQVAE, splits: Splits) -> dict[str, float]:
+def model_metrics(model: NCVQVAE, splits: Splits) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test)}
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:

@@ -15,7 +15,7 @@ from ncvqvae.data import Splits
 
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
 ROWS = (
-    # figure, meaning, the same figure for real data, better when
+    # metric, meaning, the same metric for real data, better when
     ("val_recon", "reconstruction error", None, "lower"),
     ("knn", "KNN probe accuracy", None, "higher"),
     ("svm", "SVM probe accuracy", None, "higher"),
@@ -107,9 +107,9 @@ def steps_status(description: str) -> Iterator[Callable[[str], None]]:
 
 
 def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
-    """The figures of a run beside the same figures for real data."""
+    """The metrics of a run beside the same metrics for real data."""
     table = Table(title=name, title_justify="left", show_edge=False)
-    table.add_column("figure")
+    table.add_column("metric")
     table.add_column("generated", justify="right")
     table.add_column("real data", justify="right")
     table.add_column("better", style="dim")

@@ -5,7 +5,7 @@
 - `utility`: classification accuracy score (train on synthetic, test on real)
 - `probes`: KNN and SVM on embeddings
 - `diversity`: copies, near-duplicates, spread within a class, precision and recall
-- `memorisation`: the figures of copies and variety beside the same for real data
+- `memorisation`: the metrics of copies and variety beside the same for real data
 - `structure`: autocorrelation, values, power spectrum, class means
 - `tokens`: use of the codebook, confidence while decoding
 - `resampling`: equally large random parts, bootstrap intervals

@@ -79,8 +79,8 @@ def copied_share(
         train: the generator's training series (n_train, C, L).
         heldout: real series it has not seen (n_heldout, C, L).
         quantile: which quantile of the held-out distances is the threshold.
-        y_generated: labels (n,) for the figures per class.
-        y_heldout: labels (n_heldout,) for the figures per class.
+        y_generated: labels (n,) for the metrics per class.
+        y_heldout: labels (n_heldout,) for the metrics per class.
     """
     distances, heldout_distances = nearest_distances(generated, train), nearest_distances(heldout, train)
     threshold = float(np.quantile(heldout_distances, quantile))

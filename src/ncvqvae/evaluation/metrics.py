@@ -1,4 +1,4 @@
-"""How the figures of `metrics.json` are called, which way is better, and where their value for real data stands."""
+"""How the metrics of `metrics.json` are called, which way is better, and where their value for real data stands."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 Better = Literal["lower", "higher", "real", ""]
 
 
-class Figure(NamedTuple):
-    """Name and group of a figure, which way is better (`real`: as near to real data as can be), its meaning."""
+class Metric(NamedTuple):
+    """Name and group of a metric, which way is better (`real`: as near to real data as can be), its meaning."""
 
     title: str
     group: str
@@ -17,8 +17,8 @@ class Figure(NamedTuple):
     meaning: str
 
 
-def _group(group: str, **figures: tuple[str, Better, str]) -> dict[str, Figure]:
-    return {key: Figure(title, group, better, meaning) for key, (title, better, meaning) in figures.items()}
+def _group(group: str, **metrics: tuple[str, Better, str]) -> dict[str, Metric]:
+    return {key: Metric(title, group, better, meaning) for key, (title, better, meaning) in metrics.items()}
 
 
 _KEYWORD: dict[str, tuple[str, Better, str]] = {  # no name of an argument
@@ -32,10 +32,10 @@ GROUPS = {
     "tokens": "Tokens",
     "representation": "Representation",
     "training": "Training",
-    "": "Further figures",
+    "": "Further metrics",
 }
 
-FIGURES = (
+METRICS = (
     _group(
         "fidelity",
         fid_labelled=("FID", "lower", "Distance of generated to held-out series in an FCN's features."),
@@ -117,17 +117,17 @@ FIGURES = (
 PERCENT = ("copied", "authpct", "repeated_tokens", "near_duplicates")
 """Beginnings of the keys that are read as a share."""
 COMPANIONS = ("_real", "_low", "_high")
-"""Ends of the keys that belong to another figure: its value for real data, its interval."""
+"""Ends of the keys that belong to another metric: its value for real data, its interval."""
 
 
-def figure_of(key: str) -> Figure:
-    """What is known of a figure; an unknown one is called by its key."""
-    return FIGURES.get(key, Figure(key, "", "", ""))
+def metric_of(key: str) -> Metric:
+    """What is known of a metric; an unknown one is called by its key."""
+    return METRICS.get(key, Metric(key, "", "", ""))
 
 
 def title_of(key: str, metrics: Mapping[str, float]) -> str:
-    """Title of a figure, with the way of sampling where the same figure is there for both."""
-    title = figure_of(key).title
+    """Title of a metric, with the way of sampling where the same metric is there for both."""
+    title = metric_of(key).title
     if key.endswith("_labelled"):
         return f"{title}, label-first"
     paired = key in ("fid", "is", "copied_unconditional") or f"{key}_labelled" in metrics
@@ -135,34 +135,34 @@ def title_of(key: str, metrics: Mapping[str, float]) -> str:
 
 
 def real_key(key: str, metrics: Mapping[str, float]) -> str | None:
-    """Key of the same figure for real data: `fid_real` of `fid_labelled`; None where there is none."""
+    """Key of the same metric for real data: `fid_real` of `fid_labelled`; None where there is none."""
     stem = key.removesuffix("_labelled").removesuffix("_unconditional").removesuffix("_both")
     return next((name for name in (f"{key}_real", f"{stem}_real") if name in metrics), None)
 
 
 def real_value(key: str, metrics: Mapping[str, float]) -> float | None:
-    """The same figure for real data."""
+    """The same metric for real data."""
     name = real_key(key, metrics)
     return None if name is None else metrics[name]
 
 
 def interval_text(key: str, metrics: Mapping[str, float]) -> str:
-    """Bootstrap interval of a figure, `0.51 – 0.72`; empty where there is none."""
+    """Bootstrap interval of a metric, `0.51 – 0.72`; empty where there is none."""
     ends = [metrics.get(f"{key}_{end}") for end in ("low", "high")]
     return " – ".join(value_text(key, value) for value in ends) if None not in ends else ""
 
 
 def generated_keys(metrics: Mapping[str, float]) -> list[str]:
-    """Keys of figures that are not companions of another, the known ones first and in their order."""
-    kept = [key for key in metrics if key in FIGURES or not key.endswith(COMPANIONS)]
-    order = {key: place for place, key in enumerate(FIGURES)}
+    """Keys of metrics that are not companions of another, the known ones first and in their order."""
+    kept = [key for key in metrics if key in METRICS or not key.endswith(COMPANIONS)]
+    order = {key: place for place, key in enumerate(METRICS)}
     return sorted(kept, key=lambda key: order.get(key, len(order)))
 
 
 def grouped_keys(metrics: Mapping[str, float]) -> dict[str, list[str]]:
     """`generated_keys` by the title of their group, in the order of `GROUPS`."""
     keys = generated_keys(metrics)
-    grouped = {title: [key for key in keys if figure_of(key).group == group] for group, title in GROUPS.items()}
+    grouped = {title: [key for key in keys if metric_of(key).group == group] for group, title in GROUPS.items()}
     return {title: of_group for title, of_group in grouped.items() if of_group}
 
 
@@ -176,7 +176,7 @@ def number_text(value: float | None) -> str:
 
 
 def value_text(key: str, value: float | None) -> str:
-    """A figure as people write it: a share of series in per cent, all else as a number."""
+    """A metric as people write it: a share of series in per cent, all else as a number."""
     if key.startswith(PERCENT) and value is not None and value == value:
         return f"{100 * value:.1f} %"
     return number_text(value)

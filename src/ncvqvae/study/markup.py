@@ -40,7 +40,7 @@ def to_markdown(spec: TableSpec, cells: pd.DataFrame) -> str:
     """The table with its title as a Markdown section."""
     models = _columns(cells)
     lines = [f"## Table {spec.number}: {spec.title}", ""]
-    lines.append("| " + " | ".join(["dataset", "figure", "runs", *models]) + " |")
+    lines.append("| " + " | ".join(["dataset", "metric", "runs", *models]) + " |")
     lines.append("|" + " --- |" * 3 + " ---: |" * len(models))
     for line in _lines(cells, models):
         texts = ["" if cell is None else f"**{cell[0]}**" if cell[1] else cell[0] for cell in line.cells]
@@ -53,7 +53,7 @@ def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
     models = _columns(cells)
     out = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(spec.title)}}}", rf"\label{{tab:{spec.stem}}}"]
     out += [rf"\begin{{tabular}}{{lll{'r' * len(models)}}}", r"\toprule"]
-    out.append(" & ".join(_escaped(name) for name in ["dataset", "figure", "runs", *models]) + r" \\")
+    out.append(" & ".join(_escaped(name) for name in ["dataset", "metric", "runs", *models]) + r" \\")
     out.append(r"\midrule")
     for line in _lines(cells, models):
         texts = ["" if cell is None else _latex_cell(*cell) for cell in line.cells]

@@ -1,4 +1,4 @@
-"""The chapter's figures over models, from the rows of a bench and the loss curves of its runs."""
+"""The chapter's pictures over models, from the rows of a bench and the loss curves of its runs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LABELS = {
 }
 
 
-def save_figures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
-    """Write every figure that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
+def save_pictures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
+    """Write every picture that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
 
     Args:
         rows: a row a run: `dataset`, `ssl`, `augmentation`, `model`, `seed` and its metrics.
@@ -53,7 +53,7 @@ def save_figures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Pa
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG and PDF."""
+    """Write a Figure as PNG and PDF."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "pdf")]
     for path in paths:
         figure.savefig(path, dpi=150, bbox_inches="tight")
@@ -126,7 +126,7 @@ def load_curves(folder: Path) -> pd.DataFrame:
 
 
 def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) -> pd.DataFrame:
-    """Stage-1 loss terms of a run during training, with dataset, model, seed and the settings that figures need."""
+    """Stage-1 loss terms of a run during training, with dataset, model, seed and the settings that pictures need."""
     of_stage = history[history["stage"] == "stage1"]
     return of_stage.assign(
         dataset=dataset,
@@ -153,7 +153,7 @@ def ssl_curves(curves: pd.DataFrame) -> Figure | None:
 def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
     """Reconstruction error of the train split during stage 1, mean over seeds: a panel per dataset, a line per model.
 
-    The chapter's figure has the test split's, which no training here ever sees; its final value is in figure 1.
+    The chapter's picture 2 shows the test split's, which no training here ever sees; its last value is in picture 1.
     """
     if RECONSTRUCTION_TERM not in curves:
         return None

@@ -1,4 +1,4 @@
-"""Figures of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
+"""Metrics of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def published_rows() -> pd.DataFrame:
 
 
 def timevqvae_means() -> pd.DataFrame:
-    """Published mean figures of TimeVQVAE: a row per dataset, a column per metric."""
+    """Published means of TimeVQVAE: a row per dataset, a column per metric."""
     return _published("timevqvae.csv").pivot(index="dataset", columns="metric", values="value")
 
 

@@ -1,4 +1,4 @@
-"""The chapter's seven tables over the runs of a bench: mean ± sd over seeds, the published figures beside ours."""
+"""The chapter's seven tables over the runs of a bench: mean ± sd over seeds, the published values beside ours."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TABLES = (
 
 
 def write_all(folder: str | Path, out: str | Path) -> list[Path]:
-    """Write rows, tables and figures of the bench in ``folder`` into ``out``; returns the files.
+    """Write rows, tables and pictures of the bench in ``folder`` into ``out``; returns the files.
 
     Args:
         folder: a bench's folder, or a CSV of rows: then without what needs the runs' loss curves.
@@ -52,7 +52,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     Raises:
         InputError: if there is no evaluated run.
     """
-    from ncvqvae.study.pictures import load_curves, save_figures
+    from ncvqvae.study.pictures import load_curves, save_pictures
     from ncvqvae.study.ranks import save_ranks
 
     folder, out = Path(folder), Path(out)
@@ -79,7 +79,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
             files.append(_write(out / f"{name}.csv", effects.to_csv(index=False)))
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
     files.append(_write(out / "tables.md", "\n\n".join(sections) + "\n"))
-    return files + save_ranks(main, out) + save_figures(rows, load_curves(folder), out)
+    return files + save_ranks(main, out) + save_pictures(rows, load_curves(folder), out)
 
 
 def all_models(rows: pd.DataFrame) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def _timevqvae(datasets: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def _real_data(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The same figure for real data, which our runs carry along; not where it depends on the model's tokenizer."""
+    """The same metric for real data, which our runs carry along; not where it depends on the model's tokenizer."""
     parts = []
     for metric in [name for name in metrics if not name.startswith("copied")]:
         column = f"{metric.removesuffix('_labelled')}_real"
