@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ncvqvae.commands.evaluate import read_metrics, report_content
+from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.run_folder import open_run
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.metrics import read_metrics
 from ncvqvae.evaluation.protocol import n_unconditional
 
 

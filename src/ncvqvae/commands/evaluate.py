@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ncvqvae.commands.run_folder import DataSource, claimed, open_run
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.metrics import write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
-from ncvqvae.files import remove_leftovers, replaced
+from ncvqvae.files import remove_leftovers
 from ncvqvae.model import NCVQVAE
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
@@ -216,19 +215,3 @@ def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> 
         y_labelled=None if scores.labelled is None else scores.labelled.y,
         X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
     )
-
-
-def read_metrics(path: Path) -> dict[str, float]:
-    """What :func:`write_metrics` wrote."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): float(value) for name, value in values.items()}
-    except (ValueError, AttributeError, TypeError):
-        raise InputError(f"{path} is damaged; evaluate the run again") from None
-
-
-def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """A flat object of metrics as JSON; what could not be computed is left out."""
-    known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ncvqvae.evaluation.diversity import precision_recall
+from ncvqvae.evaluation.diversity import Coverage, precision_recall
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score, kernel_distance
 from ncvqvae.evaluation.resampling import bootstrap_interval, matched_mean, subsample
 from ncvqvae.evaluation.rocket import center_and_scale
@@ -106,8 +106,7 @@ def coverage_metrics(sets: FeatureSets, seed: int) -> dict[str, float]:
         values = matched_mean(
             lambda a, b: np.array(precision_recall(a, b)), sets.test, made, sets.matched_size, seed=seed
         )
-        names = ("precision", "recall", "density", "coverage")
-        metrics |= {f"{name}{suffix}": float(value) for name, value in zip(names, values, strict=True)}
+        metrics |= {f"{name}{suffix}": float(value) for name, value in zip(Coverage._fields, values, strict=True)}
     return metrics
 
 

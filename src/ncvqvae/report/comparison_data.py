@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ncvqvae.evaluation.metrics import generated_keys, metric_of, real_value, title_of
+from ncvqvae.evaluation.metrics import generated_keys, metric_of, real_value
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.page_data import (
     MAX_CLASSES,
@@ -86,14 +86,14 @@ def _bars(metrics: Sequence[Mapping[str, float]], titles: Sequence[str]) -> list
     every = {key: value for run in reversed(metrics) for key, value in run.items()}
     return [
         {
-            "title": title_of(key, every),
-            "better": metric_of(key).better,
+            "title": metric_of(key).title,
+            "better": metric_of(key).better_text,
             "runs": [
                 {"title": title, "value": rounded(run.get(key, np.nan))}
                 for title, run in zip(titles, metrics, strict=True)
             ],
             "real": real_value(key, every),
-            "log": metric_of(key).title.startswith("FID"),
+            "log": metric_of(key).logarithmic,
         }
         for key in generated_keys(every)
     ]

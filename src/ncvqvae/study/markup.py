@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.study.rows import CHAPTER_MODELS
 
 Statistic = Literal["mean", "top1"]
@@ -69,19 +70,14 @@ def _columns(cells: pd.DataFrame) -> list[str]:
 
 
 def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
-    from ncvqvae.study.tables import METRIC_NAMES
-
     for (dataset, metric, source), group in cells.groupby(["dataset", "metric", "source"], sort=False):
         by_model = {row["model"]: row for row in group.to_dict("records")}
-        texts: list[tuple[str, bool] | None] = []
-        for model in models:
-            row = by_model.get(model)
-            texts.append(
-                None if row is None else (number(row["value"], row["sd"], decimals(str(metric))), bool(row["best"]))
-            )
+        places = metric_of(str(metric)).decimals
+        rows = [by_model.get(model) for model in models]
+        texts = [None if row is None else (number(row["value"], row["sd"], places), bool(row["best"])) for row in rows]
         seeds = group.loc[~group["model"].isin(PEER.values()), "n_seeds"].dropna().astype(int)
         n = f" ({seeds.min()})" if seeds.min() == seeds.max() else f" ({seeds.min()}–{seeds.max()})"
-        yield Line((str(dataset), METRIC_NAMES[str(metric)], f"{source}{n if len(seeds) else ''}"), texts)
+        yield Line((str(dataset), metric_name(str(metric)), f"{source}{n if len(seeds) else ''}"), texts)
 
 
 def plain_markdown(table: pd.DataFrame) -> str:
@@ -99,9 +95,9 @@ def number(value: float, sd: float, places: int) -> str:
     return f"{value:.{places}f}{spread}"
 
 
-def decimals(metric: str) -> int:
-    """Decimal places as in the chapter: 2 for FID and IS, 3 for the others."""
-    return 2 if metric.startswith(("fid", "is")) else 3
+def metric_name(key: str) -> str:
+    """A metric's title with an arrow that says which way is better: `FID, label-first ↓`."""
+    return f"{metric_of(key).title} {metric_of(key).arrow}".rstrip()
 
 
 def _latex_cell(text: str, best: bool) -> str:

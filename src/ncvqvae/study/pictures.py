@@ -12,18 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.config import Config
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.study.rows import CHAPTER_MODELS, read_settings, run_folders
 
 COLOURS = {"none": "#555555", "barlowtwins": "#0072b2", "vibcreg": "#d55e00"}
 MARKERS = {"none": "o", "warp": "s", "slice": "^", "gauss": "D"}
-LABELS = {
-    "val_recon": "validation reconstruction",
-    "knn": "KNN accuracy",
-    "svm": "SVM accuracy",
-    "fid": "FID (unconditional)",
-    "is": "IS (unconditional)",
-    "cas": "CAS",
-}
 
 
 def save_pictures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
@@ -77,9 +70,9 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
             style = _style(rows, model)
             height, spread = mean.loc[datasets, model], sd.loc[datasets, model]
             axis.bar(x, height, 0.8 / len(models), yerr=spread.fillna(0.0), label=model, **style, error_kw={"lw": 0.7})
-        axis.set_ylabel(LABELS[metric])
+        axis.set_ylabel(metric_of(metric).title)
         axis.set_xticks(range(len(datasets)), datasets, rotation=25, ha="right")
-        if metric == "fid":
+        if metric_of(metric).logarithmic:
             axis.set_yscale("log")
     axes[0].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
@@ -100,9 +93,9 @@ def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
             colour, marker = COLOURS[str(ssl)], MARKERS[str(augmentation)]
             axis.scatter(group[x], group[y], s=18, c=colour, marker=marker)
         axis.set_title(dataset, fontsize=9)
-        axis.set_xlabel(LABELS.get(x, "final SSL loss"), fontsize=8)
-        axis.set_ylabel(LABELS[y], fontsize=8)
-        if y == "fid":
+        axis.set_xlabel("final SSL loss" if x == "ssl_loss" else metric_of(x).title, fontsize=8)
+        axis.set_ylabel(metric_of(y).title, fontsize=8)
+        if metric_of(y).logarithmic:
             axis.set_yscale("log")
     _hide_rest(axes, len(datasets))
     present = rows.drop_duplicates(["ssl", "augmentation"])

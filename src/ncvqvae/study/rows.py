@@ -12,10 +12,9 @@ import pandas as pd
 
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.metrics import read_metrics
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
-HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True, "cas_rocket": True}
-"""By metric; every other metric of the tables is better when lower."""
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
 """Columns that are text even where they look like numbers, as commit 2564e87 does."""
 
@@ -139,8 +138,9 @@ def _row(folder: Path) -> dict[str, Any]:
         "preset": preset,
         "settings": _own_settings(preset, config),
     }
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return identity | metrics | {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+    made_by = {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+    metrics = {key: value for key, value in read_metrics(folder / "metrics.json").items() if key not in identity}
+    return identity | metrics | made_by
 
 
 def _read_rows(path: Path) -> pd.DataFrame:

@@ -8,26 +8,13 @@ from typing import Literal
 
 import pandas as pd
 
+from ncvqvae.evaluation.metrics import STUDY, metric_of
 from ncvqvae.files import replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
-from ncvqvae.study.markup import PEER, Statistic, TableSpec, decimals, number, plain_markdown, to_latex, to_markdown
-from ncvqvae.study.rows import CHAPTER_MODELS, HIGHER_IS_BETTER, collect_rows, published_rows, timevqvae_means
+from ncvqvae.study.markup import PEER, Statistic, TableSpec, number, plain_markdown, to_latex, to_markdown
+from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, published_rows, timevqvae_means
 
 Source = Literal["ours", "chapter", "TimeVQVAE", "real data"]
-
-METRIC_NAMES = {
-    "val_recon": "reconstruction ↓",
-    "knn": "KNN ↑",
-    "svm": "SVM ↑",
-    "fid": "FID ↓",
-    "is": "IS ↑",
-    "cas": "CAS ↑",
-    "cas_rocket": "CAS by MiniRocket ↑",
-    "fid_labelled": "FID label-first ↓",
-    "is_labelled": "IS label-first ↑",
-    "copied": "copied",
-    "copied_real": "copied, real series",
-}
 
 TABLES = (
     TableSpec(1, "Mean validation reconstruction error", "mean", ("val_recon",)),
@@ -86,9 +73,9 @@ def all_models(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per dataset and model, variants included: number of seeds and ``mean ± sd`` of each metric."""
     groups = rows.groupby(["dataset", "model"], sort=False)
     table = groups.size().rename("runs").to_frame()
-    for metric in [name for name in METRIC_NAMES if name in rows]:
+    for metric in [name for name in STUDY if name in rows]:
         mean, sd = groups[metric].mean(), groups[metric].std()
-        table[metric] = [number(m, s, decimals(metric)) for m, s in zip(mean, sd, strict=True)]
+        table[metric] = [number(m, s, metric_of(metric).decimals) for m, s in zip(mean, sd, strict=True)]
     return table.reset_index()
 
 
@@ -121,15 +108,12 @@ def table_cells(spec: TableSpec, rows: pd.DataFrame) -> pd.DataFrame:
 def _statistics(statistic: Statistic, rows: pd.DataFrame, metrics: Sequence[str], source: Source) -> pd.DataFrame:
     parts = []
     for metric in metrics:
-        higher = HIGHER_IS_BETTER.get(metric, False)
+        best = metric_of(metric).best
         groups = rows.dropna(subset=[metric]).groupby(["dataset", "model"], sort=False)[metric]
-        top = groups.max() if higher else groups.min()
-        values = pd.DataFrame({"n_seeds": groups.size(), "value": groups.mean() if statistic == "mean" else top})
+        value = groups.mean() if statistic == "mean" else groups.agg(best)
+        values = pd.DataFrame({"n_seeds": groups.size(), "value": value})
         values["sd"] = groups.std() if statistic == "mean" else float("nan")
-        of_dataset = values.groupby("dataset")["value"]
-        values["best"] = values["value"] == (of_dataset.transform("max") if higher else of_dataset.transform("min"))
-        if metric.startswith("copied"):  # neither high nor low is good
-            values["best"] = False
+        values["best"] = values["value"] == values.groupby("dataset")["value"].transform(best)
         parts.append(values.reset_index().assign(metric=metric, source=source))
     columns = ["dataset", "metric", "source", "model", "n_seeds", "value", "sd", "best"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
@@ -150,9 +134,9 @@ def _timevqvae(datasets: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
 def _real_data(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """The same metric for real data, which our runs carry along; not where it depends on the model's tokenizer."""
     parts = []
-    for metric in [name for name in metrics if not name.startswith("copied")]:
-        column = f"{metric.removesuffix('_labelled')}_real"
-        if column in rows:
+    for metric in metrics:
+        column = metric_of(metric).real
+        if column is not None and column in rows and metric_of(metric).better != "real":
             groups = rows.dropna(subset=[column]).groupby("dataset", sort=False)[column]
             values = pd.DataFrame({"n_seeds": groups.size(), "value": groups.mean(), "sd": groups.std()}).reset_index()
             parts.append(values.assign(metric=metric, source="ours", model=PEER["real data"], best=False))

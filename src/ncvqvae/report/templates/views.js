@@ -301,7 +301,7 @@ function comparisonView(container, data) {
       canvas.replaceChildren();
       const drawing = html("div", { class: "bars" });
       canvas.append(drawing);
-      namedBars(drawing, runs, { real, log, label: `${title}${better === "lower" || better === "higher" ? `, ${better} is better` : ""}: ${text}` });
+      namedBars(drawing, runs, { real, log, label: `${title}${better ? `, better: ${better}` : ""}: ${text}` });
     });
   }
   const planes = data.planes.filter(({ runs }) => runs.length);
