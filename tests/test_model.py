@@ -14,10 +14,10 @@ import yaml
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-import ncvqvae.model
+import ncvqvae.storage.model_files
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.config import Config, TokenizerConfig, from_dict
-from ncvqvae.tokenizer.tokenizer import codebook_size
+from ncvqvae.training.auto import codebook_size
 
 TINY = {
     "tokenizer": {"hidden_channels": 8, "n_residual_blocks": 1, "codebook_size": 8},
@@ -376,7 +376,7 @@ def test_a_failed_save_leaves_the_old_file(model: NCVQVAE, tmp_path: Path, monke
         path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(ncvqvae.model, "write_weights", half_a_file)
+    monkeypatch.setattr(ncvqvae.storage.model_files, "write_weights", half_a_file)
     with pytest.raises(InputError, match="disk full"):
         model.save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -90,7 +90,8 @@ def fit(
     from dataclasses import asdict
 
     from ncvqvae.commands.evaluate import draw_pictures
-    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.commands.fit import fit_run
+    from ncvqvae.commands.run_folder import DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
 

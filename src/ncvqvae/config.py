@@ -24,6 +24,7 @@ SSL = Literal["none", "barlowtwins", "vibcreg"]
 Augmentation = Literal["none", "warp", "slice", "gauss", "auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
+InputMode = Literal["token", "codebook", "codebook-finetuned", "auto"]
 
 
 FEW_CASES = 32
@@ -117,7 +118,7 @@ class PriorConfig:
     """Hidden width of the feed-forward layers, in widths of the transformer."""
     dropout: float = 0.0
     """Dropout in attention and feed-forward layers."""
-    input_mode: Literal["token", "codebook", "codebook-finetuned", "auto"] = "token"
+    input_mode: InputMode = "token"
     """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them; auto: the first up
     to 64 codes, the last from there on."""
     linear_rank: int | Literal["auto"] = 0

@@ -187,7 +187,7 @@ def test_a_mapped_array_trains_the_same_model_without_a_copy(tmp_path: Path) -> 
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     in_memory, on_disk = NCVQVAE(settings=TINY).fit(X), NCVQVAE(settings=TINY).fit(mapped)
     np.testing.assert_array_equal(in_memory.sample(9).X, on_disk.sample(9).X)
-    assert on_disk._scaled(mapped).X.base is not None and isinstance(on_disk._scaled(mapped).X, np.memmap)
+    assert on_disk._codec.scaled(mapped).X.base is not None and isinstance(on_disk._codec.scaled(mapped).X, np.memmap)
 
 
 def test_every_figure_is_finite_on_unequal_series_with_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from tests.waves import SMALL, two_classes
 from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.generation.generator import SCALES, TRIALS
 from ncvqvae.generation.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
+from ncvqvae.training.auto import SCALES, TRIALS
 
 N_TOKENS = 6
 

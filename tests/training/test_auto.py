@@ -1,11 +1,22 @@
-"""The augmentation that ``auto`` takes from the train split."""
+"""What ``auto`` becomes on the facts of a train split."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ncvqvae.config import PriorConfig, Stage1Config, Stage2Config
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.data.scaling import GlobalScaler
-from ncvqvae.training.auto import choose_augmentation
+from ncvqvae.training.auto import (
+    LINEAR_CASES,
+    TIED_CODES,
+    choose_augmentation,
+    input_mode,
+    linear_rank,
+    token_temperature,
+    warped_share,
+)
 
 N, T = 60, 128
 Y = np.arange(N) % 2
@@ -51,3 +62,31 @@ def test_gaps_are_filled_in() -> None:
     X = of_frequency()
     X[:, :, 20:24] = np.nan
     assert chosen(X, Y) == "slice"
+
+
+@pytest.mark.parametrize("n_codes", [TIED_CODES, TIED_CODES + 1])
+def test_auto_ties_the_output_to_few_codes(n_codes: int) -> None:
+    assert input_mode(PriorConfig(input_mode="auto"), n_codes) == (
+        "token" if n_codes == TIED_CODES else "codebook-finetuned"
+    )
+    assert input_mode(PriorConfig(input_mode="codebook"), n_codes) == "codebook"
+
+
+def test_auto_maps_linearly_where_there_are_many_series() -> None:
+    auto = PriorConfig(linear_rank="auto")
+    assert linear_rank(auto, LINEAR_CASES - 1) == 0 < linear_rank(auto, LINEAR_CASES)
+    assert linear_rank(PriorConfig(linear_rank=3), 20) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "n_cases", "expected"), [("auto", 31, 0.0), ("auto", 32, 0.5), (0.3, 2, 0.3), (0.0, 500, 0.0)]
+)
+def test_few_series_are_not_warped(given: Any, n_cases: int, expected: float) -> None:
+    assert warped_share(Stage1Config(warped_share=given), n_cases) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "n_cases", "expected"), [("auto", 2, 1.0), ("auto", 31, 1.0), ("auto", 32, 0.1), (0.3, 2, 0.3)]
+)
+def test_few_series_keep_the_noise_of_their_tokens(given: Any, n_cases: int, expected: float) -> None:
+    assert token_temperature(Stage2Config(token_temperature=given), n_cases) == expected

@@ -150,7 +150,8 @@ def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _train(run: Run, pulse: Pulse) -> None:
-    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.commands.fit import fit_run
+    from ncvqvae.commands.run_folder import DataSource
     from ncvqvae.model import NCVQVAE
 
     if not (run.folder / "config.yaml").is_file():

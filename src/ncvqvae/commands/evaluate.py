@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ncvqvae.commands.run_folder import DataSource, claimed, open_run
+from ncvqvae.commands.run_folder import DataSource, open_run
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
-from ncvqvae.files import remove_leftovers
+from ncvqvae.files import locked, remove_leftovers
 from ncvqvae.model import NCVQVAE
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
@@ -59,7 +59,7 @@ def evaluate_run(
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
-    with claimed(folder):
+    with locked(folder):
         remove_leftovers(folder)
         splits = source.load(model.config_.seed)
         if samples is not None:
@@ -90,7 +90,7 @@ def evaluate_series(
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     splits = source.load(seed)
-    with claimed(out):
+    with locked(out):
         remove_leftovers(out)
         return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
 

@@ -26,8 +26,9 @@ from ncvqvae.evaluation.protocol import (
     n_unconditional,
 )
 from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.generation.samples import Samples, joined
 from ncvqvae.labels import class_index, sorted_classes
-from ncvqvae.model import NCVQVAE, Samples, joined
+from ncvqvae.model import NCVQVAE
 
 
 @dataclass

@@ -6,16 +6,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ncvqvae.config import FEW_CASES, Stage2Config
+from ncvqvae.config import Stage2Config
 from ncvqvae.prior.masking import random_masks
 from ncvqvae.prior.prior import Prior
-
-
-def token_temperature(config: Stage2Config, n_cases: int) -> float:
-    """Temperature at which the tokens of ``n_cases`` training series are drawn."""
-    if config.token_temperature != "auto":
-        return config.token_temperature
-    return 1.0 if n_cases < FEW_CASES else 0.1
 
 
 class PriorObjective(nn.Module):

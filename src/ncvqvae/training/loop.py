@@ -6,6 +6,7 @@ killed ends in the same weights as an unbroken one.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 import warnings
@@ -24,8 +25,10 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ncvqvae.config import TrainingConfig
+from ncvqvae.config import Config, TrainingConfig, to_dict
+from ncvqvae.data import case_chunks
 from ncvqvae.errors import InputError
+from ncvqvae.files import replaced
 from ncvqvae.hardware import keep_freed_pages, resolve_precision
 from ncvqvae.training.checkpoints import Interruption, WholeFileIO, describe
 
@@ -274,3 +277,23 @@ def _quiet() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
+
+
+def check_identity(path: Path, config: Config, series: np.ndarray, y: Any) -> None:
+    """Checkpoints are continued only by the same settings on the same data.
+
+    Args:
+        path: file beside the checkpoints that says what they belong to.
+        config: the settings.
+        series, y: the train split.
+
+    Raises:
+        InputError: if they belong to others.
+    """
+    digest = hashlib.sha256(repr((to_dict(config), series.shape, None if y is None else list(y))).encode())
+    for chunk in case_chunks(series):
+        digest.update(np.ascontiguousarray(chunk).tobytes())
+    if path.exists() and path.read_text() != digest.hexdigest():
+        raise InputError(f"{path.parent} has checkpoints of other data or settings; use the same, or another folder")
+    with replaced(path) as temporary:
+        temporary.write_text(digest.hexdigest())
