@@ -1,18 +1,25 @@
-"""One real evaluation of a tiny model, with all there is to compute."""
+"""Real evaluations of a tiny model: what they write, and how often they ask its tokenizer."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from tests.bench.tasks import TINY
 
 from ncvqvae import NCVQVAE
+from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.score import Scores, score_model, score_series
 from ncvqvae.data import Splits
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.fcn import FCNTraining
 from ncvqvae.evaluation.metrics import INTERVAL, METRICS
 from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.report.content import ReportContent
+from ncvqvae.tokenizer.tokenizer import Tokenizer
 
 
 def waves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,17 +51,60 @@ def quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class Evaluation(NamedTuple):
+    scores: Scores
+    content: ReportContent
+    encoded: Counter[bytes]
+    """How often the tokenizer was given each series."""
+
+
 @pytest.fixture(scope="module")
-def scores(model: NCVQVAE, splits: Splits) -> Scores:
-    return score_model(model, splits, extent=Extent(full=True))
+def evaluation(model: NCVQVAE, splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Everything that is computed for one evaluation and its report."""
+    folder, encoded, encode = tmp_path_factory.mktemp("run"), Counter[bytes](), Tokenizer.encode
+
+    def counting(tokenizer: Tokenizer, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
+        encoded.update(series.numpy().tobytes() for series in x)
+        return encode(tokenizer, x, observed)
+
+    pd.DataFrame(model.history_).to_csv(folder / "history.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tokenizer, "encode", counting)
+        scores = score_model(model, splits, extent=Extent(full=True))
+        content = report_content(folder, model, splits, scores)
+    return Evaluation(scores, content, encoded)
 
 
-def test_evaluations_write_what_the_registry_knows_and_nothing_else(scores: Scores, splits: Splits) -> None:
+def test_evaluations_write_what_the_registry_knows_and_nothing_else(evaluation: Evaluation, splits: Splits) -> None:
     of_others = score_series(splits, *waves(30, 2))
-    written = scores.metrics.keys() | of_others.metrics.keys()
+    written = evaluation.scores.metrics.keys() | of_others.metrics.keys()
     real = {metric.real for metric in METRICS.values() if metric.real is not None}
     intervals = {f"{key}{end}" for key in METRICS.keys() | real for end in INTERVAL}
     assert METRICS.keys() - written == set()
     assert real - written == set()
     assert written - METRICS.keys() - real - intervals == set()
     assert written & intervals
+
+
+def test_each_series_is_encoded_once(evaluation: Evaluation, model: NCVQVAE, splits: Splits) -> None:
+    scores, encoded = evaluation.scores, evaluation.encoded
+    assert scores.labelled is not None and scores.unconditional is not None and scores.encoded is not None
+    sets = (splits.X_train, splits.X_test, scores.labelled.X, scores.unconditional)
+    decoded = [x.tobytes() for part in scores.encoded for x in model.scaler_.transform(part.reconstruction)]
+    # nothing else is encoded, and no series again, unless it is there twice: coarse tokens decode to the same series
+    assert encoded == Counter([x.tobytes() for X in sets for x in model.scaler_.transform(X)]) + Counter(decoded)
+
+
+def test_what_is_encoded_reaches_the_report(evaluation: Evaluation, model: NCVQVAE, splits: Splits) -> None:
+    content = evaluation.content
+    assert content.X_labelled is not None and content.X_test_reconstructed is not None
+    for Z, tokens, X in (
+        (content.Z_train, content.tokens_train, splits.X_train),
+        (content.Z_test, content.tokens_test, splits.X_test),
+        (content.Z_generated, content.tokens_generated, content.X_labelled),
+    ):
+        assert np.array_equal(Z, model.transform(X)) and np.array_equal(tokens, model.encode(X))
+    assert np.array_equal(content.X_test_reconstructed, model.reconstruct(splits.X_test))
+    metrics, y = evaluation.scores.metrics, splits.y_test
+    assert metrics["val_recon"] == model.reconstruction_loss(splits.X_test)
+    assert metrics["prior_loss"] == model.prior_loss(splits.X_test, y)

@@ -35,9 +35,10 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         if not path.is_file():
             raise InputError(f"{folder} has no metrics yet; first run: ncvqvae evaluate {folder}")
         splits = source.load(model.config_.seed)
-        n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
+        metrics, n = read_metrics(path), n_unconditional(len(splits.X_test))
+        seed = int(metrics.get("evaluation_seed", model.config_.seed))  # of the series that the metrics are of
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
-        scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
+        scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled)
         content = report_content(folder, model, splits, scores)
         contents.append(content)
         config = model.config_

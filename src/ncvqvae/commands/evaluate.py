@@ -163,6 +163,8 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
     import pandas as pd
 
+    from ncvqvae.commands.encoded import EncodedSets
+
     facts = {
         "self-supervised loss": model.config_.ssl,
         "augmentation": model.config_.augmentation,
@@ -173,19 +175,19 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     content = series_content(splits, scores, facts)
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
-    made = content.generated.X
+    train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
     steps = model.decoding_steps(256)
     return replace(
         content,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
-        X_test_reconstructed=model.reconstruct(splits.X_test).reshape(splits.X_test.shape),
-        X_generated_reconstructed=model.reconstruct(made).reshape(made.shape),
-        Z_train=model.transform(splits.X_train),
-        Z_test=model.transform(splits.X_test),
-        Z_generated=model.transform(made),
-        tokens_train=model.encode(splits.X_train),
-        tokens_test=model.encode(splits.X_test),
-        tokens_generated=model.encode(made),
+        X_test_reconstructed=test.reconstruction,
+        X_generated_reconstructed=made.reconstruction,
+        Z_train=train.embedding,
+        Z_test=test.embedding,
+        Z_generated=made.embedding,
+        tokens_train=train.tokens,
+        tokens_test=test.tokens,
+        tokens_generated=made.tokens,
         codebook=model.tokenizer_.codebook.numpy(),
         selected_probabilities=steps.probabilities,
         decoding_entropies=steps.entropies,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +23,21 @@ MIN_OF_CLASS = 5
 """Training series that a class needs to be looked at for `copied_worst_class`: fewer cannot but be imitated."""
 
 
+class RawSeries(NamedTuple):
+    """Generated, training and held-out series (n, C, L) as they are, not through a tokenizer."""
+
+    made: np.ndarray
+    train: np.ndarray
+    heldout: np.ndarray
+
+
 @dataclass(frozen=True)
 class Memorisation:
     """What `memorisation` measures.
 
     Attributes:
-        metrics: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and for
-            real data `_real`.
+        metrics: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and
+            for real data `_real`; `copied_raw` where raw series were given.
         copied: copies over all classes and per class, with the distances behind them.
         spread: label → spread within the class, generated against held-out (one class named None without labels).
         spread_real: the same of the train split against held-out.
@@ -46,6 +55,7 @@ def memorisation(
     heldout: np.ndarray,
     *,
     unconditional: np.ndarray | None = None,
+    raw: RawSeries | None = None,
     y_made: np.ndarray | None = None,
     y_train: np.ndarray | None = None,
     y_heldout: np.ndarray | None = None,
@@ -58,6 +68,7 @@ def memorisation(
         train: training series, through the generator's tokenizer where it has one (see `copied_share`).
         heldout: real series it has not seen, through the tokenizer as well.
         unconditional: series generated without a class, for `copied_unconditional`.
+        raw: the same series as they are, for `copied_raw`.
         y_made, y_train, y_heldout: labels, for the metrics per class.
         seed: seed of random parts.
     """
@@ -78,7 +89,16 @@ def memorisation(
     }
     if unconditional is not None:
         metrics["copied_unconditional"] = float((nearest_distances(unconditional, train) <= copied.threshold).mean())
+    if raw is not None:
+        metrics |= _copied_raw(raw, heldout)
     return Memorisation(metrics, copied, spread, spread_real)
+
+
+def _copied_raw(raw: RawSeries, decoded_heldout: np.ndarray) -> dict[str, float]:
+    """Copies among raw series; for real data, what the tokenizer alone makes of series that nobody copied."""
+    copied = copied_share(raw.made, raw.train, raw.heldout)
+    real = float((nearest_distances(decoded_heldout, raw.train) <= copied.threshold).mean())
+    return {"copied_raw": copied.share, "copied_raw_real": real}
 
 
 def _worst_class(copied: CopiedShare, y_train: np.ndarray | None) -> dict[str, float]:

@@ -18,8 +18,8 @@ from ncvqvae.files import replaced
 Better = Literal["lower", "higher", "real", ""] | float
 """Lower or higher is better, or near the value for real data, or near a number; empty: the metric only informs."""
 
-Unit = Literal["", "%", "nats", "s"]
-"""`%` is a share between 0 and 1 that is shown in per cent."""
+Unit = Literal["", "%", "nats", "s", "whole"]
+"""`%` is a share between 0 and 1 that is shown in per cent, `whole` a whole number."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,8 @@ METRICS: dict[str, Metric] = {
                "Number of codes in equal use that would be as varied as those of the held-out series."),
         Metric("perplexity_generated", "Perplexity, generated", "tokens", "",
                "The same of the generated series; a number well below that of train says that they vary less."),
-        Metric("dead_codes", "Dead codes", "tokens", "lower", "Number of codes that no training series uses."),
+        Metric("dead_codes", "Dead codes", "tokens", "lower", "Number of codes that no training series uses.",
+               unit="whole"),
         Metric("knn", "KNN", "representation", "higher",
                "Held-out accuracy of 5 nearest neighbours on the mean of each series' latents."),
         Metric("svm", "SVM", "representation", "higher",
@@ -193,6 +194,8 @@ METRICS: dict[str, Metric] = {
                "Cross-entropy of masked tokens of held-out series.", unit="nats"),
         Metric("stage1_seconds", "Training of stage 1", "training", "", "Training time of the tokenizer.", unit="s"),
         Metric("stage2_seconds", "Training of stage 2", "training", "", "Training time of the prior.", unit="s"),
+        Metric("evaluation_seed", "Seed of the evaluation", "training", "",
+               "Seed of the generated series and of the classifiers behind these metrics.", unit="whole"),
     )
 }  # fmt: skip
 
@@ -271,6 +274,8 @@ def value_text(key: str, value: float | None) -> str:
     unit = metric_of(key).unit
     if value is None or value != value:
         return number_text(value)
+    if unit == "whole":
+        return f"{value:.0f}"
     return f"{100 * value:.1f} %" if unit == "%" else f"{number_text(value)} {unit}".rstrip()
 
 
