@@ -1,7 +1,9 @@
 """Real evaluations of a tiny model: what they write, and how often they ask its tokenizer."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ from ncvqvae.evaluation.fcn import FCNTraining
 from ncvqvae.evaluation.metrics import INTERVAL, METRICS
 from ncvqvae.evaluation.protocol import Extent
 from ncvqvae.report.content import ReportContent
+from ncvqvae.report.page import write_report
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
 
@@ -56,6 +59,8 @@ class Evaluation(NamedTuple):
     content: ReportContent
     encoded: Counter[bytes]
     """How often the tokenizer was given each series."""
+    filters: list[object]
+    """Warning filters before and after."""
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +73,20 @@ def evaluation(model: NCVQVAE, splits: Splits, tmp_path_factory: pytest.TempPath
         return encode(tokenizer, x, observed)
 
     pd.DataFrame(model.history_).to_csv(folder / "history.csv", index=False)
+    for module in (
+        "aeon.transformations.collection.convolution_based",
+        "aeon.transformations.collection.feature_based",
+        "torchmetrics.image",
+        "sklearn.manifold",
+    ):  # some set filters of their own when they are imported
+        import_module(module)
+    filters = [list(warnings.filters)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tokenizer, "encode", counting)
-        scores = score_model(model, splits, extent=Extent(full=True))
+        scores = score_model(model, splits, seed=3, extent=Extent(full=True))
         content = report_content(folder, model, splits, scores)
-    return Evaluation(scores, content, encoded)
+    write_report(content, folder / "report.html")
+    return Evaluation(scores, content, encoded, [*filters, list(warnings.filters)])
 
 
 def test_evaluations_write_what_the_registry_knows_and_nothing_else(evaluation: Evaluation, splits: Splits) -> None:
@@ -95,6 +109,11 @@ def test_each_series_is_encoded_once(evaluation: Evaluation, model: NCVQVAE, spl
     assert encoded == Counter([x.tobytes() for X in sets for x in model.scaler_.transform(X)]) + Counter(decoded)
 
 
+def test_the_filters_of_warnings_stay_as_they_were(evaluation: Evaluation) -> None:
+    before, after = evaluation.filters
+    assert before == after
+
+
 def test_what_is_encoded_reaches_the_report(evaluation: Evaluation, model: NCVQVAE, splits: Splits) -> None:
     content = evaluation.content
     assert content.X_labelled is not None and content.X_test_reconstructed is not None
@@ -106,5 +125,6 @@ def test_what_is_encoded_reaches_the_report(evaluation: Evaluation, model: NCVQV
         assert np.array_equal(Z, model.transform(X)) and np.array_equal(tokens, model.encode(X))
     assert np.array_equal(content.X_test_reconstructed, model.reconstruct(splits.X_test))
     metrics, y = evaluation.scores.metrics, splits.y_test
+    assert metrics["evaluation_seed"] == 3.0
     assert metrics["val_recon"] == model.reconstruction_loss(splits.X_test)
     assert metrics["prior_loss"] == model.prior_loss(splits.X_test, y)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ncvqvae.config import load_config
 from ncvqvae.evaluation.metrics import METRICS, STUDY, metric_of
-from ncvqvae.study.rows import flat_settings, row_settings
+from ncvqvae.study.rows import flat_settings, is_known, row_settings
 
 GENERATIVE = [key for key in STUDY if metric_of(key).group in ("fidelity", "utility")]
 COMPARED = [key for key in STUDY if key in METRICS and metric_of(key).group != "training"]
@@ -112,11 +112,12 @@ def _gain_of_ssl(
 
 
 def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
-    """Settings by (dataset, model); none for rows that do not say them."""
+    """Settings by (dataset, model); none for rows that do not say them, or of losses or views not installed here."""
     if "settings" not in rows:
         return {}
     models = rows.drop_duplicates(["dataset", "model"])
-    return {(row["dataset"], row["model"]): row_settings(row) for _, row in models.iterrows()}
+    known = [row for _, row in models.iterrows() if is_known(row["preset"], row["ssl"], row["augmentation"])]
+    return {(row["dataset"], row["model"]): row_settings(row) for row in known}
 
 
 def _switches(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

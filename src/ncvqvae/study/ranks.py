@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ncvqvae.evaluation.metrics import STUDY, metric_of
+from ncvqvae.files import replaced
 
 
 def complete_scores(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -40,6 +41,7 @@ def save_ranks(rows: pd.DataFrame, out: Path) -> list[Path]:
         plt.close(figure)
     if ranks:
         path = out / "ranks.csv"
-        pd.DataFrame(ranks).rename_axis("model").round(3).to_csv(path)
+        with replaced(path) as temporary:
+            pd.DataFrame(ranks).rename_axis("model").round(3).to_csv(temporary)
         files.append(path)
     return files

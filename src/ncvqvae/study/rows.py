@@ -76,6 +76,16 @@ def flat_settings(config: Config) -> dict[str, Any]:
     return flat
 
 
+@cache
+def is_known(preset: str, ssl: str, augmentation: str) -> bool:
+    """Whether this installation has the SSL loss and the augmentation of a row."""
+    try:
+        load_config(preset, settings={"ssl": ssl, "augmentation": augmentation})
+    except InputError:
+        return False
+    return True
+
+
 def row_settings(row: pd.Series) -> dict[str, Any]:
     """All settings of the run behind a row, by dotted name, and its preset; without the seed.
 
@@ -124,6 +134,13 @@ CHAPTER_MODELS = ["none"] + [
     for ssl in ("barlowtwins", "vibcreg")
     for augmentation in ("warp", "slice", "gauss")
 ]
+
+
+def main_models(rows: pd.DataFrame) -> list[str]:
+    """Models that are no variants (``A+B``), the chapter's first and in its order; all, where all are variants."""
+    present = sorted(set(rows["model"]))
+    main = [name for name in present if "+" not in name] or present
+    return [name for name in CHAPTER_MODELS if name in main] + [name for name in main if name not in CHAPTER_MODELS]
 
 
 def _row(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ncvqvae.evaluation.metrics import STUDY, metric_of
 from ncvqvae.files import replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
 from ncvqvae.study.markup import PEER, Statistic, TableSpec, number, plain_markdown, to_latex, to_markdown
-from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, published_rows, timevqvae_means
+from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, main_models, published_rows, timevqvae_means
 
 Source = Literal["ours", "chapter", "TimeVQVAE", "real data"]
 
@@ -47,8 +47,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / "rows.csv", rows.to_csv(index=False))]
     sections = ["# Tables", _preface(rows, folder.name if folder.is_file() else "rows.csv")]
-    variant = rows["model"].str.contains("+", regex=False)
-    main = rows if variant.all() else rows[~variant]  # variants have tables of their own
+    main = rows[rows["model"].isin(main_models(rows))]  # variants have tables of their own
     for spec in TABLES:
         cells = table_cells(spec, main)
         if len(cells):
@@ -113,7 +112,8 @@ def _statistics(statistic: Statistic, rows: pd.DataFrame, metrics: Sequence[str]
         value = groups.mean() if statistic == "mean" else groups.agg(best)
         values = pd.DataFrame({"n_seeds": groups.size(), "value": value})
         values["sd"] = groups.std() if statistic == "mean" else float("nan")
-        values["best"] = values["value"] == values.groupby("dataset")["value"].transform(best)
+        best_of_dataset = values.groupby("dataset")["value"].transform(best)
+        values["best"] = values["value"].to_numpy() == best_of_dataset.to_numpy()
         parts.append(values.reset_index().assign(metric=metric, source=source))
     columns = ["dataset", "metric", "source", "model", "n_seeds", "value", "sd", "best"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
