@@ -355,7 +355,7 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
         more: further runs.
         out: HTML file to write.
     """
-    from ncvqvae.commands.evaluate import compare_runs
+    from ncvqvae.commands.compare import compare_runs
     from ncvqvae.commands.terminal import console
 
     compare_runs([run, *more], out)

@@ -267,23 +267,26 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         given = self._codec.checked_tokens(tokens)
         return self._codec.in_units(self._generator.decode(given))
 
-    def reconstruct(self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None) -> np.ndarray:
+    def reconstruct(
+        self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None, tokens: Any = None
+    ) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series.
 
         Args:
             X: series in their own units.
             residual_neighbours: add residuals as sampling does, see :class:`ncvqvae.config.SamplingConfig`.
             seed: seed of their draw; the model's own if not given.
+            tokens: those of X where they are known, which saves encoding it again.
 
         Raises:
             InputError: if the series do not fit the model, or it keeps no residuals.
         """
         scaled = self._codec.scaled(X)
-        tokens = self._codec.encode(scaled)
+        known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
         generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
         config = self._resolved(replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
-        return self._codec.in_units(self._generator.decode_fully(tokens, config, generator), lengths)
+        return self._codec.in_units(self._generator.decode_fully(known, config, generator), lengths)
 
     def sample(
         self,
@@ -366,16 +369,29 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())
 
-    def reconstruction_loss(self, X: Any) -> float:
-        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed."""
-        return self._codec.reconstruction_loss(self._codec.scaled(X))
+    def reconstruction_loss(self, X: Any, *, tokens: Any = None) -> float:
+        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed.
 
-    def prior_loss(self, X: Any, y: Any = None) -> float:
-        """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given."""
+        Args:
+            X: series in their own units.
+            tokens: those of X where they are known, which saves encoding it again.
+        """
+        known = None if tokens is None else self._codec.checked_tokens(tokens)
+        return self._codec.reconstruction_loss(self._codec.scaled(X), known)
+
+    def prior_loss(self, X: Any, y: Any = None, *, tokens: Any = None) -> float:
+        """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given.
+
+        Args:
+            X: series in their own units.
+            y: their labels.
+            tokens: those of X where they are known, which saves encoding it again.
+        """
         scaled = self._codec.scaled(X)
         special = self._codec.special_tokens(scaled, self.prior_.mask_token, self.prior_.absent_token)
-        tokens = torch.maximum(self._codec.encode(scaled), special)
-        return masked_token_loss(self.prior_, tokens, torch.from_numpy(self.facts_.class_indices(y, len(tokens))))
+        known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
+        classes = torch.from_numpy(self.facts_.class_indices(y, len(known)))
+        return masked_token_loss(self.prior_, torch.maximum(known, special), classes)
 
     # ------------------------------------------------------------------ files
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from tests.bench import tasks
 
+import ncvqvae.errors
 from ncvqvae.bench.driver import check_outcome, run_bench
 from ncvqvae.bench.job import Outcome, is_finished
 from ncvqvae.bench.local import LocalBackend
@@ -22,7 +23,9 @@ from ncvqvae.errors import InputError
 from ncvqvae.files import held
 from ncvqvae.study.rows import collect_rows
 
-ROOT = Path(__file__).parents[2]
+PATHS = os.pathsep.join(
+    map(str, (Path(ncvqvae.errors.__file__).parents[1], Path(__file__).parents[2]))
+)  # the code under test
 
 
 def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
@@ -32,7 +35,7 @@ def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
 
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocalBackend]:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", PATHS)
 
     def make(n: int = 2, task: str = "traces") -> LocalBackend:
         return LocalBackend(tmp_path / "bench.log", workers=n, task=f"tests.bench.tasks:{task}")
@@ -162,7 +165,7 @@ def test_killed_and_started_again_ends_in_the_same_rows(
         "run_bench(load_suite(suite).runs(out), LocalBackend(Path(out, 'log'), workers=1,"
         " task='tests.bench.tasks:tiny_until_stage2'))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": PATHS}
     process = subprocess.Popen([sys.executable, "-c", driver, str(suite), str(broken)], env=environment)
     # meanwhile the same without interruption
     schedule = run_bench(load_suite(suite).runs(whole), workers(1, "tiny"))

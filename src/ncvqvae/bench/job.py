@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
 from ncvqvae.files import held, replaced
+from ncvqvae.study.rows import read_facts
 
 PHASES = ("stage1", "stage2", "evaluation")
 NOTES = ".bench"
@@ -140,12 +141,6 @@ def is_finished(run: Run) -> bool:
     facts = read_facts(run.folder)
     evaluated = (run.folder / "metrics.json").is_file() and "evaluation" in facts.get("seconds", {})
     return evaluated and (facts.get("cas", True) or not run.cas)
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
-    path = folder / "bench.yaml"
-    return read_yaml(path) if path.is_file() else {}
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:

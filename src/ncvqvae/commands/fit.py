@@ -99,7 +99,7 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
     """
     from ncvqvae.commands.evaluate import report_content
     from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_figures
+    from ncvqvae.report.pictures import save_pictures
 
     try:
         splits = splits.in_memory()
@@ -108,7 +108,7 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
         content = report_content(folder, model, splits, Scores({}, unconditional, labelled))
         # the planes of latents take longer than all the rest; evaluate draws them
         only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-        save_figures(only_series, folder / "figures")
+        save_pictures(only_series, folder / "figures")
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         warnings.warn(f"no pictures in {folder / 'figures'} ({reason}); the model is whole", stacklevel=2)
