@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ncvqvae.augmentations import augment_observed, augment_share
-from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, read_yaml, to_dict
+from ncvqvae.config import Config, SamplingConfig, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.data import (
     GlobalScaler,
     ScaledSeries,
@@ -393,7 +393,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """
         tokens = torch.from_numpy(self.encode(X))
         generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
-        config = self._resolved(replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0))
+        changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
+        config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(self._scaled(X).X) if self._unequal else None
         return self._in_units(self._generator.decode_fully(tokens, config, generator), lengths)
 
@@ -455,8 +456,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
-        asked = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
-        config = self._resolved(asked)
+        config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         size = config.chunk_size
         seed = self.config_.seed if seed is None else seed
         wanted = None if labels is None else self._wanted_classes(labels, n)
@@ -663,7 +663,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def _from_values(cls, values: Mapping[str, Any]) -> NCVQVAE:
         """A model without weights from what ``config.yaml`` says."""
         model = cls(values["preset"], settings=values["model"])
-        model.config_ = check_ranges(from_dict(Config, values["model"]))
+        model.config_ = from_dict(Config, values["model"])
         data = values["data"]
         model.n_cases_, model.n_channels_, model.n_timepoints_ = (
             int(data[name]) for name in ("n_cases", "n_channels", "n_timepoints")

@@ -6,17 +6,19 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from ncvqvae.config import from_dict, read_yaml, to_dict
 from ncvqvae.data import Splits, TableForm, load_form, load_splits
 from ncvqvae.errors import InputError
 from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE, Report
+from ncvqvae.validation import GROUP
 
 OWN_FILES = (
     "config.yaml",
@@ -33,7 +35,7 @@ OWN_FILES = (
 """All that a run writes; ``overwrite`` removes these and nothing else."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class DataSource:
     """Where a run's series come from; kept in ``data.yaml`` so that ``evaluate`` finds them again."""
 
