@@ -1,4 +1,4 @@
-"""The command line: verbs only; every setting of :mod:`ncvqvae.config` is an option with its dotted name."""
+"""The command line: verbs only. Every setting of :mod:`ncvqvae.config` is an option with its dotted name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.validators import Number
 
-from ncvqvae.config import Config, SamplingConfig, partial
+from ncvqvae.commands.options import given, named_as_options, options
+from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 
 app = App(
@@ -25,11 +29,27 @@ app = App(
     suppress_keyboard_interrupt=False,  # main() says what is left and how to go on
 )
 
-Settings = Parameter(name="*", group="Settings (each overrides the preset)")
-SettingsGroup = Parameter(group="Settings (each overrides the run's)")
+Settings = Parameter(
+    name="*",
+    group=Group("Settings", help="Each overrides the preset. The defaults shown are those of the preset default."),
+)
+SamplingSettings = Parameter(
+    group=Group("Settings", help="Each overrides, for this draw, what the run was fitted with.")
+)
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
-ConfigOptions = partial(Config)
-SamplingOptions = partial(SamplingConfig)
+Switch = Annotated[bool, Parameter(negative="")]
+Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+Seed = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**32 - 1))]
+
+
+@cache
+def _preset() -> Config:
+    """The preset that is the default; read only where its values are shown."""
+    return load_config()
+
+
+ConfigOptions = options(Config, lambda name: attrgetter(name)(_preset()))
+SamplingOptions = options(SamplingConfig, lambda _: "the run's own")
 
 
 @Parameter(name="*", group="Data")
@@ -38,19 +58,19 @@ class ColumnOptions:
     """How to read a dataset."""
 
     data_dir: Path | None = None
-    """Folder with <Name>/<Name>_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
+    """Folder with NAME/NAME_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
     label_column: str | None = None
-    """Column with the labels."""
+    """Column with the labels (default: the one named label, class or target)."""
     id_column: str | None = None
-    """Column that names a row's series, for tables with a row per time step."""
+    """Column that names a row's series, in tables with a row per time step (default: none, a row is a series)."""
     time_column: str | None = None
-    """Column with the time, for tables with a row per time step."""
-    value_columns: list[str] | None = None
-    """Columns with the values, one a channel, for tables with a row per time step."""
-    window: int | None = None
-    """Cut recordings into windows of this many time steps; a table is then one recording, a row per time step."""
-    stride: int | None = None
-    """Time steps from one window to the next (default: the window, so that none overlap)."""
+    """Column with the time, in tables with a row per time step (default: none, a row is a series)."""
+    value_columns: Names = None
+    """Columns with the values, one a channel, in tables with a row per time step (default: all other columns)."""
+    window: Count = None
+    """Time steps of the windows that recordings are cut into; a table is then one recording (default: none)."""
+    stride: Count = None
+    """Number of time steps from one window to the next (default: the window, so that none overlap)."""
 
 
 @Parameter(name="*", group="Data")
@@ -59,7 +79,7 @@ class DataOptions(ColumnOptions):
     """How to read the data to fit."""
 
     test: Path | None = None
-    """File to evaluate on (default: the TEST half, or a part of the cases kept aside)."""
+    """File to evaluate on (default: the TEST half, or a part of the cases that is kept aside)."""
 
 
 @app.command
@@ -70,22 +90,22 @@ def fit(
     out: Path | None = None,
     preset: str = "default",
     config: Path | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    resume: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Switch = False,
+    resume: Switch = False,
     logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard",
     source: DataOptions | None = None,
     settings: Annotated[ConfigOptions | None, Settings] = None,  # type: ignore[valid-type]
 ) -> None:
-    """Train both stages on DATA, a UCR/UEA name, a file, or a folder of one file per series.
+    """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
         data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff) or a folder of .csv files.
-        out: folder of the run (default: runs/DATA).
-        preset: recipe to start from: default, paper or quick.
-        config: YAML file whose values override the preset's.
-        overwrite: replace a run that is in the folder already.
-        resume: continue an interrupted run.
-        logger: where loss curves go besides history.csv.
+        out: Folder of the run (default: runs/DATA).
+        preset: Recipe to start from: default, paper or quick.
+        config: YAML file whose values override those of the preset (default: none).
+        overwrite: Replaces a run that is in the folder already.
+        resume: Continues an interrupted run.
+        logger: Tracker that loss curves go to, besides history.csv.
     """
     from dataclasses import asdict
 
@@ -95,8 +115,9 @@ def fit(
     from ncvqvae.model import NCVQVAE
 
     out = out or Path("runs") / Path(data).stem.lower()
-    model = NCVQVAE(preset, config_file=config, settings=_given(settings))
-    model._config()  # a wrong setting is said before any data is read
+    model = NCVQVAE(preset, config_file=config, settings=given(settings))
+    with named_as_options(given(settings)):
+        model._config()  # a wrong setting is said before any data is read
     with TrainingProgress() as progress:
         fit_run(
             DataSource(_absolute(data), **_as_text(asdict(source or DataOptions()))),
@@ -123,24 +144,23 @@ def sample(
     out: Path,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
     label: str | None = None,
-    unconditional: Annotated[bool, Parameter(negative="")] = False,
+    unconditional: Switch = False,
     length: int | None = None,
-    seed: int | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    sampling: Annotated[SamplingOptions | None, SettingsGroup] = None,  # type: ignore[valid-type]
+    seed: Seed = None,
+    overwrite: Switch = False,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
 ) -> None:
     """Write new series from the trained model in RUN to a file.
 
     Args:
-        run: folder that fit wrote.
-        out: file to write: .npz (X and y), .npy, .csv, .tsv, .parquet, .feather, .ts or .arff; a table has the
-            columns of the run's own table.
-        n: number of series.
-        label: class of all series (default: labels drawn from the train split's distribution).
-        unconditional: sample without a class.
-        length: time steps of all series (default: drawn from the lengths of the class, where they differ).
-        seed: seed of the draw (default: the run's own).
-        overwrite: replace the file if it exists.
+        run: Folder that fit wrote.
+        out: File to write: .npz (X and y), .npy, or a table as in the run (.csv, .tsv, .parquet, .feather, .ts, .arff).
+        n: Number of series.
+        label: Class of all series (default: classes are drawn from those of the train split).
+        unconditional: Samples without a class.
+        length: Number of time steps of all series (default: drawn from the lengths of the class, if they differ).
+        seed: Seed of the draw (default: the run's own).
+        overwrite: Replaces the file if it exists.
     """
     from ncvqvae.commands.run_folder import as_label, open_run, run_form
     from ncvqvae.commands.sample import Request, write_samples
@@ -150,8 +170,8 @@ def sample(
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
     model, _ = open_run(run)
     wanted = None if label is None else as_label(label, model.classes_)
-    request = Request(n, wanted, unconditional, length, seed, _given(sampling))
-    with counting_progress("sampling", n) as progress:
+    request = Request(n, wanted, unconditional, length, seed, given(sampling))
+    with named_as_options({"sampling": request.sampling}), counting_progress("sampling", n) as progress:
         write_samples(model, run, request, out, run_form(run), lambda n: progress.advance(progress.task_ids[0], n))
     console().print(f"{n} series in {out}", highlight=False)
 
@@ -164,17 +184,17 @@ def encode(
     *,
     out: Path,
     split: Literal["train", "test"] = "train",
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Switch = False,
     source: ColumnOptions | None = None,
 ) -> None:
     """Write tokens and embeddings of the series in DATA, by the trained model in RUN, to a file.
 
     Args:
-        run: folder that fit wrote.
+        run: Folder that fit wrote.
         data: UCR/UEA name, or a file.
-        out: file to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
-        split: half of the dataset; of a file that stands alone, train is the whole file.
-        overwrite: replace the file if it exists.
+        out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
+        split: Half of the dataset. Of a file that stands alone, train is the whole file.
+        overwrite: Replaces the file if it exists.
     """
     from dataclasses import asdict
 
@@ -194,8 +214,8 @@ def export(run: Path, /, *, out: Path) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
 
     Args:
-        run: folder that fit wrote.
-        out: folder to write them to.
+        run: Folder that fit wrote.
+        out: Folder to write them to.
     """
     from ncvqvae.commands.export import export_onnx
     from ncvqvae.commands.terminal import console
@@ -214,24 +234,24 @@ def evaluate(
     data: str | None = None,
     out: Path | None = None,
     fcn: Path | None = None,
-    seed: int | None = None,
-    full: Annotated[bool, Parameter(negative="")] = False,
+    seed: Seed = None,
+    full: Switch = False,
     cas: bool = True,
     source: DataOptions | None = None,
 ) -> None:
-    """Compute every figure of the trained model in RUN, and draw its pictures and report.
+    """Compute every metric of the trained model in RUN, and draw its pictures and report.
 
-    Without RUN: of the series that any other model made, given with --samples and --data.
+    Without RUN, these are the metrics of series from any other model, which --samples and --data name.
 
     Args:
-        run: folder that fit wrote.
-        samples: series from any other model (.npz with X and, if labelled, y; .csv, .parquet, .ts) to score instead.
-        data: UCR/UEA name or file whose train split the other model learned from; in place of RUN.
-        out: folder of the figures and the report of --samples (default: runs/FILE); with RUN they are put there.
-        fcn: weights (.safetensors) of the FCN behind FID and IS (default: one trained on the train split, and cached).
-        seed: seed of the samples and of the classifiers (default: the run's own, else 0).
-        full: also bootstrap intervals, the FCN trained on real and generated series, a finer p-value (some minutes).
-        cas: also CAS, by FCNs that are trained for it: most of the time without a GPU (cas_rocket is always there).
+        run: Folder that fit wrote (default: none, --samples and --data are scored).
+        samples: Series from any other model: .npz (X and y), .csv, .parquet or .ts (default: those that RUN makes).
+        data: UCR/UEA name or file, whose train split the other model learned from (default: that of RUN).
+        out: Folder of the metrics and the report of --samples (default: runs/FILE, or RUN).
+        fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
+        seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
+        full: Adds bootstrap intervals, the FCN trained on real and generated series, and a finer p-value (minutes).
+        cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
     """
     from dataclasses import asdict
 
@@ -242,17 +262,17 @@ def evaluate(
     from ncvqvae.commands.terminal import console, metrics_table, steps_status
     from ncvqvae.evaluation.protocol import Extent
 
-    given, extent = source or DataOptions(), Extent(full=full, cas=cas)
-    _check_evaluate(run, samples, data, out, given)
+    columns, extent = source or DataOptions(), Extent(full=full, cas=cas)
+    _check_evaluate(run, samples, data, out, columns)
     with steps_status("evaluating") as progress:
         if run is not None:
             evaluated = evaluate_run(
-                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, extent=extent, progress=progress
+                run, fcn=fcn, samples=samples, seed=seed, data_dir=columns.data_dir, extent=extent, progress=progress
             )
         else:
             assert samples is not None and data is not None
             evaluated = evaluate_series(
-                DataSource(_absolute(data), **_as_text(asdict(given))),
+                DataSource(_absolute(data), **_as_text(asdict(columns))),
                 samples,
                 out or Path("runs") / samples.stem,
                 fcn=fcn,
@@ -277,7 +297,7 @@ def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, ou
         raise InputError(
             f"--{'data' if data is not None else 'out'} is for series without a run; leave out {run} or it"
         )
-    others = [name for name, value in _given(source).items() if name != "data_dir"]
+    others = [name for name, value in given(source).items() if name != "data_dir"]
     if others:
         raise InputError(
             f"--{others[0].replace('_', '-')} is for --data; {run} knows how to read its data: leave it out"
@@ -293,30 +313,32 @@ def bench(
     models: Names = None,
     seeds: int | None = None,
     backend: Literal["local", "ray"] = "local",
-    workers: int | None = None,
+    workers: Count = None,
     address: str | None = None,
-    cpus: int = 1,
-    gpus: float = 0.0,
+    cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
     data_dir: Path | None = None,
     fcn_dir: Path | None = None,
     cas: bool = True,
 ) -> None:
-    """Train and evaluate every model of a suite on every dataset with every seed; started again, it goes on.
+    """Train and evaluate every model of a suite on every dataset with every seed.
+
+    Started again, it goes on where it was.
 
     Args:
-        suite: paper, ablation, augmented-weight, smoke, or a YAML file with datasets, models and seeds.
-        out: folder of the bench; each run is in DATASET/MODEL/SEED inside it (default: runs/SUITE).
-        datasets: only these datasets (or others than the suite's).
-        models: only these models of the suite.
-        seeds: number of seeds.
-        backend: worker processes on this machine, or tasks of a Ray cluster.
-        workers: runs at once on this machine (default: one per GPU, else one per core).
-        address: address of the Ray cluster (default: one that is started here).
-        cpus: cores for each run.
-        gpus: GPUs for each run on Ray; a fraction lets several runs share one.
-        data_dir: folder with <Name>/<Name>_TRAIN.tsv and so on.
-        fcn_dir: folder with published FCN weights, <Name>.safetensors, for FID and IS (default: trained here).
-        cas: also CAS, by FCNs that are trained for it: most of an evaluation's time without a GPU.
+        suite: Name of a suite (paper, ablation, augmented-weight or smoke), or a YAML file of one.
+        out: Folder of the bench, with each run in DATASET/MODEL/SEED inside it (default: runs/SUITE).
+        datasets: Datasets to take, also others than the suite's (default: all of the suite).
+        models: Models of the suite to take (default: all).
+        seeds: Number of seeds (default: those of the suite).
+        backend: Where runs are carried out: worker processes on this machine, or tasks of a Ray cluster.
+        workers: Number of runs at once on this machine (default: one per GPU, or one per core without a GPU).
+        address: Address of the Ray cluster (default: one is started here).
+        cpus: Number of cores for each run.
+        gpus: Number of GPUs for each run on Ray; a fraction lets several runs share one.
+        data_dir: Folder with NAME/NAME_TRAIN.tsv and so on (default: as in fit).
+        fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
+        cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
     """
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
@@ -332,11 +354,11 @@ def bench(
 
 @app.command
 def tables(folder: Path, /, *, out: Path | None = None) -> None:
-    """Write the study's tables and figures over the runs in FOLDER, beside the published ones.
+    """Write the study's tables and pictures over the runs in FOLDER, beside the published numbers.
 
     Args:
-        folder: folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
-        out: where tables and figures go (default: FOLDER/tables; beside a CSV, the folder NAME-tables).
+        folder: Folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
+        out: Folder of tables and pictures (default: FOLDER/tables, or NAME-tables beside the file NAME.csv).
     """
     from ncvqvae.commands.terminal import console
     from ncvqvae.study.tables import write_all
@@ -351,8 +373,8 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
     """Show evaluated runs side by side on one page.
 
     Args:
-        run: folder of an evaluated run.
-        more: further runs.
+        run: Folder of an evaluated run.
+        more: Folders of further runs (default: none).
         out: HTML file to write.
     """
     from ncvqvae.commands.compare import compare_runs
@@ -405,17 +427,6 @@ def _termination_as_interrupt() -> Iterator[None]:
 def _fail(message: str) -> None:
     print("ncvqvae: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
-
-
-def _given(options: Any) -> dict[str, Any]:
-    """The options that were given, as nested settings."""
-    from dataclasses import asdict
-
-    def pruned(values: dict[str, Any]) -> dict[str, Any]:
-        inner = {key: pruned(value) if isinstance(value, dict) else value for key, value in values.items()}
-        return {key: value for key, value in inner.items() if value is not None and value != {}}
-
-    return {} if options is None else pruned(asdict(options))
 
 
 def _absolute(data: str) -> str:

@@ -1,4 +1,4 @@
-"""The one exception that means "the input is at fault, not the program", and how its line is worded."""
+"""The exceptions that mean "the input is at fault, not the program", and how their lines are worded."""
 
 from __future__ import annotations
 
@@ -29,3 +29,23 @@ def listed(names: Sequence[object], limit: int = 6) -> str:
     """List names for an error line, cut after ``limit`` of them."""
     text = ", ".join(repr(str(n)) for n in names[:limit])
     return text + (f" … ({len(names)} in all)" if len(names) > limit else "")
+
+
+class SettingError(InputError):
+    """A setting has a value that it cannot have.
+
+    Args:
+        name: dotted name of the setting.
+        problem: what is wrong with its value, as a sentence that begins with the verb.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"setting {name!r} {problem}")
+        self.name, self.problem = name, problem
+
+
+def suggestion(name: str, known: Iterable[str], others: Iterable[str] = ()) -> str:
+    """``did you mean 'x'?`` for the nearest of the known names, then of ``others``; else the list of all known."""
+    known = list(known)
+    near = [match for names in (known, others) for match in difflib.get_close_matches(name, names, n=1)]
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

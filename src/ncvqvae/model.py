@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, to_dict
+from ncvqvae.config import Config, SamplingConfig, from_dict, load_config, to_dict
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -284,7 +283,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         scaled = self._codec.scaled(X)
         known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
         generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
-        config = self._resolved(replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0))
+        changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
+        config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
         return self._codec.in_units(self._generator.decode_fully(known, config, generator), lengths)
 
@@ -341,7 +341,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
-        asked = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
+        asked = from_dict(SamplingConfig, changed, "sampling.")
         yield from sample_chunks(
             self._generator,
             self._codec,

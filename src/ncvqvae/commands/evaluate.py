@@ -139,8 +139,6 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
 
 
-
-
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
     """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
     import pandas as pd

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from ncvqvae.config import from_dict, read_yaml
 from ncvqvae.data import Splits, TableForm, load_splits
 from ncvqvae.errors import InputError
 from ncvqvae.model import NCVQVAE
+from ncvqvae.validation import GROUP
 
 OWN_FILES = (
     "config.yaml",
@@ -32,7 +34,7 @@ NEW = ".new"
 """Folder inside the run's in which a run is trained that will replace it."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class DataSource:
     """Where a run's series come from; kept in ``data.yaml`` so that ``evaluate`` finds them again."""
 
