@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.validators import Number
 
-from ncvqvae.commands.options import given, named_as_options, options
+from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
 from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 
@@ -36,6 +36,14 @@ Settings = Parameter(
 SamplingSettings = Parameter(
     group=Group("Settings", help="Each overrides, for this draw, what the run was fitted with.")
 )
+
+
+def _expanded(_: Any, tokens: Sequence[Token]) -> Path:
+    """A path in which a leading ~ is the home folder, also where the shell left it alone, as in --out=~/run."""
+    return Path(tokens[0].value).expanduser()
+
+
+UserPath = Annotated[Path, Parameter(converter=_expanded)]
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Switch = Annotated[bool, Parameter(negative="")]
 Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
@@ -57,7 +65,7 @@ SamplingOptions = options(SamplingConfig, lambda _: "the run's own")
 class ColumnOptions:
     """How to read a dataset."""
 
-    data_dir: Path | None = None
+    data_dir: UserPath | None = None
     """Folder with NAME/NAME_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
     label_column: str | None = None
     """Column with the labels (default: the one named label, class or target)."""
@@ -66,7 +74,11 @@ class ColumnOptions:
     time_column: str | None = None
     """Column with the time, in tables with a row per time step (default: none, a row is a series)."""
     value_columns: Names = None
-    """Columns with the values, one a channel, in tables with a row per time step (default: all other columns)."""
+    """Columns with the values: time steps where a row is a series, else channels (default: all other columns)."""
+    ignore_columns: Names = None
+    """Columns to leave out (default: none)."""
+    header: Annotated[bool | None, Parameter(negative="--no-header")] = None
+    """Whether the first line of a text file holds the names of the columns (default: found out)."""
     window: Count = None
     """Time steps of the windows that recordings are cut into; a table is then one recording (default: none)."""
     stride: Count = None
@@ -78,7 +90,7 @@ class ColumnOptions:
 class DataOptions(ColumnOptions):
     """How to read the data to fit."""
 
-    test: Path | None = None
+    test: UserPath | None = None
     """File to evaluate on (default: the TEST half, or a part of the cases that is kept aside)."""
 
 
@@ -87,9 +99,9 @@ def fit(
     data: str,
     /,
     *,
-    out: Path | None = None,
+    out: UserPath | None = None,
     preset: str = "default",
-    config: Path | None = None,
+    config: UserPath | None = None,
     overwrite: Switch = False,
     resume: Switch = False,
     logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard",
@@ -138,12 +150,12 @@ def fit(
 
 @app.command
 def sample(
-    run: Path,
+    run: UserPath,
     /,
     *,
-    out: Path,
+    out: UserPath,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
-    label: str | None = None,
+    label: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     unconditional: Switch = False,
     length: int | None = None,
     seed: Seed = None,
@@ -178,11 +190,11 @@ def sample(
 
 @app.command
 def encode(
-    run: Path,
+    run: UserPath,
     data: str,
     /,
     *,
-    out: Path,
+    out: UserPath,
     split: Literal["train", "test"] = "train",
     overwrite: Switch = False,
     source: ColumnOptions | None = None,
@@ -198,19 +210,22 @@ def encode(
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.encode import encode_run
+    from ncvqvae.commands.encode import check_encode_target, encode_run
     from ncvqvae.commands.terminal import console
-    from ncvqvae.data import load_dataset
+    from ncvqvae.data import load_half
 
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
-    series = load_dataset(data, split, **asdict(source or ColumnOptions()))
-    encode_run(run, series, out)
-    console().print(f"tokens and embeddings of {len(series.X)} series in {out}", highlight=False)
+    check_encode_target(out)
+    half = load_half(data, split, **asdict(source or ColumnOptions()))
+    if half.described:
+        console().print(half.described, markup=False, highlight=False, soft_wrap=True)
+    encode_run(run, half, out)
+    console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
 
 
 @app.command
-def export(run: Path, /, *, out: Path) -> None:
+def export(run: UserPath, /, *, out: UserPath) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
 
     Args:
@@ -227,13 +242,13 @@ def export(run: Path, /, *, out: Path) -> None:
 
 @app.command
 def evaluate(
-    run: Path | None = None,
+    run: UserPath | None = None,
     /,
     *,
-    samples: Path | None = None,
+    samples: UserPath | None = None,
     data: str | None = None,
-    out: Path | None = None,
-    fcn: Path | None = None,
+    out: UserPath | None = None,
+    fcn: UserPath | None = None,
     seed: Seed = None,
     full: Switch = False,
     cas: bool = True,
@@ -308,7 +323,7 @@ def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, ou
 def bench(
     *,
     suite: str = "paper",
-    out: Path | None = None,
+    out: UserPath | None = None,
     datasets: Names = None,
     models: Names = None,
     seeds: int | None = None,
@@ -317,8 +332,8 @@ def bench(
     address: str | None = None,
     cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
-    data_dir: Path | None = None,
-    fcn_dir: Path | None = None,
+    data_dir: UserPath | None = None,
+    fcn_dir: UserPath | None = None,
     cas: bool = True,
 ) -> None:
     """Train and evaluate every model of a suite on every dataset with every seed.
@@ -353,7 +368,7 @@ def bench(
 
 
 @app.command
-def tables(folder: Path, /, *, out: Path | None = None) -> None:
+def tables(folder: UserPath, /, *, out: UserPath | None = None) -> None:
     """Write the study's tables and pictures over the runs in FOLDER, beside the published numbers.
 
     Args:
@@ -369,7 +384,7 @@ def tables(folder: Path, /, *, out: Path | None = None) -> None:
 
 
 @app.command
-def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> None:
+def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html")) -> None:
     """Show evaluated runs side by side on one page.
 
     Args:
@@ -389,8 +404,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with _termination_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
-    except (CycloptsError, InputError) as error:
+    except CycloptsError as error:
         _fail(str(error))
+    except InputError as error:
+        _fail(in_option_spelling(str(error)))
     except OSError as error:
         _fail(
             f"{error.filename or 'file system'}: {error.strerror or error}; free space, or check path and permissions"
@@ -433,7 +450,8 @@ def _absolute(data: str) -> str:
     """A file's or folder's absolute path; a dataset's name as it is."""
     from ncvqvae.data.load import is_path
 
-    return str(Path(data).resolve()) if Path(data).exists() and is_path(data) else data
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() and is_path(data) else data
 
 
 def _as_text(values: dict[str, Any]) -> dict[str, Any]:

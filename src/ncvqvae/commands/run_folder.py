@@ -51,7 +51,11 @@ class DataSource:
     time_column: str | None = None
     """Column with the time (long tables)."""
     value_columns: list[str] | None = None
-    """Columns with the values, one a channel (long tables)."""
+    """Columns with the values: time steps (wide tables) or channels (long tables)."""
+    ignore_columns: list[str] | None = None
+    """Columns to leave out."""
+    header: bool | None = None
+    """Whether the first line of a text file holds the names of the columns."""
     window: int | None = None
     """Time steps of the windows that recordings are cut into."""
     stride: int | None = None

@@ -155,7 +155,7 @@ def read(source: Any, options: dict[str, Any]) -> tuple[Any, ...] | str:
 def read_with_header(source: Any, options: dict[str, Any]) -> tuple[Any, ...] | str:
     """Read; where few numbers in the first line leave it open, say that they are names."""
     found = read(source, options)
-    if isinstance(found, str) and "say which with header" in found:
+    if isinstance(found, str) and "say which with header=True" in found:
         return read(source, {**options, "header": True})
     return found
 

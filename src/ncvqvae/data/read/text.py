@@ -159,7 +159,7 @@ def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: Ta
     raise bad_input(
         path,
         f"the first line ({', '.join(first)}) may hold the names of the columns or the first series",
-        "say which with header (true or false)",
+        "say which with header=True or header=False",
     )
 
 
