@@ -37,6 +37,7 @@ MAY_SEE = {
         "ncvqvae.generation.residuals",
         "ncvqvae.prior.prior",
         "ncvqvae.tokenizer.tokenizer",
+        "ncvqvae.training.auto",
         "ncvqvae.training.build",
         "ncvqvae.training.loop",
     },
