@@ -96,11 +96,11 @@ class DataOptions(ColumnOptions):
 
 @app.command
 def fit(
-    data: str,
+    data: str | None = None,
     /,
     *,
     out: UserPath | None = None,
-    preset: str = "default",
+    preset: str | None = None,
     config: UserPath | None = None,
     overwrite: Switch = False,
     resume: Switch = False,
@@ -111,28 +111,37 @@ def fit(
     """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff) or a folder of .csv files.
+        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files, or
+            nothing with --resume.
         out: Folder of the run (default: runs/DATA).
-        preset: Recipe to start from: default, paper or quick.
+        preset: Recipe to start from: default, paper or quick (default: default).
         config: YAML file whose values override those of the preset (default: none).
         overwrite: Replaces a run that is in the folder already.
-        resume: Continues an interrupted run.
+        resume: Continues the interrupted run in --out; data and settings that are not given are those it began with.
         logger: Tracker that loss curves go to, besides history.csv.
     """
-    from dataclasses import asdict
-
     from ncvqvae.commands.fit import fit_run, print_settled
-    from ncvqvae.commands.run_folder import DataSource
+    from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
 
-    out = out or Path("runs") / Path(data).stem.lower()
-    model = NCVQVAE(preset, config_file=config, settings=given(settings))
-    with named_as_options(given(settings)):
+    if data is None and (out is None or not resume):
+        raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
+    out = out or Path("runs") / Path(str(data)).stem.lower()
+    begun = Begun.read(out) if resume else Begun()
+    if data is None and "data" not in begun.source:
+        raise InputError(f"{out} holds no interrupted run; give DATA to begin one")
+    chosen = given(settings)
+    if begun.settings and preset is None and config is None and not chosen:
+        model = NCVQVAE(begun.preset, settings=begun.settings)
+    else:
+        model = NCVQVAE(preset or begun.preset, config_file=config, settings=chosen)
+    with named_as_options(chosen):
         model._config()  # a wrong setting is said before any data is read
+    named = {} if data is None else {"data": _absolute(data)}
     with TrainingProgress() as progress:
         fit_run(
-            DataSource(_absolute(data), **_as_text(asdict(source or DataOptions()))),
+            DataSource(**{**begun.source, **_as_text(given(source)), **named}),
             model,
             out,
             overwrite=overwrite,

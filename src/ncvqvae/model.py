@@ -30,7 +30,7 @@ from ncvqvae.generation.samples import (
     resolved,
     sample_chunks,
 )
-from ncvqvae.hardware import keep_freed_pages
+from ncvqvae.hardware import freed_pages_kept
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.hub import local_folder, upload
@@ -184,8 +184,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         train = trial._prepare(X, y)
         # one set of views costs what another does, and choosing takes long
         config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
-        keep_freed_pages()
-        with torch.random.fork_rng():
+        with freed_pages_kept(), torch.random.fork_rng():
             trial.tokenizer_, parts = tokenizer_stage(config, train)
             seconds = {"stage1": estimated_seconds(parts)}
             _, parts = prior_stage(config, train, trial._codec)

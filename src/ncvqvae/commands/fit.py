@@ -69,7 +69,7 @@ def fit_run(
             return NCVQVAE.from_pretrained(folder)
         place = _place(folder, overwrite)
         with _undone_on_failure(place):
-            _prepare(place, source, asked, splits.form, anew=not resume)
+            _prepare(place, source, model, splits.form, anew=not resume)
             checkpoints = place / "checkpoints"
             train = (splits.X_train, splits.y_train)
             used = make_logger(logger, place)
@@ -178,7 +178,7 @@ def _place(folder: Path, overwrite: bool) -> Path:
     return folder
 
 
-def _prepare(place: Path, source: DataSource, asked: Config, form: TableForm | None, anew: bool) -> None:
+def _prepare(place: Path, source: DataSource, model: NCVQVAE, form: TableForm | None, anew: bool) -> None:
     """Clear what killed processes left there, and say which data and settings the training is of."""
     import yaml
 
@@ -187,7 +187,11 @@ def _prepare(place: Path, source: DataSource, asked: Config, form: TableForm | N
     place.mkdir(exist_ok=True)
     remove_leftovers(place, place / "checkpoints", place / "figures")
     if not (place / "data.yaml").exists():
-        said = {**_identity(source, asked), "form": None if form is None else form.to_dict()}
+        said = {
+            **_identity(source, model._config()),
+            "preset": model.preset,
+            "form": None if form is None else form.to_dict(),
+        }
         with replaced(place / "data.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
 
@@ -203,7 +207,8 @@ def _check_same_run(place: Path, source: DataSource, asked: Config) -> None:
     if not path.exists():
         return
     found = read_yaml(path)
-    found.pop("form", None)  # says nothing that the rest does not decide
+    for other in ("form", "preset"):  # say nothing that the rest does not decide
+        found.pop(other, None)
     different = sorted(_differences(found, _identity(source, asked)))
     if different:
         raise InputError(

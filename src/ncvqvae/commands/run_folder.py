@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,24 @@ class DataSource:
         return load_splits(options.pop("data"), seed=seed, **options)
 
 
+@dataclass
+class Begun:
+    """What ``data.yaml`` says of an interrupted run: data, preset and settings; nothing where there is no such run."""
+
+    source: dict[str, Any] = field(default_factory=dict)
+    preset: str = "default"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Begun:
+        """Read it from a run's folder, or from the new run inside that is to replace it."""
+        paths = [folder / NEW / "data.yaml", folder / "data.yaml"]
+        values = next((read_yaml(path) for path in paths if path.is_file()), {})
+        settings, preset = values.pop("settings", {}), values.pop("preset", "default")
+        values.pop("form", None)
+        return cls({name: value for name, value in values.items() if value is not None}, preset, settings)
+
+
 def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
     """The trained model of a run's folder and where its data came from.
 
@@ -85,7 +103,7 @@ def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
     values = read_yaml(path) if path.is_file() else {}
     if "data" not in values:
         raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
-    for other in ("settings", "form"):
+    for other in ("settings", "form", "preset"):
         values.pop(other, None)
     return model, from_dict(DataSource, values)
 

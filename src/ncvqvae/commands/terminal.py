@@ -39,8 +39,8 @@ def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
         f"length {length}, {channels} channel{'s' * (channels > 1)}, {classes}",
         highlight=False,
     )
-    if splits.note:
-        out.print(splits.note, markup=False, highlight=False)
+    for line in filter(None, (splits.described, splits.note)):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     parts = " + ".join(duration(value) for value in seconds.values())
     out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
 

@@ -144,6 +144,8 @@ def observed_error(spectrogram: Spectrogram, x: Tensor, decoded: Reconstruction,
     """
     target = spectrogram(torch.where(observed, x, decoded.series.detach()))
     share = spectrogram.observed_share(observed)
-    in_frames = ((decoded.spectrogram - target).square().mean(2, keepdim=True) * share).sum() / share.sum()
-    in_time = (decoded.series - x).square().masked_fill(~observed, 0.0).sum() / observed.sum()
+    # a view that was cut from a gap may hold nothing: then there is nothing to ask for
+    weight, n_observed = share.sum().clamp(min=1e-6), observed.sum().clamp(min=1)
+    in_frames = ((decoded.spectrogram - target).square().mean(2, keepdim=True) * share).sum() / weight
+    in_time = (decoded.series - x).square().masked_fill(~observed, 0.0).sum() / n_observed
     return in_time + in_frames
