@@ -21,10 +21,11 @@ SHARED = {
     "ncvqvae.files",
     "ncvqvae.hardware",
     "ncvqvae.labels",
+    "ncvqvae.registry",
     "ncvqvae.validation",
 }
 MAY_SEE = {
-    "config": {"ncvqvae.errors", "ncvqvae.validation"},
+    "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
     "evaluation": {"ncvqvae.generation.residuals"},
     "generation": {
         "ncvqvae.data",

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ncvqvae.augmentations import augment_observed, augment_share
-from ncvqvae.config import Config, SamplingConfig, from_dict, load_config, read_yaml, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.data import (
     GlobalScaler,
     ScaledSeries,
@@ -88,8 +88,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     Args:
         preset: recipe to start from: ``default``, ``paper`` or ``quick``.
-        ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``; the preset's if not given.
-        augmentation: ``none``, ``warp``, ``slice``, ``gauss`` or ``auto``; the preset's if not given.
+        ssl: ``none`` (naive VQVAE), ``barlowtwins``, ``vibcreg`` or a registered one; the preset's if not given.
+        augmentation: ``none``, ``warp``, ``slice``, ``gauss``, ``auto`` or a registered one; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
             :class:`ncvqvae.config.Config`.
@@ -256,7 +256,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
+        return check_parts(load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})}))
 
     def _build_tokenizer(self, n_residuals: int = 0) -> None:
         config = self.config_.tokenizer
@@ -289,7 +289,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             if config.ssl == "none" and observed is None:
                 return (x,)
             kind = "none" if config.ssl == "none" else config.augmentation
-            view, view_observed = augment_observed(x, observed, kind)
+            own = config.stage1.augmentation_settings
+            view, view_observed = augment_observed(x, observed, kind, settings=own)
             return [part for part in (x, view, observed, view_observed) if part is not None]
 
         return _StageParts(Plan(len(scaled), config.stage1, config.seed), objective, self.tokenizer_, get_batch)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +16,9 @@ from ncvqvae.config import Config
 from ncvqvae.study.rows import CHAPTER_MODELS, read_settings, run_folders
 
 COLOURS = {"none": "#555555", "barlowtwins": "#0072b2", "vibcreg": "#d55e00"}
+NEW_COLOURS = ("#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6bb1", "#a6761d", "#1b1b9c", "#66a61e")
 MARKERS = {"none": "o", "warp": "s", "slice": "^", "gauss": "D"}
+HATCHES = {"slice": "///", "gauss": "..."}
 LABELS = {
     "val_recon": "validation reconstruction",
     "knn": "KNN accuracy",
@@ -66,6 +69,7 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
     if not metrics:
         return None
     models = _ordered_models(rows)
+    styles = _styles(rows, models)
     datasets = list(dict.fromkeys(rows["dataset"]))
     size = (max(6.0, 0.16 * len(models) * len(datasets) + 2.5), 2.8 * len(metrics))
     figure, axes = _panels(len(metrics), 1, size)
@@ -74,9 +78,18 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
         mean, sd = groups.mean().unstack(), groups.std().unstack()
         for place, model in enumerate(models):
             x = np.arange(len(datasets)) + (place - (len(models) - 1) / 2) * 0.8 / len(models)
-            style = _style(rows, model)
             height, spread = mean.loc[datasets, model], sd.loc[datasets, model]
-            axis.bar(x, height, 0.8 / len(models), yerr=spread.fillna(0.0), label=model, **style, error_kw={"lw": 0.7})
+            axis.bar(
+                x,
+                height,
+                0.8 / len(models),
+                yerr=spread.fillna(0.0),
+                label=model,
+                color=styles[model].colour,
+                hatch=styles[model].hatch,
+                edgecolor="white",
+                error_kw={"lw": 0.7},
+            )
         axis.set_ylabel(LABELS[metric])
         axis.set_xticks(range(len(datasets)), datasets, rotation=25, ha="right")
         if metric == "fid":
@@ -86,29 +99,28 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
 
 
 def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
-    """A panel per dataset, a point per run; colour is the SSL loss, shape the augmentation."""
+    """A panel per dataset, a point per run; the chapter's models have the colour of their loss."""
     rows = rows.dropna(subset=[x, y]) if {x, y} <= set(rows.columns) else rows.iloc[:0]
-    rows = rows[rows["model"].isin(CHAPTER_MODELS)]
+    models = _ordered_models(rows)
+    rows = rows[rows["model"].isin(models)]
     datasets = list(dict.fromkeys(rows["dataset"]))
     if not datasets:
         return None
+    styles = _styles(rows, models)
     n_columns = min(4, len(datasets))
     n_rows = -(-len(datasets) // n_columns)
     figure, axes = _panels(n_rows, n_columns, (2.7 * n_columns + 1, 2.4 * n_rows))
     for axis, dataset in zip(axes, datasets, strict=False):
-        for (ssl, augmentation), group in rows[rows["dataset"] == dataset].groupby(["ssl", "augmentation"]):
-            colour, marker = COLOURS[str(ssl)], MARKERS[str(augmentation)]
-            axis.scatter(group[x], group[y], s=18, c=colour, marker=marker)
+        for model, group in rows[rows["dataset"] == dataset].groupby("model"):
+            axis.scatter(group[x], group[y], s=18, c=styles[str(model)].colour, marker=styles[str(model)].marker)
         axis.set_title(dataset, fontsize=9)
         axis.set_xlabel(LABELS.get(x, "final SSL loss"), fontsize=8)
         axis.set_ylabel(LABELS[y], fontsize=8)
         if y == "fid":
             axis.set_yscale("log")
     _hide_rest(axes, len(datasets))
-    present = rows.drop_duplicates(["ssl", "augmentation"])
     handles = [
-        axes[0].scatter([], [], c=COLOURS[row["ssl"]], marker=MARKERS[row["augmentation"]], label=row["model"])
-        for row in present.to_dict("records")
+        axes[0].scatter([], [], c=styles[model].colour, marker=styles[model].marker, label=model) for model in models
     ]
     figure.legend(handles=handles, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -143,11 +155,13 @@ SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
 
 
 def ssl_curves(curves: pd.DataFrame) -> Figure | None:
-    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation."""
+    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation or new model."""
     if SSL_TERM not in curves:
         return None
-    curves = curves[curves["model"].isin(CHAPTER_MODELS)].dropna(subset=[SSL_TERM])
-    return _curve_panels(curves, ["dataset", "method"], "augmentation", SSL_TERM, "SSL loss")
+    models = _ordered_models(curves)
+    curves = curves[curves["model"].isin(models)].dropna(subset=[SSL_TERM])
+    line = "augmentation" if set(models) <= set(CHAPTER_MODELS) else "model"
+    return _curve_panels(curves, ["dataset", "method"], line, SSL_TERM, "SSL loss")
 
 
 def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
@@ -212,13 +226,25 @@ def _hide_rest(axes: list[Axes], n: int) -> None:
 
 
 def _ordered_models(rows: pd.DataFrame) -> list[str]:
-    """The chapter's models; where there is none of them, all."""
-    present = set(rows["model"])
+    """The chapter's models, then new ones without their variants; where there is none of either, all."""
+    present = sorted(set(rows["model"]))
     chapter = [name for name in CHAPTER_MODELS if name in present]
-    return chapter or sorted(present)
+    return chapter + [name for name in present if name not in chapter and "+" not in name] or present
 
 
-def _style(rows: pd.DataFrame, model: str) -> dict[str, Any]:
-    first = rows[rows["model"] == model].iloc[0]
-    hatches = {"none": "", "warp": "", "slice": "///", "gauss": "..."}
-    return {"color": COLOURS[first["ssl"]], "edgecolor": "white", "hatch": hatches[first["augmentation"]]}
+class Style(NamedTuple):
+    """How a model is drawn."""
+
+    colour: str
+    marker: str
+    hatch: str
+
+
+def _styles(rows: pd.DataFrame, models: list[str]) -> dict[str, Style]:
+    """By model: one of the chapter's has the colour of its loss, any other one a colour of its own."""
+    styles, new = {}, cycle(NEW_COLOURS)
+    for model in models:
+        first = rows[rows["model"] == model].iloc[0]
+        colour = COLOURS[first["ssl"]] if model in CHAPTER_MODELS else next(new)
+        styles[model] = Style(colour, MARKERS.get(first["augmentation"], "v"), HATCHES.get(first["augmentation"], ""))
+    return styles

@@ -7,15 +7,15 @@ import torch
 from torch import Generator
 
 from ncvqvae.augmentations import augment
-from ncvqvae.config import FEW_CASES, Augmentation
+from ncvqvae.config import FEW_CASES
 from ncvqvae.data.missing import ScaledSeries
 
-CANDIDATES: tuple[Augmentation, ...] = ("warp", "slice")
+CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
 """Series that the choice is made by, at most."""
 
 
-def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) -> Augmentation:
+def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) -> str:
     """Augmentation set, ``warp`` or ``slice``, whose views still show their class; ``gauss`` for fewer than 32 series.
 
     MiniRocket with a ridge classifier learns from one half of the series and is asked about views of the other, both
@@ -40,7 +40,7 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
     X, y = series[rows].values, y_index[rows]
     generator = Generator().manual_seed(seed)
 
-    def accuracy(kind: Augmentation) -> float:
+    def accuracy(kind: str) -> float:
         halves = KFold(2, shuffle=True, random_state=seed).split(X)
         views = augment(torch.from_numpy(X), kind, generator).numpy()
         return float(np.mean([rocket_accuracy(X[fit], y[fit], views[held], y[held], seed) for fit, held in halves]))
