@@ -39,7 +39,8 @@ def written(folder: Path, text: str) -> Path:
         ({"zzz": {"a": 1}}, "unknown setting 'zzz'; known: ssl, augmentation, seed"),
         ({1: 2}, "unknown setting '1'; known: ssl, augmentation, seed"),
         ({"zzz": 1}, "unknown setting 'zzz'; known: ssl, augmentation, seed"),
-        ({"ssl": "simclr"}, "'ssl' is 'simclr'; give one of none, barlowtwins, vibcreg"),
+        ({"ssl": 3}, "'ssl' is 3; give a text"),
+        ({"sampling.schedule": "cosin"}, "'sampling.schedule' is 'cosin'; give one of cosine, linear, square, cubic"),
         ({"seed": "one"}, "'seed' is 'one'; give a whole number from 0 to 4294967295"),
         ({"seed": 1.5}, "'seed' is 1.5; give a whole number"),
         ({"seed": True}, "'seed' is True; give a whole number"),
@@ -158,8 +159,12 @@ def test_single_settings_win_over_the_naive_block(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- there and back
 
 
-def changed_value(value: bool | int | float | str, hint: Any) -> bool | int | float:
+def changed_value(value: Any, hint: Any) -> Any:
     """Another value of the same kind, a number for a word, within the range of shares where it is a share."""
+    if isinstance(value, dict):
+        return {"own": 0.5}
+    if hint is str:
+        return f"{value}s"
     if isinstance(value, str):
         return typing.get_args(hint)[0](1)
     if isinstance(value, bool):

@@ -24,11 +24,12 @@ SHARED = {
     "ncvqvae.files",
     "ncvqvae.hardware",
     "ncvqvae.labels",
+    "ncvqvae.registry",
     "ncvqvae.validation",
 }
 MAY_SEE = {
     "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.tokenizer"},
-    "config": {"ncvqvae.errors", "ncvqvae.validation"},
+    "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
     "generation": {
         "ncvqvae.codec",
         "ncvqvae.data",

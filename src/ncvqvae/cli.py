@@ -20,6 +20,7 @@ from cyclopts.validators import Number
 from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
 from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
+from ncvqvae.registry import load_plugins
 
 app = App(
     name="ncvqvae",
@@ -45,6 +46,13 @@ def _expanded(_: Any, tokens: Sequence[Token]) -> Path:
 
 UserPath = Annotated[Path, Parameter(converter=_expanded)]
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+Plugins = Annotated[
+    list[str] | None,
+    Parameter(
+        negative="",
+        help="Module or .py file that registers parts of your own; give the option once for each (default: none).",
+    ),
+]
 Switch = Annotated[bool, Parameter(negative="")]
 Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
 Seed = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**32 - 1))]
@@ -105,6 +113,7 @@ def fit(
     overwrite: Switch = False,
     resume: Switch = False,
     logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard",
+    plugin: Plugins = None,
     source: DataOptions | None = None,
     settings: Annotated[ConfigOptions | None, Settings] = None,  # type: ignore[valid-type]
 ) -> None:
@@ -127,6 +136,7 @@ def fit(
 
     if data is None and (out is None or not resume):
         raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
+    load_plugins(plugin or ())
     out = out or Path("runs") / Path(str(data)).stem.lower()
     begun = Begun.read(out) if resume else Begun()
     if data is None and "data" not in begun.source:
@@ -169,6 +179,7 @@ def sample(
     length: int | None = None,
     seed: Seed = None,
     overwrite: Switch = False,
+    plugin: Plugins = None,
     sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
 ) -> None:
     """Write new series from the trained model in RUN to a file.
@@ -187,6 +198,7 @@ def sample(
     from ncvqvae.commands.sample import Request, write_samples
     from ncvqvae.commands.terminal import console, counting_progress
 
+    load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
     model, _ = open_run(run)
@@ -206,6 +218,7 @@ def encode(
     out: UserPath,
     split: Literal["train", "test"] = "train",
     overwrite: Switch = False,
+    plugin: Plugins = None,
     source: ColumnOptions | None = None,
 ) -> None:
     """Write tokens and embeddings of the series in DATA, by the trained model in RUN, to a file.
@@ -223,6 +236,7 @@ def encode(
     from ncvqvae.commands.terminal import console
     from ncvqvae.data import load_half
 
+    load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
     check_encode_target(out)
@@ -234,7 +248,7 @@ def encode(
 
 
 @app.command
-def export(run: UserPath, /, *, out: UserPath) -> None:
+def export(run: UserPath, /, *, out: UserPath, plugin: Plugins = None) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
 
     Args:
@@ -245,6 +259,7 @@ def export(run: UserPath, /, *, out: UserPath) -> None:
     from ncvqvae.commands.terminal import console
     from ncvqvae.model import NCVQVAE
 
+    load_plugins(plugin or ())
     for path in export_onnx(NCVQVAE.from_pretrained(run), out):
         console().print(f"written: {path}", highlight=False, soft_wrap=True)
 
@@ -261,6 +276,7 @@ def evaluate(
     seed: Seed = None,
     full: Switch = False,
     cas: bool = True,
+    plugin: Plugins = None,
     source: DataOptions | None = None,
 ) -> None:
     """Compute every metric of the trained model in RUN, and draw its pictures and report.
@@ -286,6 +302,7 @@ def evaluate(
     from ncvqvae.commands.terminal import console, metrics_table, steps_status
     from ncvqvae.evaluation.protocol import Extent
 
+    load_plugins(plugin or ())
     columns, extent = source or DataOptions(), Extent(full=full, cas=cas)
     _check_evaluate(run, samples, data, out, columns)
     with steps_status("evaluating") as progress:
@@ -344,6 +361,7 @@ def bench(
     data_dir: UserPath | None = None,
     fcn_dir: UserPath | None = None,
     cas: bool = True,
+    plugin: Plugins = None,
 ) -> None:
     """Train and evaluate every model of a suite on every dataset with every seed.
 
@@ -368,6 +386,7 @@ def bench(
     from ncvqvae.bench.suites import load_suite
     from ncvqvae.commands.terminal import console
 
+    load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas)

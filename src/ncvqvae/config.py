@@ -16,11 +16,22 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from ncvqvae.errors import InputError, suggestion
-from ncvqvae.validation import GROUP, Flag, Number, Whole, check_layer, from_dict, misfit, parse_yaml, read_yaml
+from ncvqvae.errors import InputError, SettingError, suggestion
+from ncvqvae.registry import augmentations, quantizers, ssl_losses
+from ncvqvae.validation import (
+    GROUP,
+    Flag,
+    Number,
+    Own,
+    Whole,
+    check_layer,
+    check_own,
+    from_dict,
+    misfit,
+    parse_yaml,
+    read_yaml,
+)
 
-SSL = Literal["none", "barlowtwins", "vibcreg"]
-Augmentation = Literal["none", "warp", "slice", "gauss", "auto"]
 Auto = Literal["auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -72,6 +83,10 @@ class TokenizerConfig:
     """Rotates and rescales the gradient through the quantizer, in place of the straight-through estimate."""
     keep_standardised: Flag = False
     """Standardises each decoded series, if every training series has mean 0 and standard deviation 1."""
+    quantizer: str = "ema"
+    """Vector quantizer: ema, whose codes are moving averages, or that of a plug-in."""
+    quantizer_settings: Own = field(default_factory=dict)
+    """Settings of the quantizer's own by name. The quantizer ema has none (default: those of the plug-in)."""
 
     @model_validator(mode="after")
     def _check_hop(self) -> TokenizerConfig:
@@ -132,6 +147,14 @@ class Stage1Config(TrainingConfig):
     warped_share: Share | Auto = 0.0
     """Share of the series of a batch that are warped before all else, so that the tokenizer learns more series than
     there are. The choice auto is 0.5, or 0 for fewer than 32 training series."""
+    ssl_settings: Own = field(default_factory=dict)
+    """Settings of the self-supervised loss's own by name, such as --stage1.ssl-settings.scale 0.02. The loss vibcreg
+    has the weights of its terms (invariance 25, variance 25, covariance 100) and a factor of all of them (scale 0.01),
+    the loss barlowtwins has off_diagonal_weight 0.005 (default: these)."""
+    augmentation_settings: Own = field(default_factory=dict)
+    """Settings of the augmentation's own by name, such as --stage1.augmentation-settings.sigma 0.1. The set warp has
+    window_ratio 0.4, scales [0.9, 2] and sigma 0.2, the set slice has n_cuts 3, and gauss has sigma 0.05 (default:
+    these)."""
 
 
 @dataclass(config=GROUP)
@@ -230,11 +253,11 @@ class SamplingConfig:
 class Config:
     """A complete model: what ``config.yaml`` of a run holds."""
 
-    ssl: SSL = "vibcreg"
-    """Self-supervised loss of stage 1. The choice none is the naive VQVAE."""
-    augmentation: Augmentation = "gauss"
-    """Augmentation set of the second view. The choice auto is warp or slice, whichever leaves training series easier to
-    classify, or gauss for fewer than 32 of them."""
+    ssl: str = "vibcreg"
+    """Self-supervised loss of stage 1: none (the naive VQVAE), barlowtwins, vibcreg, or that of a plug-in."""
+    augmentation: str = "gauss"
+    """Augmentation set of the second view: none, warp, slice, gauss, or that of a plug-in. The choice auto is warp or
+    slice, whichever leaves training series easier to classify, or gauss for fewer than 32 of them."""
     seed: Seed = 0
     """Seed of everything that is drawn at random."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -285,6 +308,42 @@ def load_config(
     if is_naive:
         merged["augmentation"] = "none"
     return from_dict(Config, merged)
+
+
+def check_parts(config: Config) -> Config:
+    """The configuration, if there are parts of the names that it says, and their own settings are theirs.
+
+    This is not a part of :func:`load_config`, since the settings of a run can be read where its plug-ins are not.
+
+    Raises:
+        InputError: for an unknown name (with the nearest one), or a setting that the part does not have.
+    """
+    stage1, tokenizer = config.stage1, config.tokenizer
+    for registry, name, setting, own, where in (
+        (ssl_losses, config.ssl, "ssl", stage1.ssl_settings, "stage1.ssl_settings"),
+        (
+            augmentations,
+            config.augmentation,
+            "augmentation",
+            stage1.augmentation_settings,
+            "stage1.augmentation_settings",
+        ),
+        (
+            quantizers,
+            tokenizer.quantizer,
+            "tokenizer.quantizer",
+            tokenizer.quantizer_settings,
+            "tokenizer.quantizer_settings",
+        ),
+    ):
+        registry.check(name, setting)
+        if own and name in registry.words:
+            raise SettingError(
+                f"{where}.{next(iter(own))}", f"is a setting of a part, and {setting} is {name!r}; leave it out"
+            )
+        if own or name not in (*registry.words, *registry.builtin):
+            check_own(registry[name], registry.given, own, where)
+    return config
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -47,5 +47,7 @@ class SettingError(InputError):
 def suggestion(name: str, known: Iterable[str], others: Iterable[str] = ()) -> str:
     """``did you mean 'x'?`` for the nearest of the known names, then of ``others``; else the list of all known."""
     known = list(known)
+    if not known:
+        return "there are none"
     near = [match for names in (known, others) for match in difflib.get_close_matches(name, names, n=1)]
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, from_dict, load_config, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, load_config, to_dict
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -47,8 +47,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     Args:
         preset: recipe to start from: ``default``, ``paper`` or ``quick``.
-        ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``; the preset's if not given.
-        augmentation: ``none``, ``warp``, ``slice``, ``gauss`` or ``auto``; the preset's if not given.
+        ssl: ``none`` (naive VQVAE), ``barlowtwins``, ``vibcreg`` or a registered one; the preset's if not given.
+        augmentation: ``none``, ``warp``, ``slice``, ``gauss``, ``auto`` or a registered one; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
             :class:`ncvqvae.config.Config`.
@@ -214,7 +214,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
+        return check_parts(load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})}))
 
     def _choose_residual_scale(self) -> float:
         def as_given_out(scaled: np.ndarray) -> np.ndarray:

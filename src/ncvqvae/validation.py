@@ -7,14 +7,16 @@ fills one, and turns the first error of pydantic into an :class:`InputError`.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import reprlib
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Strict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -63,6 +65,33 @@ def check_layer(cls: type, values: Any, where: str = "") -> None:
     _validated(cls, values, where, partial=True)
 
 
+def check_own(part: Callable[..., Any], passed: Collection[str], values: Mapping[str, Any], where: str) -> None:
+    """Check settings that a replaceable part brings along: the keywords of a class or function, with its annotations.
+
+    Args:
+        part: the class or function.
+        passed: its parameters that are no settings.
+        values: the settings that were given.
+        where: dotted name of their group.
+
+    Raises:
+        InputError: as :func:`from_dict`.
+    """
+    try:
+        hints = typing.get_type_hints(
+            inspect.getattr_static(part, "__init__") if isinstance(part, type) else part, include_extras=True
+        )
+    except NameError:  # an annotation that only type checkers can read
+        hints = {}
+    fields: list[Any] = []
+    for name, parameter in inspect.signature(part).parameters.items():
+        if name not in passed and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            default = dataclasses.MISSING if parameter.default is parameter.empty else parameter.default
+            fields.append((name, hints.get(name, Any), dataclasses.field(default=default)))
+    config = GROUP | {"use_attribute_docstrings": False}
+    from_dict(dataclass(dataclasses.make_dataclass("Own", fields, kw_only=True), config=config), values, f"{where}.")
+
+
 def misfit(field: str, problem: str) -> PydanticCustomError:
     """The error of a setting that does not fit another one of its group; for validators."""
     return PydanticCustomError("misfit", "{problem}", {"field": field, "problem": problem})
@@ -85,6 +114,8 @@ def _as_input_error(cls: type, details: ErrorDetails, where: str) -> InputError:
     if details["type"] == "misfit":
         context = details["ctx"]
         return SettingError(where + ".".join([*path, context["field"]]), context["problem"])
+    if details["type"] == "missing" and field is not None and len(path) == len(details["loc"]):
+        return SettingError(name, f"is missing; give {allowed(field)}")
     if field is not None and _inner(field) is None:
         return SettingError(name, f"is {value}; give {allowed(field)}")
     if field is None and path:
@@ -149,6 +180,8 @@ def _kinds(annotation: Any) -> Iterator[str]:
     elif typing.get_origin(annotation) is Literal:
         choices = typing.get_args(annotation)
         yield choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    elif typing.get_origin(annotation) is tuple:
+        yield f"a list of {', '.join(word for part in typing.get_args(annotation) for word in _kinds(part))}"
     elif annotation in (int, float):
         yield _number_in_words(annotation, metadata)
     else:

@@ -251,7 +251,7 @@ def commit() -> str | None:
 def _different(a: Any, b: Any, where: str = "") -> Iterator[str]:
     """Dotted names under which two nested mappings of the same form differ."""
     if isinstance(a, dict) and isinstance(b, dict):
-        for key in a:
-            yield from _different(a[key], b[key], f"{where}.{key}" if where else str(key))
+        for key in a | b:
+            yield from _different(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
     elif a != b:
         yield where

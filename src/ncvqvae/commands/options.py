@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ncvqvae.errors import InputError, SettingError
-from ncvqvae.validation import fields_of, help_text
+from ncvqvae.validation import fields_of, help_text, parse_yaml
 
 
 def options(cls: type, default_of: Callable[[str], Any], where: str = "") -> type:
@@ -37,13 +37,21 @@ def options(cls: type, default_of: Callable[[str], Any], where: str = "") -> typ
 
 
 def given(options: Any) -> dict[str, Any]:
-    """The options that were given, as nested settings."""
+    """The options that were given, as nested settings; those of a part's own are read as YAML would."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(options) if options is not None else ():
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            value = given(value) or None
+        elif isinstance(value, dict):
+            value = {name.replace("-", "_"): _as_yaml(text) for name, text in value.items()}
+        if value is not None:
+            found[field.name] = value
+    return found
 
-    def pruned(values: dict[str, Any]) -> dict[str, Any]:
-        inner = {key: pruned(value) if isinstance(value, dict) else value for key, value in values.items()}
-        return {key: value for key, value in inner.items() if value is not None and value != {}}
 
-    return {} if options is None else pruned(dataclasses.asdict(options))
+def _as_yaml(text: str) -> Any:
+    return parse_yaml(f"value: {text}", f"{text!r}")["value"]
 
 
 def in_option_spelling(message: str) -> str:
@@ -77,9 +85,11 @@ def named_as_options(settings: Mapping[str, Any]) -> Iterator[None]:
         raise InputError(f"--{error.name.replace('_', '-')} {error.problem}") from None
 
 
-def _shown(default_of: Callable[[str], Any], name: str) -> Callable[[Any], str]:
-    def shown(_: Any) -> str:
+def _shown(default_of: Callable[[str], Any], name: str) -> Callable[[Any], str | None]:
+    def shown(_: Any) -> str | None:
         value = default_of(name)
+        if value == {}:
+            return None  # the help text says it
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     return shown
@@ -92,6 +102,8 @@ def _plain_text(docstring: str) -> str:
 def _plain_type(annotation: Any) -> Any:
     """The type without the bounds, which the settings themselves check."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is dict:  # settings of a part's own
+        return dict[str, str]
     if origin is Annotated:
         return _plain_type(arguments[0])
     if origin in (typing.Union, types.UnionType):
