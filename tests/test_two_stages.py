@@ -276,10 +276,7 @@ class MallocState(ctypes.Structure):
     """glibc's ``struct mallinfo2``."""
 
     _names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
-    _fields_ = [(name, ctypes.c_size_t) for name in _names]  # noqa: RUF012
-        (name, ctypes.c_size_t)
-        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "u", "f", "uord", "ford", "keep"]
-    ]
+    _fields_ = [(name, ctypes.c_size_t) for name in _names]
 
 
 def maps_large_blocks() -> bool:
