@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ncvqvae.config import Config, SamplingConfig, partial
 from ncvqvae.errors import InputError
+from ncvqvae.threads import wait_passively
 
 app = App(
     name="ncvqvae",
@@ -363,6 +364,7 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
+    wait_passively()
     try:
         with _termination_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
