@@ -3,7 +3,7 @@
     python benchmarks/busy.py --rounds 2
 
 A busy loop runs on each core meanwhile, as on a shared node. Each way is a process of its own, in turn; what is timed
-begins after imports and a short training. Prints wall and CPU seconds of each, and their ratio to how PyTorch waits by itself.
+begins after imports and a short training. Prints wall and CPU seconds of each, and their ratio to PyTorch as it is.
 """
 
 import argparse

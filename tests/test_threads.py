@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from ncvqvae.threads import PASSIVE, wait_passively
+from ncvqvae.commands.terminal import steps_status
+from ncvqvae.threads import PASSIVE, busy_hint, wait_passively
 
 SAY = "print(*(os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'KMP_BLOCKTIME')))"
 
@@ -57,3 +58,19 @@ def test_a_program_that_has_loaded_torch_keeps_its_environment(monkeypatch: pyte
         monkeypatch.delenv(name, raising=False)
     wait_passively()
     assert not PASSIVE.keys() & os.environ.keys()
+
+
+def test_a_busy_machine_is_said_where_the_user_did_not_choose_the_threads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("ncvqvae.threads.available_cores", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.04, 0.0, 0.0))
+    with steps_status("evaluating"):
+        pass
+    assert "this machine is busy (load 9.0 on 2 cores): with OMP_NUM_THREADS=1" in capsys.readouterr().err
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.4, 9.0, 9.0))
+    assert busy_hint() is None
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.04, 0.0, 0.0))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert busy_hint() is None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, load_config, to_dict
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -31,14 +30,14 @@ from ncvqvae.generation.samples import (
     resolved,
     sample_chunks,
 )
-from ncvqvae.hardware import keep_freed_pages
+from ncvqvae.hardware import freed_pages_kept
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.hub import local_folder, upload
 from ncvqvae.storage.model_files import ModelState, read_model, write_model
 from ncvqvae.storage.weights import load_stage, save_stage
 from ncvqvae.tokenizer.tokenizer import Tokenizer
-from ncvqvae.training.auto import choose_augmentation, choose_residual_scale
+from ncvqvae.training.auto import Choice, choose_augmentation, choose_residual_scale, resolve
 from ncvqvae.training.notebook import NotebookProgress, in_notebook
 from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
 
@@ -48,8 +47,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     Args:
         preset: recipe to start from: ``default``, ``paper`` or ``quick``.
-        ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``; the preset's if not given.
-        augmentation: ``none``, ``warp``, ``slice``, ``gauss`` or ``auto``; the preset's if not given.
+        ssl: ``none`` (naive VQVAE), ``barlowtwins``, ``vibcreg`` or a registered one; the preset's if not given.
+        augmentation: ``none``, ``warp``, ``slice``, ``gauss``, ``auto`` or a registered one; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
             :class:`ncvqvae.config.Config`.
@@ -60,7 +59,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         tokenizer_, prior_: the two networks.
         history_: loss terms during training, one dictionary a row.
         seconds_: training time of ``stage1`` and ``stage2``.
-        residual_scale_: factor of the residuals that ``sampling.residual_scale: auto`` chose, else None.
+        asked_: settings as they were asked for.
+        config_: what they became on the train split: plain numbers.
 
     Example:
         >>> from ncvqvae import NCVQVAE, load_dataset
@@ -69,9 +69,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
     """
 
+    config_: Config
     tokenizer_: Tokenizer
     prior_: Prior
-    residual_scale_: float | None
     _last_generator: SeriesGenerator | None = None
 
     def __init__(
@@ -101,6 +101,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         checkpoints: str | Path | None = None,
         logger: Any = None,
         report: Report | None = None,
+        explain: Callable[[list[str]], None] | None = None,
     ) -> NCVQVAE:
         """Train both stages.
 
@@ -112,6 +113,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             logger: a Lightning logger.
             report: called with stage, step, number of steps and loss terms while training; in a notebook the default
                 shows a bar for each stage.
+            explain: called before training with a line for each setting that was left to the data: what it became,
+                and why.
 
         Raises:
             InputError: if the series cannot be used.
@@ -119,11 +122,17 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         from ncvqvae.training.loop import check_identity
 
         train = self._prepare(X, y)
+        views = None
+        if self.asked_.augmentation == "auto":
+            views = choose_augmentation(train.series, train.classes.numpy(), self.asked_.seed)
+        self.config_, lines = resolve(self.asked_, train.facts, views)
+        if explain is not None:
+            explain(lines)
         report = NotebookProgress() if report is None and in_notebook() else report
         folder = None if checkpoints is None else Path(checkpoints)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            check_identity(folder / "identity", self.config_, train.series.X, y)
+            check_identity(folder / "identity", self.asked_, train.series.X, y)
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}
         config = self.config_
@@ -134,7 +143,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if config.sampling.residual_neighbours or config.sampling.redraws:
             keep_residuals(self.tokenizer_, train.series, config.seed)
         if config.sampling.residual_neighbours and config.sampling.residual_scale == "auto":
-            self.residual_scale_ = self._choose_residual_scale()
+            config.sampling.residual_scale = self._choose_residual_scale()
         return self
 
     def _train(
@@ -172,34 +181,30 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
         """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
         trial = copy.copy(self)
-        if self._config().augmentation == "auto":
-            trial.augmentation = "warp"  # costs what the others do, and the choice is left to the training
         train = trial._prepare(X, y)
-        keep_freed_pages()
-        with torch.random.fork_rng():
-            trial.tokenizer_, parts = tokenizer_stage(trial.config_, train)
+        # one set of views costs what another does, and choosing takes long
+        config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
+        with freed_pages_kept(), torch.random.fork_rng():
+            trial.tokenizer_, parts = tokenizer_stage(config, train)
             seconds = {"stage1": estimated_seconds(parts)}
-            _, parts = prior_stage(trial.config_, train, trial._codec)
+            _, parts = prior_stage(config, train, trial._codec)
             seconds["stage2"] = estimated_seconds(parts)
         return seconds
 
     def _prepare(self, X: Any, y: Any) -> TrainSet:
-        """Everything that is known before training: settings, classes, scaling."""
+        """Everything that is known before training: what was asked, classes, scaling."""
         series = check_series(X)
-        self.config_ = self._config()
-        n_fft = self.config_.tokenizer.n_fft
+        self.asked_ = self._config()
+        n_fft = self.asked_.tokenizer.n_fft
         if series.shape[2] < n_fft:
             raise InputError(
                 f"series have {series.shape[2]} time steps, fewer than the STFT window of {n_fft}; "
                 "set a smaller tokenizer.n_fft"
             )
         self._take_facts(TrainFacts.of(X, y, series))
-        self.scaler_ = GlobalScaler(self.config_.tokenizer.keep_standardised).fit(series)
-        self.residual_scale_ = None
-        scaled, classes = ScaledSeries(series, self.scaler_), self.facts_.class_indices(y, len(series))
-        if self.config_.augmentation == "auto" and self.config_.ssl != "none":  # a naive model has no views
-            self.config_.augmentation = choose_augmentation(scaled, classes, self.config_.seed)
-        return TrainSet(scaled, torch.from_numpy(classes), self.facts_)
+        self.scaler_ = GlobalScaler(self.asked_.tokenizer.keep_standardised).fit(series)
+        classes = torch.from_numpy(self.facts_.class_indices(y, len(series)))
+        return TrainSet(ScaledSeries(series, self.scaler_), classes, self.facts_)
 
     def _take_facts(self, facts: TrainFacts) -> None:
         self.facts_ = facts
@@ -209,7 +214,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
+        return check_parts(load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})}))
 
     def _choose_residual_scale(self) -> float:
         def as_given_out(scaled: np.ndarray) -> np.ndarray:
@@ -217,6 +222,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
         n_neighbours = self.config_.sampling.residual_neighbours
         return choose_residual_scale(self._generator, n_neighbours, self.config_.seed, as_given_out)
+
+    @property
+    def residual_scale_(self) -> float | None:
+        """Factor of the residuals that ``sampling.residual_scale: auto`` became after training, else None."""
+        chosen = self.config_.sampling.residual_scale
+        return None if self.asked_.sampling.residual_scale != "auto" or chosen == "auto" else chosen
 
     @property
     def _codec(self) -> Codec:
@@ -271,7 +282,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         scaled = self._codec.scaled(X)
         known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
         generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
-        config = self._resolved(replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0))
+        changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
+        config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
         return self._codec.in_units(self._generator.decode_fully(known, config, generator), lengths)
 
@@ -328,7 +340,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
-        asked = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
+        asked = from_dict(SamplingConfig, changed, "sampling.")
         yield from sample_chunks(
             self._generator,
             self._codec,
@@ -391,10 +403,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         state = ModelState(
             self.preset,
+            self.asked_,
             self.config_,
             self.facts_,
             self.scaler_,
-            self.residual_scale_,
             self.seconds_,
             self.tokenizer_,
             self.prior_,
@@ -435,10 +447,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             InputError: if a file is missing, damaged, or of a newer format.
         """
         state = read_model(local_folder(source, **download))
-        model = cls(state.preset, settings=to_dict(state.config))
-        model.config_ = state.config
+        model = cls(state.preset, settings=to_dict(state.asked))
+        model.asked_, model.config_ = state.asked, state.config
         model._take_facts(state.facts)
-        model.scaler_, model.residual_scale_ = state.scaler, state.residual_scale
+        model.scaler_ = state.scaler
         model.tokenizer_, model.prior_ = state.tokenizer, state.prior
         model.seconds_, model.history_ = state.seconds, []
         return model

@@ -17,3 +17,23 @@ def wait_passively() -> None:
     """
     if "torch" not in sys.modules and not PASSIVE.keys() & os.environ.keys():
         os.environ.update(PASSIVE)
+
+
+def busy_hint() -> str | None:
+    """A line for a machine without a free core, None where there is one or the user chose the number of threads.
+
+    The number itself is not changed: the last bits of a training depend on it, and the same seed must give the same
+    model whatever else runs.
+    """
+    cores = available_cores()
+    if "OMP_NUM_THREADS" in os.environ or cores < 2 or not hasattr(os, "getloadavg"):
+        return None
+    load = os.getloadavg()[0]
+    if load < cores:
+        return None
+    return f"this machine is busy (load {load:.1f} on {cores} cores): with OMP_NUM_THREADS=1 small models are faster"
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -49,6 +49,7 @@ def test_the_masked_loss_is_the_plain_one_where_all_was_observed() -> None:
     everything = torch.ones(4, 2, 33, dtype=torch.bool)
     plain = reconstruction_error(net.spectrogram(x), x, decoded)
     torch.testing.assert_close(observed_error(net.spectrogram, x, decoded, everything), plain)
+    assert float(observed_error(net.spectrogram, x, decoded, ~everything)) == 0.0  # and no division by zero
 
 
 def test_values_that_were_not_observed_enter_no_target() -> None:

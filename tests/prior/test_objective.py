@@ -61,6 +61,14 @@ def test_label_smoothing_by_hand() -> None:
     torch.testing.assert_close(token_loss(logits, tokens, 0.1), expected)
 
 
+def test_no_masked_token_is_no_division_by_zero() -> None:
+    module = objective()
+    tokens = torch.full((B, N), module.prior.mask_token)  # nothing was observed
+    assert np.isnan(masked_token_loss(module.prior.eval(), tokens, torch.zeros(B, dtype=torch.int64)))
+    terms = module.train()(tokens, torch.zeros(B, dtype=torch.int64))
+    assert terms["prior"].item() == 0.0
+
+
 def test_no_token_that_counts_is_no_loss() -> None:
     logits = torch.randn(0, K, requires_grad=True)
     value = token_loss(logits, torch.zeros(0, dtype=torch.int64))

@@ -60,7 +60,7 @@ def evaluate_run(
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
     with locked(folder):
-        remove_leftovers(folder)
+        remove_leftovers(folder, folder / "figures")
         splits = source.load(model.config_.seed)
         if samples is not None:
             return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
@@ -91,7 +91,7 @@ def evaluate_series(
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     splits = source.load(seed)
     with locked(out):
-        remove_leftovers(out)
+        remove_leftovers(out, out / "figures")
         return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
 
 
@@ -137,26 +137,6 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
         return y
     as_text = {str(label): label for label in set(known.tolist())}
     return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
-
-
-def draw_pictures(folder: str | Path) -> list[Path]:
-    """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
-    from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_pictures
-
-    folder = Path(folder)
-    model, source = open_run(folder)
-    splits = source.load(model.config_.seed)
-    n = 400
-    scores = Scores(
-        metrics={},
-        unconditional=model.sample(n, unconditional=True).X,
-        labelled=model.sample(n) if splits.y_train is not None else None,
-    )
-    content = report_content(folder, model, splits, scores)
-    # the planes of latents take longer than all the rest; evaluate draws them
-    only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-    return save_pictures(only_series, folder / "figures")
 
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:

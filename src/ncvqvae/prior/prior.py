@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.config import PriorConfig, SamplingConfig
-from ncvqvae.hardware import keep_freed_pages, resolve_precision
+from ncvqvae.hardware import freed_pages_kept, resolve_precision
 from ncvqvae.prior.decoding import Decoded, parallel_decode
 from ncvqvae.prior.transformer import Transformer
 
@@ -151,6 +151,6 @@ class Prior(nn.Module):
                 return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
             return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=tokens == self.mask_token)
 
-        keep_freed_pages()
-        with torch.autocast(device.type, torch.bfloat16, resolve_precision(config.precision) == "bf16-mixed"):
+        bf16 = resolve_precision(config.precision) == "bf16-mixed"
+        with freed_pages_kept(), torch.autocast(device.type, torch.bfloat16, bf16):
             return parallel_decode(logits, start, self.mask_token, config, generator)

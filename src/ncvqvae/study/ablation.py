@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -102,13 +103,17 @@ def _gain_of_ssl(
 ) -> float | None:
     """Difference that SSL makes with the prior of ``like`` for both, if both models ran."""
     same_prior = {name: like[name] for name in PUBLISHED_SWITCHES - {"ssl"}}
-    names = {tuple(sorted(values.items())): name for (of, name), values in settings.items() if of == dataset}
-    first = names.get(tuple(sorted((naive | same_prior).items())))
-    second = names.get(tuple(sorted((model | same_prior).items())))
+    names = {_key(values): name for (of, name), values in settings.items() if of == dataset}
+    first, second = names.get(_key(naive | same_prior)), names.get(_key(model | same_prior))
     if first is None or second is None:
         return None
     differences = _paired(rows, dataset, first, second, metric)
     return float(differences.mean()) if len(differences) else None
+
+
+def _key(settings: dict[str, Any]) -> str:
+    """The same text for the same settings."""
+    return json.dumps(settings, sort_keys=True)
 
 
 def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:

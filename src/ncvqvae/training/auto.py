@@ -1,9 +1,15 @@
-"""What the settings that are left to the data become."""
+"""What the settings that are left to the data become: each once, from the train split, before the training.
+
+The one exception is the factor of the residuals, which only the trained networks can tell.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,15 +17,16 @@ from torch import Generator, Tensor
 
 from ncvqvae.augmentations import augment
 from ncvqvae.codec import CHUNK
-from ncvqvae.config import FEW_CASES, Augmentation, InputMode, PriorConfig, Stage1Config, Stage2Config, TokenizerConfig
+from ncvqvae.config import FEW_CASES, Config, TokenizerConfig, from_dict, to_dict
+from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import token_grid
 
-CANDIDATES: tuple[Augmentation, ...] = ("warp", "slice")
+CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
-"""Series that the choice is made by, at most."""
+"""Series that the choice of views is made by, at most."""
 
 MAX_CODES = 512
 """Codes that ``tokens_per_code`` may ask for; more were not tried."""
@@ -34,7 +41,55 @@ LINEAR_RANK, LINEAR_CASES = 256, 1000
 """Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
 
 
-def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) -> Augmentation:
+class Choice(NamedTuple):
+    """What a setting becomes, and why."""
+
+    value: Any
+    reason: str
+
+
+class Resolved(NamedTuple):
+    """Settings in plain numbers and names, and a line for each that was left to the data."""
+
+    config: Config
+    lines: list[str]
+
+
+def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Resolved:
+    """Settle every setting that is left to the data.
+
+    Two words stay: ``precision: auto`` asks the machine, anew on each, and ``sampling.residual_scale: auto`` the
+    trained networks, see :func:`choose_residual_scale`.
+
+    Args:
+        asked: settings as the user gave them.
+        facts: of the train split.
+        views: what ``augmentation: auto`` becomes, see :func:`choose_augmentation`; None leaves it as it is.
+    """
+    codes = codebook_size(asked.tokenizer, facts)
+    choices: dict[str, Choice] = {}
+    if asked.augmentation == "auto" and views is not None:
+        choices["augmentation"] = views
+    if asked.tokenizer.codes_per_class or asked.tokenizer.tokens_per_code:
+        choices["tokenizer.codebook_size"] = codes
+    if asked.stage1.warped_share == "auto":
+        choices["stage1.warped_share"] = warped_share(facts.n_cases)
+    if asked.prior.linear_rank == "auto":
+        choices["prior.linear_rank"] = linear_rank(facts.n_cases)
+    if asked.prior.input_mode == "auto":
+        choices["prior.input_mode"] = input_mode(codes.value)
+    if asked.stage2.token_temperature == "auto":
+        choices["stage2.token_temperature"] = token_temperature(facts.n_cases)
+    values = to_dict(asked)
+    for name, choice in choices.items():
+        *groups, last = name.split(".")
+        reduce(getitem, groups, values)[last] = choice.value
+    values["tokenizer"] |= {"codes_per_class": 0, "tokens_per_code": 0}  # the size of the codebook says it now
+    lines = [f"{name}: {choice.value} ({choice.reason})" for name, choice in choices.items()]
+    return Resolved(from_dict(Config, values), lines)
+
+
+def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) -> Choice:
     """Augmentation set, ``warp`` or ``slice``, whose views still show their class; ``gauss`` for fewer than 32 series.
 
     MiniRocket with a ridge classifier learns from one half of the series and is asked about views of the other, both
@@ -47,9 +102,9 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
         seed: seed of halves, views and classifier.
     """
     if len(series) < FEW_CASES:
-        return "gauss"
+        return Choice("gauss", f"{len(series)} series, fewer than {FEW_CASES}")
     if len(np.unique(y_index)) == 1:
-        return "warp"
+        return Choice("warp", "there are no classes to tell apart")
     from sklearn.model_selection import KFold
 
     from ncvqvae.evaluation.resampling import subsample
@@ -59,15 +114,59 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
     X, y = series[rows].values, y_index[rows]
     generator = Generator().manual_seed(seed)
 
-    def accuracy(kind: Augmentation) -> float:
+    def accuracy(kind: str) -> float:
         halves = KFold(2, shuffle=True, random_state=seed).split(X)
         views = augment(torch.from_numpy(X), kind, generator).numpy()
         return float(np.mean([rocket_accuracy(X[fit], y[fit], views[held], y[held], seed) for fit, held in halves]))
 
-    return max(CANDIDATES, key=accuracy)
+    accuracies = {kind: accuracy(kind) for kind in CANDIDATES}
+    best = max(accuracies, key=lambda kind: accuracies[kind])
+    others = ", ".join(f"{kind} {value:.2f}" for kind, value in accuracies.items() if kind != best)
+    return Choice(best, f"classes stay {accuracies[best]:.2f} readable; {others}")
 
 
-@torch.no_grad()
+def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:
+    """Number of codes K: as set, or more where classes or tokens ask for more."""
+    choices = [Choice(config.codebook_size, "the data asks for no more")]
+    if config.codes_per_class:
+        n_codes = config.codes_per_class * facts.n_classes
+        choices.append(Choice(n_codes, f"{config.codes_per_class} for each of {facts.n_classes} classes"))
+    if config.tokens_per_code:
+        spectrogram = Spectrogram(config.n_fft, config.hop_length, facts.n_timepoints)
+        n_tokens = facts.n_cases * math.prod(token_grid(spectrogram, config.latent_width))
+        reason = f"one for each {config.tokens_per_code} of {n_tokens} training tokens, at most {MAX_CODES}"
+        choices.append(Choice(min(n_tokens // config.tokens_per_code, MAX_CODES), reason))
+    return max(choices, key=lambda choice: choice.value)
+
+
+def linear_rank(n_cases: int) -> Choice:
+    """Rank of the linear map over tokens for ``n_cases`` training series."""
+    if n_cases < LINEAR_CASES:
+        return Choice(0, f"{n_cases} series, fewer than {LINEAR_CASES}, would be learned by heart")
+    return Choice(LINEAR_RANK, f"{n_cases} series, at least {LINEAR_CASES}")
+
+
+def input_mode(n_codes: int) -> Choice:
+    """How tokens of ``n_codes`` codes enter the prior, see :class:`ncvqvae.prior.prior.Prior`."""
+    if n_codes <= TIED_CODES:
+        return Choice("token", f"{n_codes} codes, at most {TIED_CODES}")
+    return Choice("codebook-finetuned", f"{n_codes} codes, more than {TIED_CODES}")
+
+
+def warped_share(n_cases: int) -> Choice:
+    """Share of a batch of ``n_cases`` training series that is warped."""
+    if n_cases < FEW_CASES:
+        return Choice(0.0, f"{n_cases} series, fewer than {FEW_CASES}")
+    return Choice(0.5, f"{n_cases} series, at least {FEW_CASES}")
+
+
+def token_temperature(n_cases: int) -> Choice:
+    """Temperature at which the tokens of ``n_cases`` training series are drawn."""
+    if n_cases < FEW_CASES:
+        return Choice(1.0, f"{n_cases} series, fewer than {FEW_CASES}, need the variety")
+    return Choice(0.1, f"{n_cases} series, at least {FEW_CASES}")
+
+
 def choose_residual_scale(
     generator: SeriesGenerator, n_neighbours: int, seed: int, as_given_out: Callable[[np.ndarray], np.ndarray]
 ) -> float:
@@ -103,41 +202,3 @@ def choose_residual_scale(
     best = min(accuracies, key=lambda scale: accuracies[scale])
     standard_error = 0.5 / (2 * len(own)) ** 0.5
     return best if accuracies[best] < accuracy(decoded) - CLEARLY * standard_error else 0.0
-
-
-def codebook_size(config: TokenizerConfig, n_cases: int, n_timepoints: int, n_classes: int) -> int:
-    """Number of codes K for a train split of this size."""
-    sizes = [config.codebook_size, config.codes_per_class * n_classes]
-    if config.tokens_per_code:
-        spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
-        n_tokens = n_cases * math.prod(token_grid(spectrogram, config.latent_width))
-        sizes.append(min(n_tokens // config.tokens_per_code, MAX_CODES))
-    return max(sizes)
-
-
-def linear_rank(config: PriorConfig, n_cases: int) -> int:
-    """Rank of the linear map over tokens for ``n_cases`` training series."""
-    if config.linear_rank != "auto":
-        return config.linear_rank
-    return 0 if n_cases < LINEAR_CASES else LINEAR_RANK
-
-
-def input_mode(config: PriorConfig, n_codes: int) -> InputMode:
-    """How tokens of ``n_codes`` codes enter the prior, see :class:`ncvqvae.prior.prior.Prior`."""
-    if config.input_mode != "auto":
-        return config.input_mode
-    return "token" if n_codes <= TIED_CODES else "codebook-finetuned"
-
-
-def warped_share(config: Stage1Config, n_cases: int) -> float:
-    """Share of a batch of ``n_cases`` training series that is warped."""
-    if config.warped_share != "auto":
-        return config.warped_share
-    return 0.0 if n_cases < FEW_CASES else 0.5
-
-
-def token_temperature(config: Stage2Config, n_cases: int) -> float:
-    """Temperature at which the tokens of ``n_cases`` training series are drawn."""
-    if config.token_temperature != "auto":
-        return config.token_temperature
-    return 1.0 if n_cases < FEW_CASES else 0.1

@@ -22,7 +22,6 @@ from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective
 from ncvqvae.tokenizer.tokenizer import Tokenizer
-from ncvqvae.training.auto import token_temperature, warped_share
 from ncvqvae.training.build import build_prior, build_tokenizer
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
@@ -55,7 +54,8 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
     with _seeded(config.seed, 1):
         tokenizer = build_tokenizer(config.tokenizer, train.facts)
         objective = TokenizerObjective(tokenizer, config.stage1, config.ssl)
-    share = warped_share(config.stage1, len(train.series))
+    share = config.stage1.warped_share
+    assert share != "auto"
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
         x, observed = tensors(train.series, rows.numpy())
@@ -64,7 +64,8 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
         if config.ssl == "none" and observed is None:
             return (x,)
         kind = "none" if config.ssl == "none" else config.augmentation
-        view, view_observed = augment_observed(x, observed, kind)
+        own = config.stage1.augmentation_settings
+        view, view_observed = augment_observed(x, observed, kind, settings=own)
         return [part for part in (x, view, observed, view_observed) if part is not None]
 
     return tokenizer, StageParts(Plan(len(train.series), config.stage1, config.seed), objective, get_batch)
@@ -79,7 +80,8 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
         prior = build_prior(config.prior, tokenizer, train.facts)
         objective = PriorObjective(prior, config.stage2)
     tokenizer.eval()
-    temperature = token_temperature(config.stage2, len(train.series))
+    temperature = config.stage2.token_temperature
+    assert temperature != "auto"
     latents = in_chunks(lambda x, _: tokenizer.embed(x), train.series)
     special = codec.special_tokens(train.series, prior.mask_token, prior.absent_token)
 
