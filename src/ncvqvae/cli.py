@@ -21,6 +21,7 @@ from ncvqvae.commands.options import given, in_option_spelling, named_as_options
 from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
+from ncvqvae.threads import wait_passively
 
 app = App(
     name="ncvqvae",
@@ -429,6 +430,7 @@ def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.h
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
+    wait_passively()
     try:
         with _termination_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
