@@ -1,6 +1,7 @@
 """Each augmentation keeps shape and type, follows its seed, and equals the one-at-a-time reference draw by draw."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from ncvqvae.augmentations import (
     warp_at,
     window_warp,
 )
+from ncvqvae.errors import InputError
 
 KINDS = ["none", "warp", "slice", "gauss"]
 
@@ -56,7 +58,7 @@ def test_each_series_of_a_batch_has_its_own_draw(kind: str) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="jitter"):
+    with pytest.raises(InputError, match="no 'jitter'; known: none, auto, warp, slice, gauss"):
         augment(series(1, 1, 16), "jitter")
 
 
@@ -161,3 +163,34 @@ def test_a_share_of_the_series_is_augmented_with_what_was_observed_of_it() -> No
     assert torch.equal(some[~kept], view[~kept]) and torch.equal(part[~kept], view_part[~kept])
     assert torch.equal(part[kept], observed[kept])
     assert torch.equal(augment_share(x, None, "warp", 0.0)[0], x) and augment_share(x, None, "warp", 0.5)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "same"),
+    [
+        ("warp", {"window_ratio": 0.4, "scales": [0.9, 2.0], "sigma": 0.2}, True),
+        ("warp", {"scales": [2.0, 0.9]}, True),  # a range has no direction
+        ("warp", {"window_ratio": 0.2}, False),
+        ("warp", {"scales": [1.0, 1.1]}, False),
+        ("warp", {"sigma": 0.5}, False),
+        ("slice", {"n_cuts": 3}, True),
+        ("slice", {"n_cuts": 1}, False),
+        ("gauss", {"sigma": 0.05}, True),
+        ("gauss", {"sigma": 0.1}, False),
+    ],
+)
+def test_settings_of_a_set_act_and_their_defaults_are_the_chapters(
+    kind: str, settings: dict[str, Any], same: bool
+) -> None:
+    x = series(4, 2, 40)
+    assert torch.equal(augment(x, kind, seeded(0), settings), augment(x, kind, seeded(0))) == same
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_observed_moves_with_the_values(kind: str) -> None:
+    x = series(40, 2, 30)
+    observed = torch.rand(40, 2, 30, generator=seeded(1)) < 0.8
+    hidden = x.masked_fill(~observed, 1e6)
+    view, seen = augment_observed(hidden, observed, kind, seeded(0))
+    assert seen is not None and 0.4 < seen.float().mean() < 0.9
+    assert view[seen].abs().max() < 100  # nothing of what was not observed

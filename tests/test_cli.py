@@ -1,21 +1,27 @@
 """The command line: every verb on a tiny model, and one line with exit 2 for whatever is at fault."""
 
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from rich.console import Console
 
 from ncvqvae import NCVQVAE
-from ncvqvae.cli import main
+from ncvqvae.cli import app, main
+from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.data import read_series
 from ncvqvae.files import locked
+from ncvqvae.validation import help_text, names
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -55,6 +61,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in TABLES.items():
         (folder / f"{name}.csv").write_bytes(text.encode("latin-1"))
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (folder / "range.yaml").write_text("prior: {dropout: 1.5}")
     (folder / "not.yaml").write_text("stage1: [")
     (folder / "code.yaml").write_text("!!python/object/apply:os.system ['true']")
     with pytest.MonkeyPatch.context() as patch:
@@ -136,9 +143,9 @@ def test_a_finished_run_is_resumed_to_itself_and_replaced_only_when_asked(work: 
 
 FIT = ["fit", "data.npz", "--config", "tiny.yaml", "--logger", "none", "--out", "new"]
 BAD_INPUT = {
-    "missing file": (["fit", "absent.csv", "--out", "new"], "absent.csv"),
-    "folder for a file": (["fit", "run", "--out", "new"], "run"),
-    "unknown dataset": (["fit", "GunPiont", "--out", "new"], "GunPoint"),
+    "missing file": (["fit", "absent.csv", "--out", "new"], "absent.csv: no such file"),
+    "folder for a file": (["fit", "run", "--out", "new"], "history.csv: columns that are not numeric: 'stage'"),
+    "unknown dataset": (["fit", "GunPiont", "--out", "new"], "unknown dataset 'GunPiont'; did you mean 'GunPoint'?"),
     "empty file": (["fit", "empty.csv", *FIT[2:]], "empty.csv: the file is empty; write series into it"),
     "wrong encoding": (["fit", "latin.csv", *FIT[2:]], "latin.csv: not UTF-8 text; save it with encoding UTF-8"),
     "no numeric column": (["fit", "words.csv", *FIT[2:]], "words.csv: no numeric column; check the separator"),
@@ -158,48 +165,90 @@ BAD_INPUT = {
         "times.csv: series '7' has time '0' twice; keep one row per id and time",
     ),
     "folder that takes no files": (["fit", "data.npz", "--out", "/proc/new"], "cannot write to /proc/new"),
-    "file in such a folder": (["sample", "run", "--out", "/proc/new.npz"], "/proc"),
-    "complex numbers": (["fit", "complex.npz", "--out", "new"], "complex"),
+    "file in such a folder": (["sample", "run", "--out", "/proc/new.npz"], "/proc/new.npz: cannot be written"),
+    "complex numbers": (["fit", "complex.npz", "--out", "new"], "complex.npz: values of dtype complex128"),
     "constant dataset": (["fit", "constant.npz", *FIT[2:]], "all values are 1"),
-    "test of another length": ([*FIT, "--test", "longer.npz"], "40"),
-    "test of other channels": ([*FIT, "--test", "channels.npz"], "channels"),
-    "label only in test": ([*FIT, "--test", "unseen.npz"], "z"),
+    "test of another length": (
+        [*FIT, "--test", "longer.npz"],
+        "longer.npz: test series have 40 time steps, train series 32",
+    ),
+    "test of other channels": (
+        [*FIT, "--test", "channels.npz"],
+        "channels.npz: test series have 2 channels, train series 1",
+    ),
+    "label only in test": ([*FIT, "--test", "unseen.npz"], "unseen.npz: test labels 'z' never occur in train"),
     "unknown preset": ([*FIT, "--preset", "papre"], "did you mean 'paper'"),
-    "unknown option": ([*FIT, "--stage1.epoch", "3"], "--stage1.epochs"),
-    "unknown loss": ([*FIT, "--ssl", "barlow"], "barlowtwins"),
-    "wrong kind of value": ([*FIT, "--stage1.epochs", "many"], "many"),
-    "more than memory holds": ([*FIT, "--prior.width", "1000000000000"], "not enough memory"),
-    "odd window": ([*FIT, "--tokenizer.n-fft", "9"], "give an even number"),
-    "value out of range": ([*FIT, "--stage1.epochs", "0"], "epochs"),
-    "settings that are no YAML": (["fit", "data.npz", "--config", "not.yaml", "--out", "new"], "not.yaml"),
-    "settings with code": (["fit", "data.npz", "--config", "code.yaml", "--out", "new"], "code.yaml"),
-    "settings that are not there": (["fit", "data.npz", "--config", "no.yaml", "--out", "new"], "no.yaml"),
-    "shorter than the window": ([*FIT, "--tokenizer.n-fft", "64"], "STFT window"),
-    "run that is finished": (["fit", "data.npz", "--out", "run"], "--overwrite"),
-    "resumed with other settings": ([*FIT[:-2], "--out", "run", "--resume", "--seed", "3"], "seed"),
+    "unknown option": ([*FIT, "--stage1.epoch", "3"], "Unknown option: --stage1.epoch. Did you mean --stage1.epochs?"),
+    "unknown loss": ([*FIT, "--ssl", "barlow"], 'Did you mean "barlowtwins"?'),
+    "wrong kind of value": ([*FIT, "--stage1.epochs", "many"], '--stage1.epochs: unable to convert "many" into int'),
+    "more than memory holds": ([*FIT, "--tokenizer.hidden-channels", "1000000"], "not enough memory"),
+    "odd window": ([*FIT, "--tokenizer.n-fft", "9"], "--tokenizer.n-fft is 9; give an even number from 2"),
+    "value out of range": ([*FIT, "--stage1.epochs", "0"], "ncvqvae: --stage1.epochs is 0; give a whole number from 1"),
+    "value below all sense": (
+        [*FIT, "--prior.feedforward-factor", "-1"],
+        "ncvqvae: --prior.feedforward-factor is -1.0; give a number from 0.001 to 100",
+    ),
+    "steps below zero": ([*FIT, "--stage1.max-steps", "-5"], "ncvqvae: --stage1.max-steps is -5; give a whole number"),
+    "not a number": ([*FIT, "--stage2.learning-rate", "nan"], "ncvqvae: --stage2.learning-rate is nan; give a number"),
+    "infinity": (
+        [*FIT, "--stage2.token-temperature", "inf"],
+        "ncvqvae: --stage2.token-temperature is inf; give a number",
+    ),
+    "options that do not fit": (
+        [*FIT, "--tokenizer.hop-length", "8"],
+        "ncvqvae: --tokenizer.hop-length is 8, more than",
+    ),
+    "value out of range in a file": (
+        ["fit", "data.npz", "--config", "range.yaml", "--out", "new"],
+        "ncvqvae: setting 'prior.dropout' is 1.5; give a number from 0 to 0.999",
+    ),
+    "sampling out of range": (
+        ["sample", "run", "--sampling.n-steps", "0", "--out", "new.npz"],
+        "ncvqvae: --sampling.n-steps is 0; give a whole number from 1",
+    ),
+    "seed out of range": (["sample", "run", "--seed", "-1", "--out", "new.npz"], "--seed"),
+    "no workers": (["bench", "--suite", "smoke", "--workers", "0", "--out", "new"], "--workers"),
+    "settings that are no YAML": (
+        ["fit", "data.npz", "--config", "not.yaml", "--out", "new"],
+        "not.yaml is not valid YAML",
+    ),
+    "settings with code": (["fit", "data.npz", "--config", "code.yaml", "--out", "new"], "code.yaml is not valid YAML"),
+    "settings that are not there": (["fit", "data.npz", "--config", "no.yaml", "--out", "new"], "cannot read no.yaml"),
+    "shorter than the window": ([*FIT, "--tokenizer.n-fft", "64"], "fewer than the STFT window of 64"),
+    "run that is finished": (["fit", "data.npz", "--out", "run"], "run holds a finished run"),
+    "resumed with other settings": (
+        [*FIT[:-2], "--out", "run", "--resume", "--seed", "3"],
+        "begun with another settings.seed",
+    ),
     "folder of something else": (["fit", "data.npz", "--out", "."], "not a run's"),
-    "no series wanted": (["sample", "run", "-n", "0", "--out", "new.npz"], "0"),
-    "fewer than none wanted": (["sample", "run", "-n", "-3", "--out", "new.npz"], "-3"),
+    "no series wanted": (["sample", "run", "-n", "0", "--out", "new.npz"], "cannot generate 0 series"),
+    "fewer than none wanted": (["sample", "run", "-n", "-3", "--out", "new.npz"], "cannot generate -3 series"),
     "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "'a', 'b', 'c'"),
     "length that cannot be": (["sample", "run", "--length", "9", "--out", "new.npz"], "all have length 32"),
-    "label and unconditional": (["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"], "label"),
-    "unknown format": (["sample", "run", "--out", "new.xlsx"], ".xlsx"),
-    "unknown format of tokens": (["encode", "run", "data.npz", "--out", "new.xlsx"], ".xlsx"),
+    "label and unconditional": (
+        ["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"],
+        "labels were given for unconditional",
+    ),
+    "unknown format": (["sample", "run", "--out", "new.xlsx"], "cannot write file type '.xlsx'"),
+    "unknown format of tokens": (["encode", "run", "data.npz", "--out", "new.xlsx"], "cannot write file type '.xlsx'"),
     "series to encode of another length": (["encode", "run", "longer.npz", "--out", "new.csv"], "40 time steps"),
     "half that is not there": (["encode", "run", "data.npz", "--split", "test", "--out", "new.csv"], "no TEST half"),
-    "file that is there": (["sample", "run", "--out", "data.npz"], "--overwrite"),
-    "no run": (["sample", "nowhere", "--out", "new.npz"], "nowhere"),
-    "evaluation of no run": (["evaluate", "nowhere"], "nowhere"),
-    "weights that are not there": (["evaluate", "run", "--fcn", "no.safetensors"], "no.safetensors"),
-    "weights that are none": (["evaluate", "run", "--fcn", "data.npz"], "data.npz"),
-    "samples of another length": (["evaluate", "run", "--samples", "longer.npz"], "40"),
+    "file that is there": (["sample", "run", "--out", "data.npz"], "data.npz exists; choose another --out"),
+    "no run": (["sample", "nowhere", "--out", "new.npz"], "nowhere holds no trained model"),
+    "evaluation of no run": (["evaluate", "nowhere"], "nowhere holds no trained model"),
+    "weights that are not there": (["evaluate", "run", "--fcn", "no.safetensors"], "no.safetensors: no such file"),
+    "weights that are none": (["evaluate", "run", "--fcn", "data.npz"], "data.npz: not a readable safetensors file"),
+    "samples of another length": (
+        ["evaluate", "run", "--samples", "longer.npz"],
+        "the samples have 1 channel(s) and length 40",
+    ),
     "comparison before evaluation": (["report", "run", "--out", "new.html"], "ncvqvae evaluate run"),
-    "tables of no bench": (["tables", "nowhere"], "nowhere"),
+    "tables of no bench": (["tables", "nowhere"], "nowhere holds no evaluated run"),
     "seeds beyond all use": (["bench", "--suite", "smoke", "--seeds", "999999999999", "--out", "new"], "at most 10000"),
-    "no seeds": (["bench", "--suite", "smoke", "--seeds", "0", "--out", "new"], "--seeds"),
-    "unknown suite": (["bench", "--suite", "papper", "--out", "new"], "paper"),
-    "unknown command": (["fitt", "data.npz"], "fit"),
-    "nothing to fit": (["fit"], "DATA"),
+    "no seeds": (["bench", "--suite", "smoke", "--seeds", "0", "--out", "new"], "--seeds has seeds 0"),
+    "unknown suite": (["bench", "--suite", "papper", "--out", "new"], "unknown suite 'papper'; did you mean 'paper'?"),
+    "unknown command": (["fitt", "data.npz"], 'Unknown command "fitt". Did you mean "fit"?'),
+    "nothing to fit": (["fit"], "parameter DATA requires an argument"),
 }
 
 
@@ -296,6 +345,66 @@ def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 130 and mend in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- help
+
+
+VERBS = ["fit", "sample", "encode", "export", "evaluate", "bench", "tables", "report"]
+
+
+def shown_texts(verb: str) -> list[str]:
+    """What stands in the right-hand column of each panel of a verb's help, 80 columns wide, as one line a panel."""
+    out = io.StringIO()
+    app.help_print([verb], console=Console(file=out, width=80, force_terminal=False))
+    panels: list[list[str]] = []
+    for line in out.getvalue().splitlines():
+        if line.startswith("╭"):
+            panels.append([])
+        elif line.startswith("│"):
+            panels[-1].append(line[2:-2].ljust(76))
+    texts = []
+    for lines in panels:
+        # the right-hand column begins where a new option's text does, which is where every continuation does
+        starts = [re.match(r"(?:\* {2})?\s*(?:\S+ )*?\S+ {2,}(?=\S)", line) for line in lines]
+        column = max((match.end() for match in starts if match), default=0)
+        texts.append(" ".join(" ".join(line[column:] for line in lines).split()))
+    return texts
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_of_every_verb_has_its_whole_help_text(verb: str) -> None:
+    assert set(VERBS) == {name for name in app if not name.startswith("-")}
+    shown = " ".join(shown_texts(verb))
+    arguments = [argument for argument in app[verb].assemble_argument_collection(parse_docstring=True) if argument.show]
+    for argument in arguments:
+        text = " ".join((argument.parameter.help or "").split())
+        assert text and text[-1] in ".)" and (text[0].isupper() or text[0] == "."), argument.name
+        default = argument.required or "(default: " in text or f"{text} [" in shown
+        assert text in shown and default, argument.name
+    if verb in ("fit", "sample"):
+        group = Config if verb == "fit" else SamplingConfig
+        prefix = "" if verb == "fit" else "sampling."
+        texts = {f"--{prefix}{name}".replace("_", "-"): name for name in names(group)}
+        found = {argument.name: argument for argument in arguments if argument.name in texts}
+        assert set(found) == set(texts)
+
+
+def test_the_help_shows_the_whole_docstring_and_the_presets_value_of_a_setting() -> None:
+    shown = " ".join(shown_texts("fit"))
+    for name in names(Config):
+        path, _, leaf = name.rpartition(".")
+        group = type(attrgetter(path)(Config())) if path else Config
+        value = attrgetter(name)(load_config())
+        text = help_text(group, leaf).replace("``", "")
+        default = f"{value:g}" if isinstance(value, float) else str(value)
+        assert re.search(re.escape(text) + r" (\[choices: [^]]*\] )?" + re.escape(f"[default: {default}]"), shown), name
+
+
+def test_help_needs_no_heavy_library() -> None:
+    code = "import sys; from ncvqvae.cli import app; app(['fit', '--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert "--prior.width" in done.stdout and {"torch", "pandas", "sklearn"} & set(done.stdout.split()) == set()
 
 
 def test_the_package_can_be_run_as_a_module() -> None:

@@ -1,15 +1,23 @@
 """Settings: layers of them, errors that name the nearest key, and the way to YAML and back."""
 
+import ast
 import dataclasses
+import inspect
+import math
 import typing
+from collections.abc import Iterator
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ncvqvae.config import Config, field_help, from_dict, load_config, parse_yaml, partial, preset_names, to_dict
+from ncvqvae.commands.options import options
+from ncvqvae.config import Config, from_dict, load_config, parse_yaml, preset_names, to_dict
 from ncvqvae.errors import InputError
+from ncvqvae.validation import fields_of, help_text, names
 
 
 def written(folder: Path, text: str) -> Path:
@@ -25,22 +33,38 @@ def written(folder: Path, text: str) -> Path:
     ("settings", "words"),
     [
         ({"sead": 1}, "unknown setting 'sead'; did you mean 'seed'?"),
-        ({"prior.dropuot": 0.1}, "unknown setting 'prior.dropuot'; did you mean 'dropout'?"),
-        ({"prior": {"dropuot": 0.1}}, "unknown setting 'prior.dropuot'; did you mean 'dropout'?"),
+        ({"prior.dropuot": 0.1}, "unknown setting 'prior.dropuot'; did you mean 'prior.dropout'?"),
+        ({"prior": {"dropuot": 0.1}}, "unknown setting 'prior.dropuot'; did you mean 'prior.dropout'?"),
+        ({"codebook_sise": 4}, "unknown setting 'codebook_sise'; did you mean 'tokenizer.codebook_size'?"),
+        ({"zzz": {"a": 1}}, "unknown setting 'zzz'; known: ssl, augmentation, seed"),
+        ({1: 2}, "unknown setting '1'; known: ssl, augmentation, seed"),
         ({"zzz": 1}, "unknown setting 'zzz'; known: ssl, augmentation, seed"),
-        ({"ssl": "simclr"}, "'ssl' is 'simclr'; choose from none, barlowtwins, vibcreg"),
-        ({"seed": "one"}, "'seed' is 'one', not a valid int"),
-        ({"seed": 1.5}, "'seed' is 1.5, not a valid int"),
-        ({"seed": True}, "'seed' is True, not a valid int"),
-        ({"stage1.learning_rate": "fast"}, "'stage1.learning_rate' is 'fast', not a valid float"),
-        ({"prior.dropout": True}, "'prior.dropout' is True, not a valid float"),
-        ({"tokenizer.kmeans_init": 1}, "'tokenizer.kmeans_init' is 1, not a valid bool"),
-        ({"stage2.token_temperature": "warm"}, "'stage2.token_temperature' is 'warm', not a valid float or auto"),
-        ({"sampling.residual_neighbours": 1.5}, "'sampling.residual_neighbours' is 1.5, not a valid int"),
-        ({"sampling.residual_scale": -1}, "'sampling.residual_scale' is -1.0; give a number from 0 to 1e+06"),
-        ({"sampling.residual_neighbours": -1}, "'sampling.residual_neighbours' is -1; give at least 0"),
+        ({"ssl": 3}, "'ssl' is 3; give a text"),
+        ({"sampling.schedule": "cosin"}, "'sampling.schedule' is 'cosin'; give one of cosine, linear, square, cubic"),
+        ({"seed": "one"}, "'seed' is 'one'; give a whole number from 0 to 4294967295"),
+        ({"seed": 1.5}, "'seed' is 1.5; give a whole number"),
+        ({"seed": True}, "'seed' is True; give a whole number"),
+        ({"seed": "1"}, "'seed' is '1'; give a whole number"),
+        ({"stage1.learning_rate": "fast"}, "'stage1.learning_rate' is 'fast'; give a number from 1e-12 to 10"),
+        ({"prior.dropout": True}, "'prior.dropout' is True; give a number from 0 to 0.999"),
+        ({"tokenizer.kmeans_init": 1}, "'tokenizer.kmeans_init' is 1; give true or false"),
+        (
+            {"stage2.token_temperature": "warm"},
+            "token_temperature' is 'warm'; give a number from 1e-06 to 1e+06 or auto",
+        ),
+        ({"sampling.residual_neighbours": 1.5}, "'sampling.residual_neighbours' is 1.5; give a whole number from 0 to"),
+        ({"sampling.residual_scale": -1}, "'sampling.residual_scale' is -1; give a number from 0 to 1e+06 or auto"),
+        ({"sampling.residual_neighbours": -1}, "'sampling.residual_neighbours' is -1; give a whole number from 0 to"),
+        ({"stage1.learning_rate": 10**400}, "give a number from 1e-12 to 10"),
+        ({"tokenizer.n_fft": 9}, "'tokenizer.n_fft' is 9; give an even number from 2 to 1000000"),
+        ({"tokenizer.hop_length": 5}, "'tokenizer.hop_length' is 5, more than half of n_fft (8)"),
+        ({"stage2.min_steps": 9, "stage2.max_steps": 8}, "'stage2.min_steps' is 9, more than max_steps (8)"),
+        (
+            {"prior.width": 4, "prior.feedforward_factor": 0.1},
+            "feedforward_factor' is 0.1, which leaves nothing of width 4",
+        ),
         ({"prior": 3}, "'prior' is a group of settings, not 3"),
-        ({"prior.width.deep": 3}, "'prior.width' is {'deep': 3}, not a valid int"),
+        ({"prior.width.deep": 3}, "'prior.width' is {'deep': 3}; give a whole number"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], words: str) -> None:
@@ -135,8 +159,12 @@ def test_single_settings_win_over_the_naive_block(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- there and back
 
 
-def changed_value(value: bool | int | float | str, hint: Any) -> bool | int | float:
+def changed_value(value: Any, hint: Any) -> Any:
     """Another value of the same kind, a number for a word, within the range of shares where it is a share."""
+    if isinstance(value, dict):
+        return {"own": 0.5}
+    if hint is str:
+        return f"{value}s"
     if isinstance(value, str):
         return typing.get_args(hint)[0](1)
     if isinstance(value, bool):
@@ -158,6 +186,8 @@ def changed(config: Any) -> Any:
             changes[field.name] = changed_value(value, hint)
     if "n_fft" in changes:
         changes["n_fft"] += 1  # even again
+    if "max_steps" in changes:
+        changes["max_steps"] += changes["min_steps"]
     return dataclasses.replace(config, **changes)
 
 
@@ -175,36 +205,83 @@ def test_a_complete_file_overrides_every_value(tmp_path: Path) -> None:
     assert load_config("paper", file=written(tmp_path, yaml.safe_dump(to_dict(config)))) == config
 
 
-# ---------------------------------------------------------------- options
+def test_settings_of_two_layers_need_to_fit_only_together(tmp_path: Path) -> None:
+    file = written(tmp_path, "tokenizer: {hop_length: 8}\nstage1: {min_steps: 5000}")
+    config = load_config(file=file, settings={"tokenizer.n_fft": 16, "stage1.max_steps": 0})
+    assert (config.tokenizer.n_fft, config.tokenizer.hop_length, config.stage1.min_steps) == (16, 8, 5000)
 
 
-def leaves(cls: type, prefix: str = "") -> dict[str, Any]:
-    """Dotted names of all settings of a dataclass and their types, None allowed or not."""
-    found: dict[str, Any] = {}
-    for name, hint in typing.get_type_hints(cls).items():
-        inner = next((a for a in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(a)), None)
-        if inner is not None:
-            found |= leaves(inner, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = hint
+def test_no_layer_hides_the_mistake_of_another(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'prior\.width' is 'wide'"):
+        load_config(file=written(tmp_path, "prior: {width: wide}"), settings={"prior.width": 8})
+    with pytest.raises(InputError, match=r"'naive\.seed' is -1"):
+        load_config(file=written(tmp_path, "naive: {seed: -1}"))
+
+
+# ---------------------------------------------------------------- every setting
+
+
+def docstrings(cls: type) -> dict[str, str]:
+    """The texts under the fields of a class and its bases, read from the source."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        (definition,) = ast.parse(inspect.getsource(base)).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, after in pairwise(definition.body):
+            if isinstance(statement, ast.AnnAssign) and isinstance(after, ast.Expr):
+                assert isinstance(after.value, ast.Constant)
+                found[ast.unparse(statement.target)] = " ".join(str(after.value.value).split())
     return found
 
 
-def test_partial_mirrors_every_setting_and_leaves_all_of_them_out() -> None:
-    options, settings = leaves(partial(Config)), leaves(Config)
-    assert list(options) == list(settings)
-    assert all(options[name] == hint | None for name, hint in settings.items())
-    assert all(value is None for value in to_dict(partial(Config)()).values())
-    assert load_config("paper", settings=to_dict(partial(Config)())) == load_config("paper")
+def groups(cls: type = Config, where: str = "") -> Iterator[tuple[str, type]]:
+    """Every group of settings with what its names begin with."""
+    yield where, cls
+    for name, hint in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint):
+            yield from groups(typing.cast(type, hint), f"{where}{name}.")
 
 
-def test_every_setting_has_a_help_text() -> None:
-    groups = [group for group in vars(Config()).values() if dataclasses.is_dataclass(group)]
-    assert len(groups) == 5
-    for group in (Config(), *groups):
-        names = [name for name, value in vars(group).items() if not dataclasses.is_dataclass(value)]
-        help_text = field_help(type(group))
-        assert [name for name in names if f"    {name}: " not in help_text] == []
+def test_every_setting_has_its_whole_docstring_as_help_text() -> None:
+    seen = []
+    for where, group in groups():
+        texts = docstrings(group)
+        leaves = [name for name in names(group) if "." not in name]
+        assert {name: help_text(group, name) for name in leaves} == {name: texts[name] for name in leaves}
+        assert [name for name in leaves if not texts[name][0].isupper() or texts[name][-1] not in ".)"] == []
+        seen += [where + name for name in leaves]
+    assert sorted(seen) == sorted(names(Config)) and len(seen) > 60
+
+
+NUMERIC = [name for name in names(Config) if type(attrgetter(name)(Config())) in (int, float)]
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_every_number_has_bounds(name: str) -> None:
+    for value in (math.nan, math.inf, -math.inf, "nan", "inf", "-inf", -1, -5.0, 1e300, 10**30):
+        with pytest.raises(InputError) as error:
+            load_config("paper", settings={name: value})
+        assert f"setting {name!r} is " in str(error.value) and "; give a" in str(error.value)
+
+
+def test_numbers_are_most_of_the_settings() -> None:
+    assert {"seed", "stage1.max_steps", "prior.feedforward_factor", "sampling.guidance_scale"} <= set(NUMERIC)
+    assert len(NUMERIC) > 40
+
+
+def test_options_mirror_every_setting_and_leave_all_of_them_out() -> None:
+    made = options(Config, str)
+
+    def leaves(cls: type, prefix: str = "") -> list[str]:
+        found = []
+        for name, hint in typing.get_type_hints(cls).items():
+            inner = typing.get_args(hint)[0]
+            found += leaves(inner, f"{prefix}{name}.") if dataclasses.is_dataclass(inner) else [prefix + name]
+        return found
+
+    assert leaves(made) == names(Config) and set(fields_of(Config)) == set(to_dict(made()))
+    assert all(value is None for value in to_dict(made()).values())
+    assert load_config("paper", settings=to_dict(made())) == load_config("paper")
 
 
 @pytest.mark.parametrize(
@@ -213,14 +290,14 @@ def test_every_setting_has_a_help_text() -> None:
         ("sampling.n_steps", 0),
         ("stage1.batch_size", 1),
         ("prior.dropout", 2.0),
-        ("seed", -1),
-        ("tokenizer.hop_length", 8),
-        ("stage2.learning_rate", float("nan")),
+        ("seed", 2**32),
         ("sampling.temperature", 0.0),
+        ("prior.feedforward_factor", 0),
+        ("stage1.max_steps", -5),
     ],
 )
 def test_a_value_out_of_range_is_named(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=name):
+    with pytest.raises(InputError, match=rf"'{name}' is {value}; give "):
         load_config("default", settings={name: value})
 
 

@@ -275,8 +275,10 @@ def test_a_fit_leaves_warning_filters_and_loggers_of_the_program_alone() -> None
 class MallocState(ctypes.Structure):
     """glibc's ``struct mallinfo2``."""
 
-    _names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
-    _fields_ = [(name, ctypes.c_size_t) for name in _names]
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "u", "f", "uord", "ford", "keep")
+    ]
 
 
 def maps_large_blocks() -> bool:

@@ -1,17 +1,29 @@
-"""The chapter's augmentations as pure functions on batches.
+"""The chapter's augmentations as pure functions on batches, and the views of stage 1 that are made of them.
 
-Each takes ``x`` of shape (B, C, T) and an optional ``torch.Generator`` (CPU), draws independently for every series and
-treats all channels of a series alike in time. No Python loop runs over the batch. Source: results chapter, stage 1;
-the operations are those of Wen and Sun, "Time Series Data Augmentation for Neural Networks by Time Warping with a
-Discriminative Teacher", and of common practice.
+Each function takes ``x`` of shape (B, C, T) and an optional ``torch.Generator`` (CPU), draws independently for every
+series and treats all channels of a series alike in time. No Python loop runs over the batch. Source: results chapter,
+stage 1; the operations are those of Wen and Sun, "Time Series Data Augmentation for Neural Networks by Time Warping
+with a Discriminative Teacher", and of common practice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
+
 import torch
 from einops import rearrange, repeat
+from pydantic import Field
 from torch import Generator, Tensor
 
+from ncvqvae.config import Share, Weight
+from ncvqvae.registry import augmentations
+from ncvqvae.validation import Number, Whole
+
+Stretch = Annotated[Number, Field(ge=0.01, le=100.0)]
+Cuts = Annotated[Whole, Field(ge=1, le=10**6)]
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 WHOLE = 0.999  # a resampled value counts as observed if all of its weight is on observed ones
 
 
@@ -108,31 +120,69 @@ def gaussian_noise(x: Tensor, sigma: float = 0.05, generator: Generator | None =
     return x + sigma * torch.randn(x.shape, generator=generator).to(x)
 
 
-def augment(x: Tensor, kind: str, generator: Generator | None = None) -> Tensor:
-    """The augmented view of the chapter's sets: ``warp``, ``slice``, ``gauss``, or ``none`` (the series itself)."""
-    if kind == "warp":
-        return amplitude_resize(window_warp(x, generator=generator), generator=generator)
-    if kind == "slice":
-        return slice_and_shuffle(x, generator=generator)
-    if kind == "gauss":
-        return gaussian_noise(x, generator=generator)
-    if kind == "none":
-        return x
-    raise ValueError(f"unknown augmentation {kind!r}")
+def warp_view(
+    x: Tensor,
+    observed: Tensor | None,
+    generator: Generator | None,
+    window_ratio: Share = 0.4,
+    scales: tuple[Stretch, Stretch] = (0.9, 2.0),
+    sigma: Weight = 0.2,
+) -> tuple[Tensor, Tensor | None]:
+    """The chapter's ``warp``: :func:`window_warp`, then :func:`amplitude_resize`."""
+    low, high = sorted(scales)
+    warped, seen = moved(x, observed, lambda both: window_warp(both, window_ratio, (low, high), generator))
+    return amplitude_resize(warped, sigma, generator), seen
+
+
+def slice_view(
+    x: Tensor, observed: Tensor | None, generator: Generator | None, n_cuts: Cuts = 3
+) -> tuple[Tensor, Tensor | None]:
+    """The chapter's ``slice``: :func:`slice_and_shuffle`."""
+    return moved(x, observed, lambda both: slice_and_shuffle(both, n_cuts, generator))
+
+
+def gauss_view(
+    x: Tensor, observed: Tensor | None, generator: Generator | None, sigma: Weight = 0.05
+) -> tuple[Tensor, Tensor | None]:
+    """The chapter's ``gauss``: :func:`gaussian_noise`."""
+    return gaussian_noise(x, sigma, generator), observed
+
+
+def moved(x: Tensor, observed: Tensor | None, move: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
+    """``move(x)`` for a function that moves values in time, and by the same draws what was observed of the result."""
+    if observed is None:
+        return move(x), None
+    view, seen = move(torch.cat([x, observed.to(x)], dim=1)).chunk(2, dim=1)
+    return view, seen > WHOLE
+
+
+def augment(
+    x: Tensor, kind: str, generator: Generator | None = None, settings: Mapping[str, Any] = NO_SETTINGS
+) -> Tensor:
+    """The view of series of which all was observed, see :func:`augment_observed`."""
+    return augment_observed(x, None, kind, generator, settings)[0]
 
 
 def augment_observed(
-    x: Tensor, observed: Tensor | None, kind: str, generator: Generator | None = None
+    x: Tensor,
+    observed: Tensor | None,
+    kind: str,
+    generator: Generator | None = None,
+    settings: Mapping[str, Any] = NO_SETTINGS,
 ) -> tuple[Tensor, Tensor | None]:
-    """:func:`augment` of series of which only a part was observed (True in ``observed``, B C T): the view and its part.
+    """The augmented view of series, and what was observed of it.
 
-    What moves in time takes the mask with it, by the same draws. None stands for all of it.
+    Args:
+        x: series (B, C, T).
+        observed: True where a value was observed (B, C, T); None stands for all of it.
+        kind: name of the augmentation; ``none`` for the series themselves.
+        generator: source of all randomness (CPU).
+        settings: the augmentation's own.
+
+    Raises:
+        InputError: if there is no augmentation of that name.
     """
-    if observed is not None and kind in ("warp", "slice"):
-        move = window_warp if kind == "warp" else slice_and_shuffle
-        moved, where = move(torch.cat([x, observed.to(x)], dim=1), generator=generator).chunk(2, dim=1)
-        return amplitude_resize(moved, generator=generator) if kind == "warp" else moved, where > WHOLE
-    return augment(x, kind, generator), observed
+    return (x, observed) if kind == "none" else augmentations[kind](x, observed, generator, **settings)
 
 
 def augment_share(

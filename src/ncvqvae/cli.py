@@ -1,21 +1,26 @@
-"""The command line: verbs only; every setting of :mod:`ncvqvae.config` is an option with its dotted name."""
+"""The command line: verbs only. Every setting of :mod:`ncvqvae.config` is an option with its dotted name."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token
+from cyclopts.validators import Number
 
-from ncvqvae.config import Config, SamplingConfig, partial
+from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
+from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
+from ncvqvae.registry import load_plugins
 
 app = App(
     name="ncvqvae",
@@ -25,11 +30,42 @@ app = App(
     suppress_keyboard_interrupt=False,  # main() says what is left and how to go on
 )
 
-Settings = Parameter(name="*", group="Settings (each overrides the preset)")
-SettingsGroup = Parameter(group="Settings (each overrides the run's)")
+Settings = Parameter(
+    name="*",
+    group=Group("Settings", help="Each overrides the preset. The defaults shown are those of the preset default."),
+)
+SamplingSettings = Parameter(
+    group=Group("Settings", help="Each overrides, for this draw, what the run was fitted with.")
+)
+
+
+def _expanded(_: Any, tokens: Sequence[Token]) -> Path:
+    """A path in which a leading ~ is the home folder, also where the shell left it alone, as in --out=~/run."""
+    return Path(tokens[0].value).expanduser()
+
+
+UserPath = Annotated[Path, Parameter(converter=_expanded)]
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
-ConfigOptions = partial(Config)
-SamplingOptions = partial(SamplingConfig)
+Plugins = Annotated[
+    list[str] | None,
+    Parameter(
+        negative="",
+        help="Module or .py file that registers parts of your own; give the option once for each (default: none).",
+    ),
+]
+Switch = Annotated[bool, Parameter(negative="")]
+Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+Seed = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**32 - 1))]
+
+
+@cache
+def _preset() -> Config:
+    """The preset that is the default; read only where its values are shown."""
+    return load_config()
+
+
+ConfigOptions = options(Config, lambda name: attrgetter(name)(_preset()))
+SamplingOptions = options(SamplingConfig, lambda _: "the run's own")
 
 
 @Parameter(name="*", group="Data")
@@ -37,20 +73,24 @@ SamplingOptions = partial(SamplingConfig)
 class ColumnOptions:
     """How to read a dataset."""
 
-    data_dir: Path | None = None
-    """Folder with <Name>/<Name>_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
+    data_dir: UserPath | None = None
+    """Folder with NAME/NAME_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
     label_column: str | None = None
-    """Column with the labels."""
+    """Column with the labels (default: the one named label, class or target)."""
     id_column: str | None = None
-    """Column that names a row's series, for tables with a row per time step."""
+    """Column that names a row's series, in tables with a row per time step (default: none, a row is a series)."""
     time_column: str | None = None
-    """Column with the time, for tables with a row per time step."""
-    value_columns: list[str] | None = None
-    """Columns with the values, one a channel, for tables with a row per time step."""
-    window: int | None = None
-    """Cut recordings into windows of this many time steps; a table is then one recording, a row per time step."""
-    stride: int | None = None
-    """Time steps from one window to the next (default: the window, so that none overlap)."""
+    """Column with the time, in tables with a row per time step (default: none, a row is a series)."""
+    value_columns: Names = None
+    """Columns with the values: time steps where a row is a series, else channels (default: all other columns)."""
+    ignore_columns: Names = None
+    """Columns to leave out (default: none)."""
+    header: Annotated[bool | None, Parameter(negative="--no-header")] = None
+    """Whether the first line of a text file holds the names of the columns (default: found out)."""
+    window: Count = None
+    """Time steps of the windows that recordings are cut into; a table is then one recording (default: none)."""
+    stride: Count = None
+    """Number of time steps from one window to the next (default: the window, so that none overlap)."""
 
 
 @Parameter(name="*", group="Data")
@@ -58,48 +98,60 @@ class ColumnOptions:
 class DataOptions(ColumnOptions):
     """How to read the data to fit."""
 
-    test: Path | None = None
-    """File to evaluate on (default: the TEST half, or a part of the cases kept aside)."""
+    test: UserPath | None = None
+    """File to evaluate on (default: the TEST half, or a part of the cases that is kept aside)."""
 
 
 @app.command
 def fit(
-    data: str,
+    data: str | None = None,
     /,
     *,
-    out: Path | None = None,
-    preset: str = "default",
-    config: Path | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    resume: Annotated[bool, Parameter(negative="")] = False,
+    out: UserPath | None = None,
+    preset: str | None = None,
+    config: UserPath | None = None,
+    overwrite: Switch = False,
+    resume: Switch = False,
     logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard",
+    plugin: Plugins = None,
     source: DataOptions | None = None,
     settings: Annotated[ConfigOptions | None, Settings] = None,  # type: ignore[valid-type]
 ) -> None:
-    """Train both stages on DATA, a UCR/UEA name, a file, or a folder of one file per series.
+    """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff) or a folder of .csv files.
-        out: folder of the run (default: runs/DATA).
-        preset: recipe to start from: default, paper or quick.
-        config: YAML file whose values override the preset's.
-        overwrite: replace a run that is in the folder already.
-        resume: continue an interrupted run.
-        logger: where loss curves go besides history.csv.
+        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files, or
+            nothing with --resume.
+        out: Folder of the run (default: runs/DATA).
+        preset: Recipe to start from: default, paper or quick (default: default).
+        config: YAML file whose values override those of the preset (default: none).
+        overwrite: Replaces a run that is in the folder already.
+        resume: Continues the interrupted run in --out; data and settings that are not given are those it began with.
+        logger: Tracker that loss curves go to, besides history.csv.
     """
-    from dataclasses import asdict
-
     from ncvqvae.commands.fit import fit_run, print_settled
-    from ncvqvae.commands.run_folder import DataSource
+    from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
 
-    out = out or Path("runs") / Path(data).stem.lower()
-    model = NCVQVAE(preset, config_file=config, settings=_given(settings))
-    model._config()  # a wrong setting is said before any data is read
+    if data is None and (out is None or not resume):
+        raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
+    load_plugins(plugin or ())
+    out = out or Path("runs") / Path(str(data)).stem.lower()
+    begun = Begun.read(out) if resume else Begun()
+    if data is None and "data" not in begun.source:
+        raise InputError(f"{out} holds no interrupted run; give DATA to begin one")
+    chosen = given(settings)
+    if begun.settings and preset is None and config is None and not chosen:
+        model = NCVQVAE(begun.preset, settings=begun.settings)
+    else:
+        model = NCVQVAE(preset or begun.preset, config_file=config, settings=chosen)
+    with named_as_options(chosen):
+        model._config()  # a wrong setting is said before any data is read
+    named = {} if data is None else {"data": _absolute(data)}
     with TrainingProgress() as progress:
         fit_run(
-            DataSource(_absolute(data), **_as_text(asdict(source or DataOptions()))),
+            DataSource(**{**begun.source, **_as_text(given(source)), **named}),
             model,
             out,
             overwrite=overwrite,
@@ -117,121 +169,129 @@ def fit(
 
 @app.command
 def sample(
-    run: Path,
+    run: UserPath,
     /,
     *,
-    out: Path,
+    out: UserPath,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
-    label: str | None = None,
-    unconditional: Annotated[bool, Parameter(negative="")] = False,
+    label: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    unconditional: Switch = False,
     length: int | None = None,
-    seed: int | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    sampling: Annotated[SamplingOptions | None, SettingsGroup] = None,  # type: ignore[valid-type]
+    seed: Seed = None,
+    overwrite: Switch = False,
+    plugin: Plugins = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
 ) -> None:
     """Write new series from the trained model in RUN to a file.
 
     Args:
-        run: folder that fit wrote.
-        out: file to write: .npz (X and y), .npy, .csv, .tsv, .parquet, .feather, .ts or .arff; a table has the
-            columns of the run's own table.
-        n: number of series.
-        label: class of all series (default: labels drawn from the train split's distribution).
-        unconditional: sample without a class.
-        length: time steps of all series (default: drawn from the lengths of the class, where they differ).
-        seed: seed of the draw (default: the run's own).
-        overwrite: replace the file if it exists.
+        run: Folder that fit wrote.
+        out: File to write: .npz (X and y), .npy, or a table as in the run (.csv, .tsv, .parquet, .feather, .ts, .arff).
+        n: Number of series.
+        label: Class of all series (default: classes are drawn from those of the train split).
+        unconditional: Samples without a class.
+        length: Number of time steps of all series (default: drawn from the lengths of the class, if they differ).
+        seed: Seed of the draw (default: the run's own).
+        overwrite: Replaces the file if it exists.
     """
     from ncvqvae.commands.run_folder import as_label, open_run, run_form
     from ncvqvae.commands.sample import Request, write_samples
     from ncvqvae.commands.terminal import console, counting_progress
 
+    load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
     model, _ = open_run(run)
     wanted = None if label is None else as_label(label, model.classes_)
-    request = Request(n, wanted, unconditional, length, seed, _given(sampling))
-    with counting_progress("sampling", n) as progress:
+    request = Request(n, wanted, unconditional, length, seed, given(sampling))
+    with named_as_options({"sampling": request.sampling}), counting_progress("sampling", n) as progress:
         write_samples(model, run, request, out, run_form(run), lambda n: progress.advance(progress.task_ids[0], n))
     console().print(f"{n} series in {out}", highlight=False)
 
 
 @app.command
 def encode(
-    run: Path,
+    run: UserPath,
     data: str,
     /,
     *,
-    out: Path,
+    out: UserPath,
     split: Literal["train", "test"] = "train",
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Switch = False,
+    plugin: Plugins = None,
     source: ColumnOptions | None = None,
 ) -> None:
     """Write tokens and embeddings of the series in DATA, by the trained model in RUN, to a file.
 
     Args:
-        run: folder that fit wrote.
+        run: Folder that fit wrote.
         data: UCR/UEA name, or a file.
-        out: file to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
-        split: half of the dataset; of a file that stands alone, train is the whole file.
-        overwrite: replace the file if it exists.
+        out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
+        split: Half of the dataset. Of a file that stands alone, train is the whole file.
+        overwrite: Replaces the file if it exists.
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.encode import encode_run
+    from ncvqvae.commands.encode import check_encode_target, encode_run
     from ncvqvae.commands.terminal import console
-    from ncvqvae.data import load_dataset
+    from ncvqvae.data import load_half
 
+    load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
-    series = load_dataset(data, split, **asdict(source or ColumnOptions()))
-    encode_run(run, series, out)
-    console().print(f"tokens and embeddings of {len(series.X)} series in {out}", highlight=False)
+    check_encode_target(out)
+    half = load_half(data, split, **asdict(source or ColumnOptions()))
+    if half.described:
+        console().print(half.described, markup=False, highlight=False, soft_wrap=True)
+    encode_run(run, half, out)
+    console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
 
 
 @app.command
-def export(run: Path, /, *, out: Path) -> None:
+def export(run: UserPath, /, *, out: UserPath, plugin: Plugins = None) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
 
     Args:
-        run: folder that fit wrote.
-        out: folder to write them to.
+        run: Folder that fit wrote.
+        out: Folder to write them to.
     """
     from ncvqvae.commands.export import export_onnx
     from ncvqvae.commands.terminal import console
     from ncvqvae.model import NCVQVAE
 
+    load_plugins(plugin or ())
     for path in export_onnx(NCVQVAE.from_pretrained(run), out):
         console().print(f"written: {path}", highlight=False, soft_wrap=True)
 
 
 @app.command
 def evaluate(
-    run: Path | None = None,
+    run: UserPath | None = None,
     /,
     *,
-    samples: Path | None = None,
+    samples: UserPath | None = None,
     data: str | None = None,
-    out: Path | None = None,
-    fcn: Path | None = None,
-    seed: int | None = None,
-    full: Annotated[bool, Parameter(negative="")] = False,
+    out: UserPath | None = None,
+    fcn: UserPath | None = None,
+    seed: Seed = None,
+    full: Switch = False,
     cas: bool = True,
+    plugin: Plugins = None,
     source: DataOptions | None = None,
 ) -> None:
-    """Compute every figure of the trained model in RUN, and draw its pictures and report.
+    """Compute every metric of the trained model in RUN, and draw its pictures and report.
 
-    Without RUN: of the series that any other model made, given with --samples and --data.
+    Without RUN, these are the metrics of series from any other model, which --samples and --data name.
 
     Args:
-        run: folder that fit wrote.
-        samples: series from any other model (.npz with X and, if labelled, y; .csv, .parquet, .ts) to score instead.
-        data: UCR/UEA name or file whose train split the other model learned from; in place of RUN.
-        out: folder of the figures and the report of --samples (default: runs/FILE); with RUN they are put there.
-        fcn: weights (.safetensors) of the FCN behind FID and IS (default: one trained on the train split, and cached).
-        seed: seed of the samples and of the classifiers (default: the run's own, else 0).
-        full: also bootstrap intervals, the FCN trained on real and generated series, a finer p-value (some minutes).
-        cas: also CAS, by FCNs that are trained for it: most of the time without a GPU (cas_rocket is always there).
+        run: Folder that fit wrote (default: none, --samples and --data are scored).
+        samples: Series from any other model: .npz (X and y), .csv, .parquet or .ts (default: those that RUN makes).
+        data: UCR/UEA name or file, whose train split the other model learned from (default: that of RUN).
+        out: Folder of the metrics and the report of --samples (default: runs/FILE, or RUN).
+        fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
+        seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
+        full: Adds bootstrap intervals, the FCN trained on real and generated series, and a finer p-value (minutes).
+        cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
     """
     from dataclasses import asdict
 
@@ -242,17 +302,18 @@ def evaluate(
     from ncvqvae.commands.terminal import console, metrics_table, steps_status
     from ncvqvae.evaluation.protocol import Extent
 
-    given, extent = source or DataOptions(), Extent(full=full, cas=cas)
-    _check_evaluate(run, samples, data, out, given)
+    load_plugins(plugin or ())
+    columns, extent = source or DataOptions(), Extent(full=full, cas=cas)
+    _check_evaluate(run, samples, data, out, columns)
     with steps_status("evaluating") as progress:
         if run is not None:
             evaluated = evaluate_run(
-                run, fcn=fcn, samples=samples, seed=seed, data_dir=given.data_dir, extent=extent, progress=progress
+                run, fcn=fcn, samples=samples, seed=seed, data_dir=columns.data_dir, extent=extent, progress=progress
             )
         else:
             assert samples is not None and data is not None
             evaluated = evaluate_series(
-                DataSource(_absolute(data), **_as_text(asdict(given))),
+                DataSource(_absolute(data), **_as_text(asdict(columns))),
                 samples,
                 out or Path("runs") / samples.stem,
                 fcn=fcn,
@@ -277,7 +338,7 @@ def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, ou
         raise InputError(
             f"--{'data' if data is not None else 'out'} is for series without a run; leave out {run} or it"
         )
-    others = [name for name, value in _given(source).items() if name != "data_dir"]
+    others = [name for name, value in given(source).items() if name != "data_dir"]
     if others:
         raise InputError(
             f"--{others[0].replace('_', '-')} is for --data; {run} knows how to read its data: leave it out"
@@ -288,40 +349,44 @@ def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, ou
 def bench(
     *,
     suite: str = "paper",
-    out: Path | None = None,
+    out: UserPath | None = None,
     datasets: Names = None,
     models: Names = None,
     seeds: int | None = None,
     backend: Literal["local", "ray"] = "local",
-    workers: int | None = None,
+    workers: Count = None,
     address: str | None = None,
-    cpus: int = 1,
-    gpus: float = 0.0,
-    data_dir: Path | None = None,
-    fcn_dir: Path | None = None,
+    cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
+    data_dir: UserPath | None = None,
+    fcn_dir: UserPath | None = None,
     cas: bool = True,
+    plugin: Plugins = None,
 ) -> None:
-    """Train and evaluate every model of a suite on every dataset with every seed; started again, it goes on.
+    """Train and evaluate every model of a suite on every dataset with every seed.
+
+    Started again, it goes on where it was.
 
     Args:
-        suite: paper, ablation, augmented-weight, smoke, or a YAML file with datasets, models and seeds.
-        out: folder of the bench; each run is in DATASET/MODEL/SEED inside it (default: runs/SUITE).
-        datasets: only these datasets (or others than the suite's).
-        models: only these models of the suite.
-        seeds: number of seeds.
-        backend: worker processes on this machine, or tasks of a Ray cluster.
-        workers: runs at once on this machine (default: one per GPU, else one per core).
-        address: address of the Ray cluster (default: one that is started here).
-        cpus: cores for each run.
-        gpus: GPUs for each run on Ray; a fraction lets several runs share one.
-        data_dir: folder with <Name>/<Name>_TRAIN.tsv and so on.
-        fcn_dir: folder with published FCN weights, <Name>.safetensors, for FID and IS (default: trained here).
-        cas: also CAS, by FCNs that are trained for it: most of an evaluation's time without a GPU.
+        suite: Name of a suite (paper, ablation, augmented-weight or smoke), or a YAML file of one.
+        out: Folder of the bench, with each run in DATASET/MODEL/SEED inside it (default: runs/SUITE).
+        datasets: Datasets to take, also others than the suite's (default: all of the suite).
+        models: Models of the suite to take (default: all).
+        seeds: Number of seeds (default: those of the suite).
+        backend: Where runs are carried out: worker processes on this machine, or tasks of a Ray cluster.
+        workers: Number of runs at once on this machine (default: one per GPU, or one per core without a GPU).
+        address: Address of the Ray cluster (default: one is started here).
+        cpus: Number of cores for each run.
+        gpus: Number of GPUs for each run on Ray; a fraction lets several runs share one.
+        data_dir: Folder with NAME/NAME_TRAIN.tsv and so on (default: as in fit).
+        fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
+        cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
     """
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
     from ncvqvae.commands.terminal import console
 
+    load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas)
@@ -331,12 +396,12 @@ def bench(
 
 
 @app.command
-def tables(folder: Path, /, *, out: Path | None = None) -> None:
-    """Write the study's tables and figures over the runs in FOLDER, beside the published ones.
+def tables(folder: UserPath, /, *, out: UserPath | None = None) -> None:
+    """Write the study's tables and pictures over the runs in FOLDER, beside the published numbers.
 
     Args:
-        folder: folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
-        out: where tables and figures go (default: FOLDER/tables; beside a CSV, the folder NAME-tables).
+        folder: Folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
+        out: Folder of tables and pictures (default: FOLDER/tables, or NAME-tables beside the file NAME.csv).
     """
     from ncvqvae.commands.terminal import console
     from ncvqvae.study.tables import write_all
@@ -347,15 +412,15 @@ def tables(folder: Path, /, *, out: Path | None = None) -> None:
 
 
 @app.command
-def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> None:
+def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html")) -> None:
     """Show evaluated runs side by side on one page.
 
     Args:
-        run: folder of an evaluated run.
-        more: further runs.
+        run: Folder of an evaluated run.
+        more: Folders of further runs (default: none).
         out: HTML file to write.
     """
-    from ncvqvae.commands.evaluate import compare_runs
+    from ncvqvae.commands.compare import compare_runs
     from ncvqvae.commands.terminal import console
 
     compare_runs([run, *more], out)
@@ -367,8 +432,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with _termination_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
-    except (CycloptsError, InputError) as error:
+    except CycloptsError as error:
         _fail(str(error))
+    except InputError as error:
+        _fail(in_option_spelling(str(error)))
     except OSError as error:
         _fail(
             f"{error.filename or 'file system'}: {error.strerror or error}; free space, or check path and permissions"
@@ -407,22 +474,12 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-def _given(options: Any) -> dict[str, Any]:
-    """The options that were given, as nested settings."""
-    from dataclasses import asdict
-
-    def pruned(values: dict[str, Any]) -> dict[str, Any]:
-        inner = {key: pruned(value) if isinstance(value, dict) else value for key, value in values.items()}
-        return {key: value for key, value in inner.items() if value is not None and value != {}}
-
-    return {} if options is None else pruned(asdict(options))
-
-
 def _absolute(data: str) -> str:
     """A file's or folder's absolute path; a dataset's name as it is."""
     from ncvqvae.data.load import is_path
 
-    return str(Path(data).resolve()) if Path(data).exists() and is_path(data) else data
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() and is_path(data) else data
 
 
 def _as_text(values: dict[str, Any]) -> dict[str, Any]:

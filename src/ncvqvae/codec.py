@@ -102,12 +102,18 @@ class Codec:
         return in_chunks(of_chunk, series)
 
     @torch.no_grad()
-    def reconstruction_loss(self, series: ScaledSeries) -> float:
-        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed."""
+    def reconstruction_loss(self, series: ScaledSeries, tokens: Tensor | None = None) -> float:
+        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed.
+
+        Args:
+            series: scaled series.
+            tokens: those of the series (n, N); encoded here if not given.
+        """
+        tokens = self.encode(series) if tokens is None else tokens
         tokenizer, total, weight = self.tokenizer, 0.0, 0.0
         for start in range(0, len(series), CHUNK):
             x, observed = tensors(series, slice(start, start + CHUNK))
-            decoded = tokenizer.reconstruct(tokenizer.code_latents(tokenizer.encode(x, observed)))
+            decoded = tokenizer.reconstruct(tokenizer.code_latents(tokens[start : start + CHUNK]))
             if observed is None:
                 share, error = 1.0, reconstruction_error(tokenizer.spectrogram(x), x, decoded)
             else:

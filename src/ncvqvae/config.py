@@ -7,199 +7,264 @@ its two kinds of model differently, and this keeps the pair in one file.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import reprlib
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from ncvqvae.errors import InputError
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 
-SSL = Literal["none", "barlowtwins", "vibcreg"]
-Augmentation = Literal["none", "warp", "slice", "gauss", "auto"]
+from ncvqvae.errors import InputError, SettingError, suggestion
+from ncvqvae.registry import augmentations, quantizers, ssl_losses
+from ncvqvae.validation import (
+    GROUP,
+    Flag,
+    Number,
+    Own,
+    Whole,
+    check_layer,
+    check_own,
+    from_dict,
+    misfit,
+    parse_yaml,
+    read_yaml,
+)
+
+Auto = Literal["auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 InputMode = Literal["token", "codebook", "codebook-finetuned", "auto"]
 
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]  # scikit-learn takes no larger one
+Size = Annotated[Whole, Field(ge=1, le=10**6)]
+Limit = Annotated[Whole, Field(ge=0, le=10**6)]
+Layers = Annotated[Whole, Field(ge=1, le=1000)]
+Steps = Annotated[Whole, Field(ge=0, le=10**9)]
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
+Weight = Annotated[Number, Field(ge=0.0, le=1e6)]
+Temperature = Annotated[Number, Field(ge=1e-6, le=1e6)]
 
 FEW_CASES = 32
 """Training series below which settings that are ``auto`` take what suits tiny data."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class TokenizerConfig:
     """The architecture of stage 1: series to tokens and back."""
 
-    n_fft: int = 8
-    """Window of the short-time Fourier transform, in time steps."""
-    hop_length: int = 2
-    """Hop of the short-time Fourier transform, in time steps."""
-    latent_width: int = 8
-    """Aimed width of the token grid; time is halved int(log2(n_frames / latent_width)) times."""
-    hidden_channels: int = 64
+    n_fft: Annotated[Whole, Field(ge=2, le=10**6, multiple_of=2)] = 8
+    """Window of the short-time Fourier transform, in time steps; an even number."""
+    hop_length: Size = 2
+    """Time steps from one window of the Fourier transform to the next; at most half of ``n_fft``."""
+    latent_width: Size = 8
+    """Width of the token grid that is aimed at. Time is halved until the grid is about this wide."""
+    hidden_channels: Size = 64
     """Channels of the convolutions, and the width of a code."""
-    n_residual_blocks: int = 4
-    """Residual blocks after the encoder's and before the decoder's resampling."""
-    codebook_size: int = 32
-    """Number of codes, unless ``codes_per_class`` or ``tokens_per_code`` asks for more."""
-    codes_per_class: int = 0
-    """Codes for each class of the train split, where these are more than ``codebook_size``."""
-    tokens_per_code: int = 0
-    """One code for so many tokens of the train split, up to 512 codes, where these are more; 0 asks for none."""
-    codebook_decay: float = 0.9
-    """Decay of the codebook's exponential moving average."""
-    commitment_weight: float = 1.0
-    """Weight of the commitment loss."""
-    kmeans_init: bool = False
-    """Start the codebook from k-means of the first batch's latents."""
-    dead_code_threshold: float = 0.0
-    """Codes whose moving count falls below this are drawn anew from the batch; 0 never revives one."""
-    rotation_trick: bool = False
-    """Rotate and rescale the gradient through the quantizer instead of the straight-through estimate."""
-    keep_standardised: bool = False
-    """Standardise decoded series, each on its own, where every training series has mean 0 and standard deviation 1."""
+    n_residual_blocks: Annotated[Whole, Field(ge=0, le=1000)] = 4
+    """Residual blocks of the encoder, and of the decoder."""
+    codebook_size: Size = 32
+    """Smallest number of codes; ``codes_per_class`` and ``tokens_per_code`` can raise it."""
+    codes_per_class: Limit = 0
+    """Raises the number of codes to this many for each class of the train split."""
+    tokens_per_code: Annotated[Whole, Field(ge=0, le=10**9)] = 0
+    """Raises the number of codes to one for each this many tokens of the train split, but to no more than 512. With 0
+    the number of tokens does not count."""
+    codebook_decay: Share = 0.9
+    """Decay of the moving average that a code is: the share of the old value that each step keeps."""
+    commitment_weight: Weight = 1.0
+    """Weight of the commitment loss, which pulls latents to their codes."""
+    kmeans_init: Flag = False
+    """Starts the codebook from k-means of the first batch's latents, not from random numbers."""
+    dead_code_threshold: Weight = 0.0
+    """A code whose moving count falls below this number is drawn again from the batch. With 0 no code is."""
+    rotation_trick: Flag = False
+    """Rotates and rescales the gradient through the quantizer, in place of the straight-through estimate."""
+    keep_standardised: Flag = False
+    """Standardises each decoded series, if every training series has mean 0 and standard deviation 1."""
+    quantizer: str = "ema"
+    """Vector quantizer: ema, whose codes are moving averages, or that of a plug-in."""
+    quantizer_settings: Own = field(default_factory=dict)
+    """Settings of the quantizer's own by name. The quantizer ema has none (default: those of the plug-in)."""
+
+    @model_validator(mode="after")
+    def _check_hop(self) -> TokenizerConfig:
+        if 2 * self.hop_length > self.n_fft:
+            raise misfit(
+                "hop_length",
+                f"is {self.hop_length}, more than half of n_fft ({self.n_fft}), which loses part of the series; "
+                "give a smaller hop or a larger window",
+            )
+        return self
 
 
-@dataclass
+@dataclass(config=GROUP)
 class TrainingConfig:
-    """What both stages' training loops share."""
+    """What the training loops of both stages share."""
 
-    epochs: int = 1000
-    """Passes over the training split (see ``max_steps``)."""
-    min_steps: int = 0
-    """Train for at least this many optimizer steps, however few series there are."""
-    max_steps: int = 0
-    """Train for at most this many optimizer steps; 0 for no such limit."""
-    batch_size: int = 128
-    """Series per optimizer step."""
-    learning_rate: float = 1e-3
-    """Peak learning rate of AdamW; a cosine takes it to 0 over the training."""
-    weight_decay: float = 1e-3
+    epochs: Annotated[Whole, Field(ge=1, le=10**9)] = 1000
+    """Passes over the train split; ``min_steps`` and ``max_steps`` limit what they amount to."""
+    min_steps: Steps = 0
+    """Smallest number of optimizer steps, however few series there are."""
+    max_steps: Steps = 0
+    """Largest number of optimizer steps. With 0 there is no such limit."""
+    batch_size: Size = 128
+    """Series in each optimizer step."""
+    learning_rate: Annotated[Number, Field(ge=1e-12, le=10.0)] = 1e-3
+    """Peak learning rate of AdamW. A cosine takes it to 0 over the training."""
+    weight_decay: Annotated[Number, Field(ge=0.0, le=100.0)] = 1e-3
     """Decoupled weight decay of AdamW."""
     precision: Precision = "32-true"
-    """Arithmetic of the matrix products; auto takes bf16 where this machine multiplies faster in it (measured)."""
+    """Arithmetic of the matrix products. The choice auto takes bf16 if this machine multiplies faster in it (it is
+    measured)."""
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> TrainingConfig:
+        if 0 < self.max_steps < self.min_steps:
+            raise misfit(
+                "min_steps",
+                f"is {self.min_steps}, more than max_steps ({self.max_steps}); lower one or raise the other",
+            )
+        return self
 
 
-@dataclass
+@dataclass(config=GROUP)
 class Stage1Config(TrainingConfig):
     """Objective and training of the tokenizer."""
 
-    ssl_weight: float = 1.0
-    """Weight of the self-supervised loss (VIbCReg's own factor 0.01 comes on top)."""
-    augmented_weight: float = 0.1
-    """Weight of the augmented view's reconstruction (the chapter's augmentation reconstruction weight)."""
-    patch_weight: float = 0.0
-    """Weight of the distance between the short patches of series and reconstruction, near their place in time."""
-    projector_width: int = 4096
-    """Width of the projector's three layers."""
-    warped_share: float | Literal["auto"] = 0.0
-    """Share of the series of a batch that are warped (the chapter's ``warp``) before all else, so that the tokenizer
-    learns more series than there are; auto: 0.5, or 0 for fewer than 32 training series."""
+    batch_size: Annotated[Whole, Field(ge=2, le=10**6)] = 128
+    """Series in each optimizer step."""
+    ssl_weight: Weight = 1.0
+    """Weight of the self-supervised loss."""
+    augmented_weight: Weight = 0.1
+    """Weight of the reconstruction of the augmented view (the chapter's augmentation reconstruction weight)."""
+    patch_weight: Weight = 0.0
+    """Weight of the distance between the short patches of a series and of its reconstruction, near their place in
+    time."""
+    projector_width: Size = 4096
+    """Width of the three layers of the projector, in which the views are compared."""
+    warped_share: Share | Auto = 0.0
+    """Share of the series of a batch that are warped before all else, so that the tokenizer learns more series than
+    there are. The choice auto is 0.5, or 0 for fewer than 32 training series."""
+    ssl_settings: Own = field(default_factory=dict)
+    """Settings of the self-supervised loss's own by name, such as --stage1.ssl-settings.scale 0.02. The loss vibcreg
+    has the weights of its terms (invariance 25, variance 25, covariance 100) and a factor of all of them (scale 0.01),
+    the loss barlowtwins has off_diagonal_weight 0.005 (default: these)."""
+    augmentation_settings: Own = field(default_factory=dict)
+    """Settings of the augmentation's own by name, such as --stage1.augmentation-settings.sigma 0.1. The set warp has
+    window_ratio 0.4, scales [0.9, 2] and sigma 0.2, the set slice has n_cuts 3, and gauss has sigma 0.05 (default:
+    these)."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class PriorConfig:
     """The architecture of stage 2: a bidirectional transformer over tokens."""
 
-    width: int = 256
+    width: Size = 256
     """Width of the transformer."""
-    n_layers: int = 4
-    """Transformer blocks."""
-    n_heads: int = 2
-    """Attention heads."""
-    head_width: int = 64
-    """Width of one attention head."""
-    feedforward_factor: float = 1.0
-    """Hidden width of the feed-forward layers, in widths of the transformer."""
-    dropout: float = 0.0
-    """Dropout in attention and feed-forward layers."""
+    n_layers: Layers = 4
+    """Number of transformer blocks."""
+    n_heads: Annotated[Whole, Field(ge=1, le=1024)] = 2
+    """Number of attention heads."""
+    head_width: Size = 64
+    """Width of an attention head."""
+    feedforward_factor: Annotated[Number, Field(ge=1e-3, le=100.0)] = 1.0
+    """Hidden width of the feed-forward layers, as a multiple of the transformer's width."""
+    dropout: Annotated[Number, Field(ge=0.0, le=0.999)] = 0.0
+    """Share of the values that attention and feed-forward layers drop in training."""
     input_mode: InputMode = "token"
-    """Learned token table tied to the output, the frozen code vectors, or a fine-tuned copy of them; auto: the first up
-    to 64 codes, the last from there on."""
-    linear_rank: int | Literal["auto"] = 0
-    """Rank of a linear map from the code vectors of all known tokens to every position, added to the transformer's
-    input; with it, the head is a plain projection that predicts a code vector. 0 for neither; auto: 256, or 0 for fewer
-    than 1000 training series, which it would learn by heart."""
-    scale_tied_logits: bool = True
-    """Divide the logits of a tied output by the root of the code's width, so that training starts near chance."""
+    """What the transformer reads for a token: a learned table that is tied to the output (token), the fixed code vector
+    (codebook), or a copy of the code vectors that is trained (codebook-finetuned). The choice auto is token for up to
+    64 codes, and codebook-finetuned for more."""
+    linear_rank: Limit | Auto = 0
+    """Rank of a linear map from the code vectors of all known tokens to every position, which is added to the input of
+    the transformer; the output then predicts a code vector. With 0 there is neither. The choice auto is 256, or 0 for
+    fewer than 1000 training series, which the map would learn by heart."""
+    scale_tied_logits: Flag = True
+    """Divides the logits of a tied output by the root of the code's width, so that training starts near chance."""
+
+    @model_validator(mode="after")
+    def _check_feedforward(self) -> PriorConfig:
+        if round(self.feedforward_factor * self.width) < 1:
+            raise misfit(
+                "feedforward_factor",
+                f"is {self.feedforward_factor:g}, which leaves nothing of width {self.width}; give a larger number",
+            )
+        return self
 
 
-@dataclass
+@dataclass(config=GROUP)
 class Stage2Config(TrainingConfig):
     """Objective and training of the prior."""
 
-    batch_size: int = 256
-    """Series per optimizer step."""
+    batch_size: Size = 256
+    """Series in each optimizer step."""
     schedule: Schedule = "cosine"
-    """Mask schedule in training."""
+    """Schedule of the share of tokens that is masked in training."""
     schedule_gives: Literal["masked", "kept"] = "masked"
-    """What the schedule's value is: the share masked (mean 0.64 for cosine), or the share kept (0.36 masked)."""
+    """What the value of the schedule is: the share of tokens that is masked (on average 0.64 for the cosine), or the
+    share that is kept (0.36 masked)."""
     loss_on: Literal["masked", "all"] = "masked"
-    """Tokens on which the cross-entropy is taken."""
-    label_smoothing: float = 0.0
+    """Tokens that the cross-entropy is taken on."""
+    label_smoothing: Share = 0.0
     """Label smoothing of the cross-entropy."""
-    class_drop: float = 0.2
-    """Probability that a series is shown without its class (classifier-free guidance)."""
-    stochastic_tokens: bool = True
-    """Draw training tokens from softmax(-distance^2 / temperature) instead of taking the nearest code."""
-    token_temperature: float | Literal["auto"] = 1.0
-    """Temperature of that draw; auto: 1 for fewer than 32 training series, which need the variety, else 0.1."""
+    class_drop: Share = 0.2
+    """Probability that a series is shown without its class (for classifier-free guidance)."""
+    stochastic_tokens: Flag = True
+    """Draws training tokens from softmax(-distance^2 / temperature), in place of the nearest code."""
+    token_temperature: Temperature | Auto = 1.0
+    """Temperature at which training tokens are drawn. The choice auto is 1 for fewer than 32 training
+    series, which need the variety, and 0.1 for more."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class SamplingConfig:
     """How new token grids are drawn."""
 
-    n_steps: int = 10
-    """Steps T of the parallel decoding."""
+    n_steps: Annotated[Whole, Field(ge=1, le=10_000)] = 10
+    """Number of steps T of the parallel decoding."""
     schedule: Schedule = "cosine"
-    """Share still masked after each step."""
-    temperature: float = 1.0
+    """Schedule of the share of tokens that is still masked after each step."""
+    temperature: Temperature = 1.0
     """Temperature of the token distribution."""
-    choice_temperature: float = 4.0
-    """Gumbel noise on the confidence at the first step; falls linearly to 0 at the last."""
-    guidance_scale: float = 1.0
-    """Classifier-free guidance; 1 takes the class-conditional distribution as it is."""
-    residual_neighbours: int = 0
-    """Add a residual drawn from those of this many training series with the nearest tokens, but of no more than a class
-    has on average (2 at least). 0 keeps and adds none."""
-    residual_scale: float | Literal["auto"] = 1.0
-    """Factor of the residuals; auto: that of 0, 0.25, 0.5, 0.75 and 1 which makes imitations of training series hardest
-    to tell from these, and 0 unless that is clearly harder than without."""
-    redraws: int = 0
-    """Draw a series again, up to so many times, that copies one of the training series kept with the residuals."""
-    redraw_heating: float = 0.0
-    """Share of the temperature that each redraw adds: what the prior knows by heart it would only recite again."""
-    chunk_size: int = 256
-    """Series generated at a time."""
+    choice_temperature: Weight = 4.0
+    """Size of the Gumbel noise on the confidence at the first step. It falls linearly to 0 at the last step."""
+    guidance_scale: Annotated[Number, Field(ge=0.0, le=100.0)] = 1.0
+    """Scale of the classifier-free guidance. With 1 the class-conditional distribution stays as it is."""
+    residual_neighbours: Limit = 0
+    """Number of training series with the nearest tokens, from which a residual is drawn and added. It is at most the
+    mean size of a class (but 2 or more). With 0 no residuals are kept or added."""
+    residual_scale: Weight | Auto = 1.0
+    """Factor of the residuals. The choice auto takes that of 0, 0.25, 0.5, 0.75 and 1 which makes imitations of
+    training series hardest to tell from these, and 0 unless that is clearly harder than without residuals."""
+    redraws: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    """Number of times that a series is drawn again if it copies a training series that is kept with the residuals."""
+    redraw_heating: Annotated[Number, Field(ge=0.0, le=1e3)] = 0.0
+    """Share of the temperature that each redraw adds, since the prior would only recite what it knows by heart."""
+    chunk_size: Size = 256
+    """Number of series that are generated at a time."""
     precision: Precision = "32-true"
-    """Arithmetic of the matrix products; auto takes bf16 where this machine multiplies faster in it (measured)."""
+    """Arithmetic of the matrix products. The choice auto takes bf16 if this machine multiplies faster in it (it is
+    measured)."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class Config:
     """A complete model: what ``config.yaml`` of a run holds."""
 
-    ssl: SSL = "vibcreg"
-    """Self-supervised loss of stage 1; none is the naive VQVAE."""
-    augmentation: Augmentation = "gauss"
-    """Augmentation set of the second view; auto: warp or slice, whichever leaves training series easier to classify, or
-    gauss for fewer than 32 of them (:mod:`ncvqvae.training.auto`)."""
-    seed: int = 0
-    """Seed of everything drawn at random."""
+    ssl: str = "vibcreg"
+    """Self-supervised loss of stage 1: none (the naive VQVAE), barlowtwins, vibcreg, or that of a plug-in."""
+    augmentation: str = "gauss"
+    """Augmentation set of the second view: none, warp, slice, gauss, or that of a plug-in. The choice auto is warp or
+    slice, whichever leaves training series easier to classify, or gauss for fewer than 32 of them."""
+    seed: Seed = 0
+    """Seed of everything that is drawn at random."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     stage1: Stage1Config = field(default_factory=Stage1Config)
     prior: PriorConfig = field(default_factory=PriorConfig)
     stage2: Stage2Config = field(default_factory=Stage2Config)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-
-
-C = TypeVar("C")
 
 
 def preset_names() -> list[str]:
@@ -223,7 +288,8 @@ def load_config(
             nothing.
 
     Raises:
-        InputError: for an unknown preset or key (naming the nearest), a value of the wrong type, or an unreadable file.
+        InputError: for an unknown preset or key (naming the nearest), a value that the setting cannot have, or an
+            unreadable file.
     """
     if preset not in preset_names():
         raise InputError(f"unknown preset {preset!r}; {suggestion(preset, preset_names())}")
@@ -236,180 +302,53 @@ def load_config(
     merged: dict[str, Any] = {}
     for layer in layers:
         naive = layer.pop("naive", {})
-        for values in (layer, naive):
-            from_dict(Config, _group(values, "naive"))  # each on its own, so that no layer hides another's mistake
+        check_layer(Config, layer)  # each on its own, so that no layer hides another's mistake
+        check_layer(Config, naive, "naive.")
         merged = _merge(_merge(merged, layer), naive if is_naive else {})
     if is_naive:
         merged["augmentation"] = "none"
-    return check_ranges(from_dict(Config, merged))
+    return from_dict(Config, merged)
 
 
-AT_LEAST = {
-    "seed": 0,
-    "tokenizer.n_fft": 2,
-    "tokenizer.hop_length": 1,
-    "tokenizer.latent_width": 1,
-    "tokenizer.hidden_channels": 1,
-    "tokenizer.codebook_size": 1,
-    "tokenizer.codes_per_class": 0,
-    "tokenizer.tokens_per_code": 0,
-    "stage1.epochs": 1,
-    "stage1.batch_size": 2,
-    "stage1.projector_width": 1,
-    "prior.width": 1,
-    "prior.n_heads": 1,
-    "prior.linear_rank": 0,
-    "prior.head_width": 1,
-    "stage2.epochs": 1,
-    "stage2.batch_size": 1,
-    "sampling.n_steps": 1,
-    "sampling.residual_neighbours": 0,
-    "sampling.redraws": 0,
-    "sampling.chunk_size": 1,
-}
-WITHIN = {
-    "tokenizer.n_residual_blocks": (0, 1000),
-    "prior.n_layers": (1, 1000),
-    "tokenizer.codebook_decay": (0.0, 1.0),
-    "prior.dropout": (0.0, 0.999),
-    "stage2.label_smoothing": (0.0, 1.0),
-    "stage1.warped_share": (0.0, 1.0),
-    "stage2.class_drop": (0.0, 1.0),
-    "stage1.learning_rate": (1e-12, 10.0),
-    "stage2.learning_rate": (1e-12, 10.0),
-    "stage2.token_temperature": (1e-6, 1e6),
-    "sampling.temperature": (1e-6, 1e6),
-    "sampling.choice_temperature": (0.0, 1e6),
-    "sampling.redraw_heating": (0.0, 1e3),
-    "sampling.residual_scale": (0.0, 1e6),
-}
+def check_parts(config: Config) -> Config:
+    """The configuration, if there are parts of the names that it says, and their own settings are theirs.
 
-
-def check_ranges(config: C) -> C:
-    """Return ``config`` (or one of its groups, given by its own names) if every number is in its range.
+    This is not a part of :func:`load_config`, since the settings of a run can be read where its plug-ins are not.
 
     Raises:
-        InputError: naming the first that is not, and its range.
+        InputError: for an unknown name (with the nearest one), or a setting that the part does not have.
     """
-    values = _dotted(dataclasses.asdict(config))  # type: ignore[call-overload]
-    for name, low in AT_LEAST.items():
-        if values.get(name, low) != "auto" and values.get(name, low) < low:
-            raise InputError(f"setting {name!r} is {values[name]}; give at least {low}")
-    for name, (least, most) in WITHIN.items():
-        if name in values and values[name] != "auto" and not least <= values[name] <= most:
-            raise InputError(f"setting {name!r} is {values[name]}; give a number from {least:g} to {most:g}")
-    if values.get("tokenizer.n_fft", 2) % 2:
-        raise InputError(f"setting 'tokenizer.n_fft' is {values['tokenizer.n_fft']}; give an even number")
-    if values.get("tokenizer.hop_length", 1) * 2 > values.get("tokenizer.n_fft", 2):
-        raise InputError("setting 'tokenizer.hop_length' is more than half of n_fft, which loses part of the series")
+    stage1, tokenizer = config.stage1, config.tokenizer
+    for registry, name, setting, own, where in (
+        (ssl_losses, config.ssl, "ssl", stage1.ssl_settings, "stage1.ssl_settings"),
+        (
+            augmentations,
+            config.augmentation,
+            "augmentation",
+            stage1.augmentation_settings,
+            "stage1.augmentation_settings",
+        ),
+        (
+            quantizers,
+            tokenizer.quantizer,
+            "tokenizer.quantizer",
+            tokenizer.quantizer_settings,
+            "tokenizer.quantizer_settings",
+        ),
+    ):
+        registry.check(name, setting)
+        if own and name in registry.words:
+            raise SettingError(
+                f"{where}.{next(iter(own))}", f"is a setting of a part, and {setting} is {name!r}; leave it out"
+            )
+        if own or name not in (*registry.words, *registry.builtin):
+            check_own(registry[name], registry.given, own, where)
     return config
-
-
-def _dotted(values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _dotted(value, f"{where}{key}.") if isinstance(value, Mapping) else {f"{where}{key}": value}
-    return flat
-
-
-def _group(values: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
-        raise InputError(f"setting {name!r} is a group of settings, not {reprlib.repr(values)}")
-    return values
-
-
-def parse_yaml(text: str, where: str) -> dict[str, Any]:
-    """Parse a mapping from YAML text (safe loader); ``where`` names it in errors."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # PyYAML lets some through
-        raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
-    _check_unfolded(values, where)
-    if not isinstance(values, dict):
-        raise InputError(f"{where} holds a {type(values).__name__}; a configuration is a mapping of names to values")
-    return values
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Parse a mapping from a YAML file (safe loader).
-
-    Raises:
-        InputError: if the file cannot be read, is not YAML, or holds no mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {path}: {reason}; check the path, and that it is UTF-8 text") from None
-    return parse_yaml(text, str(path))
-
-
-def _check_unfolded(values: Any, where: str, limit: int = 1_000_000) -> None:
-    """Refuse aliases that unfold without end, or to more than memory holds."""
-    waiting, n_seen = [values], 0
-    while waiting:
-        value, n_seen = waiting.pop(), n_seen + 1
-        if isinstance(value, dict | list):
-            waiting.extend(value.values() if isinstance(value, dict) else value)
-        if n_seen + len(waiting) > limit:
-            raise InputError(f"{where} unfolds to more than {limit:,} values; write it without aliases (&, *)")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """The dataclass as plain nested dictionaries."""
     return dataclasses.asdict(config)
-
-
-def from_dict(cls: type[C], values: Mapping[str, Any], where: str = "") -> C:
-    """Build dataclass ``cls`` from nested values.
-
-    Raises:
-        InputError: for an unknown key (with the nearest name) or a value of the wrong type.
-    """
-    hints = typing.get_type_hints(cls)
-    kwargs: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{where}{key}"
-        if key not in hints:
-            raise InputError(f"unknown setting {name!r}; {suggestion(str(key), list(hints))}")
-        kwargs[key] = _checked(hints[key], value, name)
-    return cls(**kwargs)
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """``did you mean 'x'?`` for the nearest known name, else the list of all."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-
-
-def partial(cls: type) -> type:
-    """A copy of dataclass ``cls`` in which every value may be missing (None), for options that override a preset."""
-    hints = typing.get_type_hints(cls)
-    fields: list[Any] = []
-    for f in dataclasses.fields(cls):
-        inner = partial(hints[f.name]) if dataclasses.is_dataclass(hints[f.name]) else hints[f.name]
-        fields.append((f.name, inner | None, None))
-    made = dataclasses.make_dataclass(f"{cls.__name__}Options", fields, kw_only=True)
-    made.__module__, made.__doc__ = cls.__module__, field_help(cls)
-    return made
-
-
-def field_help(cls: type) -> str:
-    """The help texts under the fields of ``cls`` (and its bases) as a docstring's ``Attributes`` section."""
-    import ast
-    import inspect
-    import textwrap
-
-    texts: dict[str, str] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        body = typing.cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]).body
-        for statement, after in pairwise(body):
-            if isinstance(statement, ast.AnnAssign) and isinstance(after, ast.Expr):
-                texts[statement.target.id] = after.value.value  # type: ignore[union-attr,attr-defined]
-    lines = [f"    {name}: {text}" for name, text in texts.items()]
-    return "\n".join([inspect.getdoc(cls) or "", "", "Attributes:", *lines])
 
 
 def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -430,35 +369,3 @@ def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def _checked(hint: Any, value: Any, name: str, words: Sequence[str] = ()) -> Any:
-    """``value`` as the type ``hint`` says, or an InputError; ``words`` would have done as well."""
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        if isinstance(value, hint):
-            return value
-        if not isinstance(value, Mapping):
-            raise InputError(f"setting {name!r} is a group of settings, not {reprlib.repr(value)}")
-        return from_dict(hint, value, f"{name}.")
-    if typing.get_origin(hint) is Literal:
-        choices = typing.get_args(hint)
-        if value not in choices:
-            raise InputError(f"setting {name!r} is {reprlib.repr(value)}; choose from {', '.join(map(str, choices))}")
-        return value
-    if typing.get_origin(hint) is list and isinstance(value, list):
-        return [_checked(typing.get_args(hint)[0], item, name) for item in value]
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # a type first, then None or words for it
-        of_type, *others = typing.get_args(hint)
-        words = [word for other in others for word in typing.get_args(other)]
-        if (value is None and type(None) in others) or (isinstance(value, str) and value in words):
-            return value
-        return _checked(of_type, value, name, words)
-    if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:  # YAML reads 1e-3 as text
-            return float(value)
-        except (ValueError, OverflowError):
-            pass
-    elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
-        return value
-    valid = " or ".join([getattr(hint, "__name__", str(hint)), *words])
-    raise InputError(f"setting {name!r} is {reprlib.repr(value)}, not a valid {valid}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, check_ranges, from_dict, load_config, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, load_config, to_dict
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -48,8 +47,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     Args:
         preset: recipe to start from: ``default``, ``paper`` or ``quick``.
-        ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``; the preset's if not given.
-        augmentation: ``none``, ``warp``, ``slice``, ``gauss`` or ``auto``; the preset's if not given.
+        ssl: ``none`` (naive VQVAE), ``barlowtwins``, ``vibcreg`` or a registered one; the preset's if not given.
+        augmentation: ``none``, ``warp``, ``slice``, ``gauss``, ``auto`` or a registered one; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
             :class:`ncvqvae.config.Config`.
@@ -215,7 +214,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        return load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
+        return check_parts(load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})}))
 
     def _choose_residual_scale(self) -> float:
         def as_given_out(scaled: np.ndarray) -> np.ndarray:
@@ -266,23 +265,27 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         given = self._codec.checked_tokens(tokens)
         return self._codec.in_units(self._generator.decode(given))
 
-    def reconstruct(self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None) -> np.ndarray:
+    def reconstruct(
+        self, X: Any, *, residual_neighbours: int = 0, seed: int | None = None, tokens: Any = None
+    ) -> np.ndarray:
         """``decode(encode(X))``, gaps filled; NaN behind the end of a shorter series.
 
         Args:
             X: series in their own units.
             residual_neighbours: add residuals as sampling does, see :class:`ncvqvae.config.SamplingConfig`.
             seed: seed of their draw; the model's own if not given.
+            tokens: those of X where they are known, which saves encoding it again.
 
         Raises:
             InputError: if the series do not fit the model, or it keeps no residuals.
         """
         scaled = self._codec.scaled(X)
-        tokens = self._codec.encode(scaled)
+        known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
         generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
-        config = self._resolved(replace(self.config_.sampling, residual_neighbours=residual_neighbours, redraws=0))
+        changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
+        config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
-        return self._codec.in_units(self._generator.decode_fully(tokens, config, generator), lengths)
+        return self._codec.in_units(self._generator.decode_fully(known, config, generator), lengths)
 
     def sample(
         self,
@@ -337,7 +340,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         if unconditional and labels is not None:
             raise InputError("labels were given for unconditional sampling; leave out one of the two")
         changed = {**to_dict(self.config_.sampling), **sampling}
-        asked = check_ranges(replace(self.config_, sampling=from_dict(SamplingConfig, changed, "sampling."))).sampling
+        asked = from_dict(SamplingConfig, changed, "sampling.")
         yield from sample_chunks(
             self._generator,
             self._codec,
@@ -365,16 +368,29 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())
 
-    def reconstruction_loss(self, X: Any) -> float:
-        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed."""
-        return self._codec.reconstruction_loss(self._codec.scaled(X))
+    def reconstruction_loss(self, X: Any, *, tokens: Any = None) -> float:
+        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed.
 
-    def prior_loss(self, X: Any, y: Any = None) -> float:
-        """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given."""
+        Args:
+            X: series in their own units.
+            tokens: those of X where they are known, which saves encoding it again.
+        """
+        known = None if tokens is None else self._codec.checked_tokens(tokens)
+        return self._codec.reconstruction_loss(self._codec.scaled(X), known)
+
+    def prior_loss(self, X: Any, y: Any = None, *, tokens: Any = None) -> float:
+        """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given.
+
+        Args:
+            X: series in their own units.
+            y: their labels.
+            tokens: those of X where they are known, which saves encoding it again.
+        """
         scaled = self._codec.scaled(X)
         special = self._codec.special_tokens(scaled, self.prior_.mask_token, self.prior_.absent_token)
-        tokens = torch.maximum(self._codec.encode(scaled), special)
-        return masked_token_loss(self.prior_, tokens, torch.from_numpy(self.facts_.class_indices(y, len(tokens))))
+        known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
+        classes = torch.from_numpy(self.facts_.class_indices(y, len(known)))
+        return masked_token_loss(self.prior_, torch.maximum(known, special), classes)
 
     # ------------------------------------------------------------------ files
 

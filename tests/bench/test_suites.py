@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from ncvqvae.bench.suites import load_suite, suite_names
 from ncvqvae.config import load_config
 from ncvqvae.errors import InputError
+from ncvqvae.registry import PLUGINS, augmentations
 
 
 def suite_file(folder: Path, text: str) -> Path:
@@ -78,6 +80,10 @@ def test_files_beside_the_suite_are_found(tmp_path: Path) -> None:
         ("datasets: [A]\nmodels: {../a: {}}", "cannot name a folder"),
         ("datasets: [A]\nmodels: {a: {}}\nseeds: many", "seeds 'many'"),
         ("datasets: [{data: A, labels: x}]\nmodels: {a: {}}", "unknown key 'labels'"),
+        ("datasets: [A]\nmodels: {a: {ssl: vibreg}}", "model a: setting 'ssl' is 'vibreg'; did you mean 'vibcreg'?"),
+        ("datasets: [A]\nmodels: {a: {prior.dropout: 2}}", "model a: setting 'prior.dropout' is 2; give a number from"),
+        ("datasets: [A]\nmodels: {a: {}}\nplugins: mine.py", "has plugins 'mine.py'; give a list"),
+        ("datasets: [A]\nmodels: {a: {}}\nplugins: [absent.py]", "absent.py cannot be imported"),
     ],
 )
 def test_a_wrong_suite_is_said_in_one_line(tmp_path: Path, text: str, complaint: str) -> None:
@@ -91,3 +97,19 @@ def test_unknown_names_get_the_nearest() -> None:
         load_suite("papr")
     with pytest.raises(InputError, match="did you mean 'vibcreg-gauss'"):
         load_suite("paper").select(models=["vibcreg-gaus"])
+
+
+def test_a_suite_brings_its_plug_ins_and_tells_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augmentations, "_registered", {})
+    monkeypatch.setenv(PLUGINS, "")
+    (tmp_path / "views.py").write_text(
+        "from ncvqvae.registry import augmentations\n"
+        "@augmentations.register('same')\n"
+        "def same(x, observed, generator, often: int = 1): return x, observed\n"
+    )
+    text = (
+        "plugins: [views.py]\ndatasets: [A]\nmodels: {a: {augmentation: same, stage1.augmentation_settings.often: 2}}"
+    )
+    (run,) = load_suite(suite_file(tmp_path, text)).runs(tmp_path)
+    assert run.config().augmentation == "same" and run.config().stage1.augmentation_settings == {"often": 2}
+    assert os.environ[PLUGINS] == str(tmp_path / "views.py")

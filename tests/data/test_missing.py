@@ -11,8 +11,8 @@ from ncvqvae.augmentations import augment_observed
 from ncvqvae.commands.score import MaskedScale, score_model
 from ncvqvae.config import PriorConfig, Stage1Config, Stage2Config, TokenizerConfig
 from ncvqvae.data import Splits, are_unequal, series_lengths
-from ncvqvae.evaluation.diversity import nearest_distances
 from ncvqvae.evaluation.fcn import FCN
+from ncvqvae.evaluation.neighbours import nearest_distances
 from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective

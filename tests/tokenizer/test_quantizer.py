@@ -7,14 +7,14 @@ from einops import rearrange
 from tests.references import codebook as reference
 from torch import Tensor
 
-from ncvqvae.tokenizer.quantizer import Quantizer
+from ncvqvae.tokenizer.quantizer import EMAQuantizer
 
 K, D = 6, 4
 
 
-def quantizer(**changes: float | bool) -> Quantizer:
+def quantizer(**changes: float | bool) -> EMAQuantizer:
     torch.manual_seed(0)
-    module = Quantizer(D, K, 0.9, 1.0, **changes)  # type: ignore[arg-type]
+    module = EMAQuantizer(D, K, 0.9, 1.0, **changes)  # type: ignore[arg-type]
     book = module.vq._codebook
     book.embed.normal_()  # the library's own start is a tenth as wide
     book.embed_avg.copy_(book.embed)
@@ -59,8 +59,8 @@ def test_gradient_is_straight_through_plus_commitment() -> None:
 
 
 def test_commitment_weight_scales_the_commitment() -> None:
-    heavy = Quantizer(D, K, 0.9, 2.5).train()
-    light = Quantizer(D, K, 0.9, 1.0).train()
+    heavy = EMAQuantizer(D, K, 0.9, 2.5).train()
+    light = EMAQuantizer(D, K, 0.9, 1.0).train()
     light.load_state_dict(heavy.state_dict())
     torch.testing.assert_close(heavy(latents(0)).commitment, 2.5 * light(latents(0)).commitment)
 

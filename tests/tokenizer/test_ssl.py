@@ -8,7 +8,7 @@ import torch
 from tests.references import ssl as reference
 from torch import Tensor
 
-from ncvqvae.tokenizer.ssl import LOSSES, BarlowTwins, Projector, VIbCReg, pool
+from ncvqvae.tokenizer.ssl import BarlowTwins, Projector, SSLLoss, VIbCReg, pool
 from ncvqvae.tokenizer.ssl.barlow_twins import barlow_twins
 from ncvqvae.tokenizer.ssl.projector import IterNorm
 from ncvqvae.tokenizer.ssl.vibcreg import covariance, variance, vibcreg_terms
@@ -133,18 +133,19 @@ def test_groups_are_the_largest_divisor_up_to_64(dim: int, groups: int) -> None:
     assert IterNorm(dim).n_groups == groups
 
 
-@pytest.mark.parametrize("ssl", LOSSES)
-def test_projector_has_three_layers_and_whitens_for_vibcreg_only(ssl: str) -> None:
-    projector = Projector(10, 32, whiten=ssl == "vibcreg")
+@pytest.mark.parametrize(("loss", "whitens"), [(SSLLoss, False), (BarlowTwins, False), (VIbCReg, True)])
+def test_projector_has_three_layers_and_whitens_for_vibcreg_only(loss: type[SSLLoss], whitens: bool) -> None:
+    projector = loss().projector(10, 32)
+    assert isinstance(projector, Projector)
     linear = [layer for layer in projector.layers if isinstance(layer, torch.nn.Linear)]
     assert [(layer.in_features, layer.out_features) for layer in linear] == [(10, 32), (32, 32), (32, 32)]
-    assert isinstance(projector.layers[-1], IterNorm) == (ssl == "vibcreg")
+    assert isinstance(projector.layers[-1], IterNorm) == whitens
     assert projector(torch.randn(2, 8, 10)).shape == (2, 8, 32)
 
 
-@pytest.mark.parametrize("ssl", LOSSES)
-def test_projecting_two_views_at_once_is_projecting_each(ssl: str) -> None:
-    projector = Projector(10, 32, whiten=ssl == "vibcreg")
+@pytest.mark.parametrize("whiten", [False, True])
+def test_projecting_two_views_at_once_is_projecting_each(whiten: bool) -> None:
+    projector = Projector(10, 32, whiten)
     first, second = torch.randn(8, 10), 3 + 2 * torch.randn(8, 10)
     both = projector(torch.stack([first, second]))
     torch.testing.assert_close(both, torch.cat([projector(first[None]), projector(second[None])]))

@@ -50,7 +50,6 @@ def test_a_last_batch_of_one_joins_its_neighbour(n_cases: int, sizes: list[int])
         ({"epochs": 10, "min_steps": 29}, 30),
         ({"epochs": 10, "max_steps": 7}, 7),
         ({"epochs": 10, "max_steps": 99}, 30),
-        ({"epochs": 10, "min_steps": 200, "max_steps": 50}, 50),
     ],
 )
 def test_number_of_steps(settings: dict[str, int], n_steps: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from ncvqvae.bench.job import Outcome, Run, carry_out, failed
 from ncvqvae.errors import InputError
+from ncvqvae.registry import PLUGINS
 
 
 class RayBackend:
@@ -48,7 +50,10 @@ class RayBackend:
             except (ConnectionError, ValueError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise InputError(f"no Ray cluster at address {address!r}: {reason}; check --address") from None
-        self.task = ray.remote(task).options(num_cpus=cpus, num_gpus=gpus, max_retries=max_retries)
+        plugins = {name: os.environ[name] for name in (PLUGINS,) if name in os.environ}
+        self.task = ray.remote(task).options(
+            num_cpus=cpus, num_gpus=gpus, max_retries=max_retries, runtime_env={"env_vars": plugins}
+        )
         self.at_work: dict[Any, Run] = {}
 
     def start(self, run: Run) -> None:

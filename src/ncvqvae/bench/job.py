@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
 from ncvqvae.files import held, replaced
+from ncvqvae.study.rows import read_facts
 
 PHASES = ("stage1", "stage2", "evaluation")
 NOTES = ".bench"
@@ -142,12 +143,6 @@ def is_finished(run: Run) -> bool:
     return evaluated and (facts.get("cas", True) or not run.cas)
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
-    path = folder / "bench.yaml"
-    return read_yaml(path) if path.is_file() else {}
-
-
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
     import yaml
 
@@ -256,7 +251,7 @@ def commit() -> str | None:
 def _different(a: Any, b: Any, where: str = "") -> Iterator[str]:
     """Dotted names under which two nested mappings of the same form differ."""
     if isinstance(a, dict) and isinstance(b, dict):
-        for key in a:
-            yield from _different(a[key], b[key], f"{where}.{key}" if where else str(key))
+        for key in a | b:
+            yield from _different(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
     elif a != b:
         yield where

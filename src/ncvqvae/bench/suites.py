@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.bench.job import Run
-from ncvqvae.config import Config, load_config, parse_yaml, read_yaml, suggestion, to_dict
+from ncvqvae.config import Config, check_parts, load_config, parse_yaml, read_yaml, suggestion, to_dict
 from ncvqvae.errors import InputError
+from ncvqvae.registry import load_plugins
 
 MAX_SEEDS = 10_000
 STAGE_SETTINGS = {"stage1": ("ssl", "augmentation", "seed", "tokenizer", "stage1"), "stage2": ("prior", "stage2")}
@@ -120,6 +121,8 @@ def suite_names() -> list[str]:
 def load_suite(name: str | Path) -> Suite:
     """A suite by name, or from a YAML file with ``datasets``, ``models``, ``seeds`` and, if wanted, ``preset``.
 
+    The file may also name ``plugins``: modules, or .py files beside it, that register parts of its models.
+
     Raises:
         InputError: for an unknown suite, a missing or unknown key, or settings that make no model.
     """
@@ -146,13 +149,17 @@ def reused_stages(model: ModelEntry, models: Mapping[str, ModelEntry]) -> list[s
 
 
 def _suite(values: dict[str, Any], where: str, folder: Path) -> Suite:
-    known = ["preset", "datasets", "models", "seeds"]
+    known = ["preset", "datasets", "models", "seeds", "plugins"]
     for key in values:
         if key not in known:
             raise InputError(f"{where} has the unknown key {key!r}; {suggestion(str(key), known)}")
     for key, kind in (("datasets", list), ("models", dict)):
         if not isinstance(values.get(key), kind) or not values[key]:
             raise InputError(f"{where} needs {key}: a {'list' if kind is list else 'mapping of names to settings'}")
+    plugins = values.get("plugins", [])
+    if not isinstance(plugins, list):
+        raise InputError(f"{where} has plugins {plugins!r}; give a list of modules and .py files")
+    load_plugins(str(folder / name) if str(name).endswith(".py") else str(name) for name in plugins)
     models = _models(values["models"], values.get("preset", "default"), where)
     return Suite(_datasets(values["datasets"], folder), models, _seeds(values.get("seeds", 1), where))
 
@@ -204,7 +211,7 @@ def _models(entries: Mapping[str, Any], preset: str, where: str) -> dict[str, Mo
         models[name] = ModelEntry(name, own_preset, merged, raw[name].get("reuse"))
     for model in models.values():
         try:
-            model.config()
+            check_parts(model.config())
         except InputError as error:
             raise InputError(f"{where}, model {model.name}: {error}") from None
         if model.reuse is not None and not reused_stages(model, models):

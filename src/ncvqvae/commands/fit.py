@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource
 from ncvqvae.config import Config, read_yaml, to_dict
@@ -60,7 +60,7 @@ def fit_run(
         _check_same_run(_place(folder, overwrite), source, asked)
         if _is_finished(folder):
             return NCVQVAE.from_pretrained(folder)
-    splits, form = _read(source, asked.seed)
+    splits = source.locate(asked.seed)
     if announce is not None:
         announce(splits, model.estimate_seconds(splits.X_train, splits.y_train))
     with _no_empty_folder(folder), locked(folder):
@@ -69,7 +69,7 @@ def fit_run(
             return NCVQVAE.from_pretrained(folder)
         place = _place(folder, overwrite)
         with _undone_on_failure(place):
-            _prepare(place, source, asked, form, anew=not resume)
+            _prepare(place, source, model, splits.form, anew=not resume)
             checkpoints = place / "checkpoints"
             train = (splits.X_train, splits.y_train)
             used = make_logger(logger, place)
@@ -82,16 +82,6 @@ def fit_run(
         if place != folder:
             _take_place(folder)
     return model
-
-
-class _Data(NamedTuple):
-    splits: Splits
-    form: TableForm | None
-
-
-def _read(source: DataSource, seed: int) -> _Data:
-    """The splits, and the form of the table that they come from."""
-    return _Data(source.locate(seed), source.form())
 
 
 def print_settled(lines: list[str]) -> None:
@@ -109,7 +99,7 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
     """
     from ncvqvae.commands.evaluate import report_content
     from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_figures
+    from ncvqvae.report.pictures import save_pictures
 
     try:
         splits = splits.in_memory()
@@ -118,7 +108,7 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
         content = report_content(folder, model, splits, Scores({}, unconditional, labelled))
         # the planes of latents take longer than all the rest; evaluate draws them
         only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-        save_figures(only_series, folder / "figures")
+        save_pictures(only_series, folder / "figures")
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         warnings.warn(f"no pictures in {folder / 'figures'} ({reason}); the model is whole", stacklevel=2)
@@ -188,7 +178,7 @@ def _place(folder: Path, overwrite: bool) -> Path:
     return folder
 
 
-def _prepare(place: Path, source: DataSource, asked: Config, form: TableForm | None, anew: bool) -> None:
+def _prepare(place: Path, source: DataSource, model: NCVQVAE, form: TableForm | None, anew: bool) -> None:
     """Clear what killed processes left there, and say which data and settings the training is of."""
     import yaml
 
@@ -197,7 +187,11 @@ def _prepare(place: Path, source: DataSource, asked: Config, form: TableForm | N
     place.mkdir(exist_ok=True)
     remove_leftovers(place, place / "checkpoints", place / "figures")
     if not (place / "data.yaml").exists():
-        said = {**_identity(source, asked), "form": None if form is None else form.to_dict()}
+        said = {
+            **_identity(source, model._config()),
+            "preset": model.preset,
+            "form": None if form is None else form.to_dict(),
+        }
         with replaced(place / "data.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
 
@@ -213,7 +207,8 @@ def _check_same_run(place: Path, source: DataSource, asked: Config) -> None:
     if not path.exists():
         return
     found = read_yaml(path)
-    found.pop("form", None)  # says nothing that the rest does not decide
+    for other in ("form", "preset"):  # say nothing that the rest does not decide
+        found.pop(other, None)
     different = sorted(_differences(found, _identity(source, asked)))
     if different:
         raise InputError(

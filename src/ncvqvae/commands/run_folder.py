@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from ncvqvae.config import from_dict, read_yaml
-from ncvqvae.data import Splits, TableForm, load_form, load_splits
+from ncvqvae.data import Splits, TableForm, load_splits
 from ncvqvae.errors import InputError
 from ncvqvae.model import NCVQVAE
+from ncvqvae.validation import GROUP
 
 OWN_FILES = (
     "config.yaml",
@@ -32,7 +34,7 @@ NEW = ".new"
 """Folder inside the run's in which a run is trained that will replace it."""
 
 
-@dataclass
+@dataclass(config=GROUP)
 class DataSource:
     """Where a run's series come from; kept in ``data.yaml`` so that ``evaluate`` finds them again."""
 
@@ -49,7 +51,11 @@ class DataSource:
     time_column: str | None = None
     """Column with the time (long tables)."""
     value_columns: list[str] | None = None
-    """Columns with the values, one a channel (long tables)."""
+    """Columns with the values: time steps (wide tables) or channels (long tables)."""
+    ignore_columns: list[str] | None = None
+    """Columns to leave out."""
+    header: bool | None = None
+    """Whether the first line of a text file holds the names of the columns."""
     window: int | None = None
     """Time steps of the windows that recordings are cut into."""
     stride: int | None = None
@@ -64,11 +70,23 @@ class DataSource:
         options = asdict(self)
         return load_splits(options.pop("data"), seed=seed, **options)
 
-    def form(self) -> TableForm | None:
-        """How the table of the train split is laid out; None if it is none."""
-        options = asdict(self)
-        options.pop("test")
-        return load_form(options.pop("data"), **options)
+
+@dataclass
+class Begun:
+    """What ``data.yaml`` says of an interrupted run: data, preset and settings; nothing where there is no such run."""
+
+    source: dict[str, Any] = field(default_factory=dict)
+    preset: str = "default"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Begun:
+        """Read it from a run's folder, or from the new run inside that is to replace it."""
+        paths = [folder / NEW / "data.yaml", folder / "data.yaml"]
+        values = next((read_yaml(path) for path in paths if path.is_file()), {})
+        settings, preset = values.pop("settings", {}), values.pop("preset", "default")
+        values.pop("form", None)
+        return cls({name: value for name, value in values.items() if value is not None}, preset, settings)
 
 
 def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
@@ -85,7 +103,7 @@ def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
     values = read_yaml(path) if path.is_file() else {}
     if "data" not in values:
         raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
-    for other in ("settings", "form"):
+    for other in ("settings", "form", "preset"):
         values.pop(other, None)
     return model, from_dict(DataSource, values)
 
@@ -95,7 +113,7 @@ def run_form(folder: str | Path) -> TableForm | None:
     path = Path(folder) / "data.yaml"
     form = read_yaml(path).get("form")
     try:
-        return None if form is None else TableForm(**form)
+        return None if form is None else TableForm.from_dict(form)
     except TypeError:
         raise InputError(f"{path} is damaged (form); fit the run again") from None
 

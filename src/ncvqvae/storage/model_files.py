@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ncvqvae.config import Config, check_ranges, from_dict, read_yaml, to_dict
+from ncvqvae.config import Config, from_dict, read_yaml, to_dict
 from ncvqvae.data import GlobalScaler
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -120,8 +120,8 @@ def read_model(folder: Path) -> ModelState:
 
 def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
     """What ``config.yaml`` says, compared with the weights' files before memory is taken for it; networks are empty."""
-    config, data = check_ranges(from_dict(Config, values["model"])), values["data"]
-    asked = check_ranges(from_dict(Config, values.get("asked", values["model"])))
+    config, data = from_dict(Config, values["model"]), values["data"]
+    asked = from_dict(Config, values.get("asked", values["model"]))
     facts = TrainFacts.from_state(data, with_lengths=False)
     with torch.device("meta"):
         config = _settled(config, facts, data)
@@ -145,7 +145,7 @@ def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Conf
     settled, scale = resolve(config, facts).config, data.get("residual_scale")
     if scale is not None:
         settled.sampling.residual_scale = float(scale)
-    return check_ranges(settled)
+    return from_dict(Config, to_dict(settled))
 
 
 def _build(config: Config, facts: TrainFacts, n_residuals: int) -> tuple[Tokenizer, Prior]:

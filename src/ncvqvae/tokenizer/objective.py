@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ncvqvae.config import Stage1Config
+from ncvqvae.registry import ssl_losses
 from ncvqvae.tokenizer.patches import patch_distance
-from ncvqvae.tokenizer.ssl import LOSSES, Projector, pool
+from ncvqvae.tokenizer.ssl import SSLLoss, pool
 from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_error, reconstruction_error
 
 COLLAPSED = 1 / 4
@@ -28,18 +29,18 @@ class TokenizerObjective(nn.Module):
 
     Args:
         tokenizer: the network that is trained.
-        config: weights and projector.
-        ssl: ``none`` (naive VQVAE), ``barlowtwins`` or ``vibcreg``.
+        config: weights, and the settings of the loss's own.
+        ssl: name of the self-supervised loss, ``none`` for the naive VQVAE.
     """
 
     def __init__(self, tokenizer: Tokenizer, config: Stage1Config, ssl: str) -> None:
         super().__init__()
         self.tokenizer, self.config = tokenizer, config
         self.warned = False
-        self.ssl_loss: nn.Module | None = None
+        self.ssl_loss: SSLLoss | None = None
         if ssl != "none":
-            self.ssl_loss = LOSSES[ssl]()
-            self.projector = Projector(2 * tokenizer.codebook.shape[1], config.projector_width, whiten=ssl == "vibcreg")
+            self.ssl_loss = ssl_losses[ssl](**config.ssl_settings)
+            self.projector = self.ssl_loss.projector(2 * tokenizer.codebook.shape[1], config.projector_width)
 
     def forward(
         self,

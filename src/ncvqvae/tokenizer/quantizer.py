@@ -1,4 +1,4 @@
-"""Vector quantizer with an EMA codebook: vector-quantize-pytorch's, behind the shapes of this package."""
+"""Vector quantizers. That of the package has an EMA codebook: vector-quantize-pytorch's, behind our shapes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 from vector_quantize_pytorch import VectorQuantize
+
+from ncvqvae.config import TokenizerConfig
 
 
 class Quantized(NamedTuple):
@@ -19,6 +21,29 @@ class Quantized(NamedTuple):
 
 
 class Quantizer(nn.Module):
+    """What both stages ask of a quantizer; register a new one with :data:`ncvqvae.registry.quantizers`."""
+
+    @property
+    def codebook(self) -> Tensor:
+        """Code vectors, (K, d); the prior reads tokens as these."""
+        raise NotImplementedError
+
+    @property
+    def usage(self) -> Tensor:
+        """Share of each code in what the quantizer has seen in training, (K,)."""
+        raise NotImplementedError
+
+    def forward(self, z: Tensor, present: Tensor | None = None) -> Quantized:
+        """Quantize latents (B, d, H, W). Where a column is not ``present`` (B, W), latents are 0 and tokens -1."""
+        raise NotImplementedError
+
+    def squared_distances(self, z: Tensor) -> Tensor:
+        """||z - e_k||^2 of latents (..., d) to every code: (..., K)."""
+        squares = z.square().sum(-1, keepdim=True) + self.codebook.square().sum(-1)
+        return (squares - 2 * z @ self.codebook.T).clamp(min=0)
+
+
+class EMAQuantizer(Quantizer):
     """Nearest code in Euclidean distance, argmin_k ||z - e_k||^2 (van den Oord et al. 2017, EMA variant).
 
     Args:
@@ -83,7 +108,15 @@ class Quantizer(nn.Module):
             loss.sum(),
         )
 
-    def squared_distances(self, z: Tensor) -> Tensor:
-        """||z - e_k||^2 of latents (..., d) to every code: (..., K)."""
-        squares = z.square().sum(-1, keepdim=True) + self.codebook.square().sum(-1)
-        return (squares - 2 * z @ self.codebook.T).clamp(min=0)
+
+def ema_quantizer(dim: int, config: TokenizerConfig) -> EMAQuantizer:
+    """The quantizer of the package, for codes of width ``dim``."""
+    return EMAQuantizer(
+        dim,
+        config.codebook_size,
+        config.codebook_decay,
+        config.commitment_weight,
+        config.kmeans_init,
+        config.dead_code_threshold,
+        config.rotation_trick,
+    )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.config import TokenizerConfig
+from ncvqvae.registry import quantizers
 from ncvqvae.tokenizer.decoder import Decoder
 from ncvqvae.tokenizer.encoder import Encoder, grid_width, n_halvings
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
@@ -51,15 +52,7 @@ class Tokenizer(nn.Module):
         hidden, blocks = config.hidden_channels, config.n_residual_blocks
         self.encoder = Encoder(2 * n_channels, hidden, halvings, blocks)
         self.decoder = Decoder(2 * n_channels, hidden, halvings, blocks, (rows, frames))
-        self.quantizer = Quantizer(
-            hidden,
-            config.codebook_size,
-            config.codebook_decay,
-            config.commitment_weight,
-            config.kmeans_init,
-            config.dead_code_threshold,
-            config.rotation_trick,
-        )
+        self.quantizer: Quantizer = quantizers[config.quantizer](hidden, config, **config.quantizer_settings)
         self.residuals: nn.Module | None = None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

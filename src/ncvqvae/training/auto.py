@@ -17,14 +17,14 @@ from torch import Generator, Tensor
 
 from ncvqvae.augmentations import augment
 from ncvqvae.codec import CHUNK
-from ncvqvae.config import FEW_CASES, Augmentation, Config, TokenizerConfig, from_dict, to_dict
+from ncvqvae.config import FEW_CASES, Config, TokenizerConfig, from_dict, to_dict
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import token_grid
 
-CANDIDATES: tuple[Augmentation, ...] = ("warp", "slice")
+CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
 """Series that the choice of views is made by, at most."""
 
@@ -114,7 +114,7 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
     X, y = series[rows].values, y_index[rows]
     generator = Generator().manual_seed(seed)
 
-    def accuracy(kind: Augmentation) -> float:
+    def accuracy(kind: str) -> float:
         halves = KFold(2, shuffle=True, random_state=seed).split(X)
         views = augment(torch.from_numpy(X), kind, generator).numpy()
         return float(np.mean([rocket_accuracy(X[fit], y[fit], views[held], y[held], seed) for fit, held in halves]))

@@ -64,7 +64,8 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
         if config.ssl == "none" and observed is None:
             return (x,)
         kind = "none" if config.ssl == "none" else config.augmentation
-        view, view_observed = augment_observed(x, observed, kind)
+        own = config.stage1.augmentation_settings
+        view, view_observed = augment_observed(x, observed, kind, settings=own)
         return [part for part in (x, view, observed, view_observed) if part is not None]
 
     return tokenizer, StageParts(Plan(len(train.series), config.stage1, config.seed), objective, get_batch)

@@ -24,10 +24,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ncvqvae.data.validate import bad_input, check_labels, check_series, shorten
+from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
 from ncvqvae.data.write.table_form import TableForm
-from ncvqvae.errors import InputError
+from ncvqvae.errors import InputError, bad_input, listed
 from ncvqvae.files import take_names, temporary_path
 
 
@@ -68,9 +68,10 @@ class SeriesWriter:
     def write(self, X: np.ndarray, y: Any = None) -> None:
         """Append series (n, n_channels, n_timepoints) or (n, n_timepoints) and their labels (n,) or None."""
         X = check_series(X, where=self.path, min_cases=1, min_timepoints=1)
+        X = X if self._layout is None else X.astype(self._layout.dtype, copy=False)
         labels = check_labels(y, len(X), where=self.path)
         kind = None if labels is None else labels.dtype.kind
-        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form)
+        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form, X.dtype.name)
         self._check_chunk(layout, labels)
         with _disk_errors(self.path):
             if self._file is None:
@@ -112,7 +113,7 @@ class SeriesWriter:
         if self.path.suffix.lower() in TEXT_SUFFIXES and labels.dtype.kind == "U":
             lost = [label for label in labels.tolist() if not label or label != label.strip()]
             if lost:
-                what = f"labels that are empty or have spaces around them: {shorten(lost)}"
+                what = f"labels that are empty or have spaces around them: {listed(lost)}"
                 raise bad_input(self.path, what, "use .npz or .parquet")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ncvqvae.config import Weight
+from ncvqvae.tokenizer.ssl.loss import SSLLoss
 
 
 def barlow_twins(z1: Tensor, z2: Tensor, off_diagonal_weight: float = 0.005) -> Tensor:
@@ -31,10 +34,10 @@ def _standardise(z: Tensor, eps: float = 1e-5) -> Tensor:
     return (z - z.mean(0)) * torch.rsqrt(z.var(0, unbiased=False) + eps)
 
 
-class BarlowTwins(nn.Module):
+class BarlowTwins(SSLLoss):
     """:func:`barlow_twins` as a module."""
 
-    def __init__(self, off_diagonal_weight: float = 0.005) -> None:
+    def __init__(self, off_diagonal_weight: Weight = 0.005) -> None:
         super().__init__()
         self.off_diagonal_weight = off_diagonal_weight
 

@@ -25,10 +25,10 @@ class Projector(nn.Module):
     Args:
         in_features: width of the pooled latents, 2 d.
         width: width D of all three layers.
-        whiten: end in an iterative normalisation (VIbCReg does, Barlow Twins does not).
+        whiten: end in an iterative normalisation.
     """
 
-    def __init__(self, in_features: int, width: int, whiten: bool) -> None:
+    def __init__(self, in_features: int, width: int, whiten: bool = False) -> None:
         layers: list[nn.Module] = []
         for features in (in_features, width):
             layers += [nn.Linear(features, width), nn.BatchNorm1d(width), nn.ReLU()]

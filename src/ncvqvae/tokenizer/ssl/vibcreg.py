@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncvqvae.config import Weight
+from ncvqvae.tokenizer.ssl.loss import SSLLoss
+from ncvqvae.tokenizer.ssl.projector import Projector
+
 
 class VIbCRegTerms(NamedTuple):
     """The three unweighted terms, each a scalar."""
@@ -39,15 +43,19 @@ def covariance(z: Tensor) -> Tensor:
     return (squares - diagonal) / z.shape[1] ** 2
 
 
-class VIbCReg(nn.Module):
+class VIbCReg(SSLLoss):
     """scale [25 invariance + 25 variance + 100 covariance], scale 0.01 as in the published settings."""
 
     def __init__(
-        self, invariance: float = 25.0, variance: float = 25.0, covariance: float = 100.0, scale: float = 0.01
+        self, invariance: Weight = 25.0, variance: Weight = 25.0, covariance: Weight = 100.0, scale: Weight = 0.01
     ) -> None:
         super().__init__()
         self.weights = (invariance, variance, covariance)
         self.scale = scale
+
+    def projector(self, in_features: int, width: int) -> nn.Module:
+        """A projector whose output is whitened."""
+        return Projector(in_features, width, whiten=True)
 
     def forward(self, z1: Tensor, z2: Tensor) -> Tensor:
         """The loss of projections (B, D) of two views."""
