@@ -113,10 +113,10 @@ def test_own_settings_reach_the_part() -> None:
     from ncvqvae.config import Stage1Config, TokenizerConfig
     from ncvqvae.tokenizer.objective import TokenizerObjective
     from ncvqvae.tokenizer.ssl import VIbCReg
-    from ncvqvae.tokenizer.tokenizer import Tokenizer
+    from ncvqvae.training.build import build_tokenizer
 
     config = check_parts(load_config(settings={"stage1.ssl_settings": {"covariance": "2e2", "scale": 1}}))
-    tokenizer = Tokenizer(TokenizerConfig(hidden_channels=4, n_residual_blocks=0), 1, 32)
+    tokenizer = build_tokenizer(TokenizerConfig(hidden_channels=4, n_residual_blocks=0), 1, 32)
     stage1 = Stage1Config(projector_width=8, ssl_settings=config.stage1.ssl_settings)
     loss = TokenizerObjective(tokenizer, stage1, "vibcreg").ssl_loss
     assert isinstance(loss, VIbCReg) and (loss.weights, loss.scale) == ((25.0, 25.0, 200.0), 1)

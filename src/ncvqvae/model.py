@@ -33,7 +33,7 @@ from ncvqvae.generation.samples import (
 from ncvqvae.hardware import freed_pages_kept
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.prior.prior import Prior
-from ncvqvae.storage.hub import local_folder, upload
+from ncvqvae.storage.hub import downloaded, upload
 from ncvqvae.storage.model_files import ModelState, read_model, write_model
 from ncvqvae.storage.weights import load_stage, save_stage
 from ncvqvae.tokenizer.tokenizer import Tokenizer
@@ -473,7 +473,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if a file is missing, damaged, or of a newer format.
         """
-        state = read_model(local_folder(source, **download))
+        state = read_model(downloaded(source, **download))
         model = cls(state.preset, settings=to_dict(state.asked))
         model.asked_, model.config_ = state.asked, state.config
         model._take_facts(state.facts)

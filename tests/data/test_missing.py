@@ -14,9 +14,9 @@ from ncvqvae.data import Splits, are_unequal, series_lengths
 from ncvqvae.evaluation.fcn import FCN
 from ncvqvae.evaluation.neighbours import nearest_distances
 from ncvqvae.prior.objective import PriorObjective
-from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
+from ncvqvae.training.build import build_prior, build_tokenizer
 
 TINY = {
     "tokenizer": {"hidden_channels": 8, "n_residual_blocks": 1, "codebook_size": 8},
@@ -37,7 +37,7 @@ def ragged(n: int = 24, channels: int = 2) -> tuple[np.ndarray, list[str]]:
 
 def tokenizer(channels: int = 2, length: int = 33) -> Tokenizer:
     torch.manual_seed(0)
-    return Tokenizer(TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8), channels, length)
+    return build_tokenizer(TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8), channels, length)
 
 
 # ---------------------------------------------------------------- stage 1
@@ -115,7 +115,7 @@ def test_a_view_takes_its_gaps_along(kind: str) -> None:
 
 def test_tokens_that_are_not_there_have_no_loss_and_stay_out_of_the_draw() -> None:
     torch.manual_seed(0)
-    prior = Prior(PriorConfig(width=16, head_width=8, n_layers=1), torch.randn(8, 4), 10, 2, unequal=True)
+    prior = build_prior(PriorConfig(width=16, head_width=8, n_layers=1), torch.randn(8, 4), 10, 2, unequal=True)
     tokens = torch.randint(8, (4, 10))
     tokens[:, 6:8], tokens[:, 8:] = prior.mask_token, prior.absent_token
     loss = PriorObjective(prior, Stage2Config(loss_on="all"))(tokens, torch.zeros(4, dtype=torch.long))["prior"]

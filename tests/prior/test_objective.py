@@ -11,14 +11,14 @@ from ncvqvae.config import PriorConfig, Stage2Config
 from ncvqvae.prior import objective as objective_module
 from ncvqvae.prior.masking import random_masks
 from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_loss
-from ncvqvae.prior.prior import Prior
+from ncvqvae.training.build import build_prior
 
 B, N, K = 6, 10, 8
 
 
 def objective(**changes: Any) -> PriorObjective:
     torch.manual_seed(0)
-    prior = Prior(PriorConfig(width=16, n_layers=1, head_width=8), torch.randn(K, 4), N, 3)
+    prior = build_prior(PriorConfig(width=16, n_layers=1, head_width=8), torch.randn(K, 4), N, 3)
     return PriorObjective(prior, Stage2Config(**changes)).train()
 
 

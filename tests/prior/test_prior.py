@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ncvqvae.config import PriorConfig, SamplingConfig
 from ncvqvae.prior.prior import Prior
+from ncvqvae.training.build import build_prior
 
 K, D, N, N_CLASSES = 8, 6, 10, 3
 MODES = ["token", "codebook", "codebook-finetuned"]
@@ -20,7 +21,7 @@ def codebook() -> Tensor:
 def prior(mode: str = "token", n_classes: int = N_CLASSES, **changes: Any) -> Prior:
     torch.manual_seed(0)
     config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode=mode, **changes)  # type: ignore[arg-type]
-    return Prior(config, codebook(), N, n_classes)
+    return build_prior(config, codebook(), N, n_classes)
 
 
 def batch(size: int = 4) -> tuple[Tensor, Tensor]:
@@ -55,7 +56,7 @@ def test_only_a_frozen_codebook_stays(mode: str, moves: bool) -> None:
 
 def test_training_the_prior_leaves_the_tokenizers_codebook() -> None:
     codes = codebook()
-    trained(Prior(PriorConfig(width=16, n_layers=1, head_width=8, input_mode="codebook-finetuned"), codes, N, 2))
+    trained(build_prior(PriorConfig(width=16, n_layers=1, head_width=8, input_mode="codebook-finetuned"), codes, N, 2))
     assert torch.equal(codes, codebook())
 
 

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from ncvqvae.config import Stage1Config, TokenizerConfig
 from ncvqvae.tokenizer.objective import CollapseWarning, TokenizerObjective
 from ncvqvae.tokenizer.ssl import pool
-from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
+from ncvqvae.tokenizer.tokenizer import reconstruction_error
+from ncvqvae.training.build import build_tokenizer
 
 CONFIG = Stage1Config(projector_width=16)
 
 
 def objective(ssl: str, config: Stage1Config = CONFIG) -> TokenizerObjective:
     torch.manual_seed(0)
-    tokenizer = Tokenizer(TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8), 1, 32)
+    tokenizer = build_tokenizer(TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8), 1, 32)
     return TokenizerObjective(tokenizer, config, ssl).train()
 
 

@@ -7,6 +7,7 @@ from tests.references import codebook as reference
 
 from ncvqvae.config import TokenizerConfig
 from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, reconstruction_error
+from ncvqvae.training.build import build_tokenizer
 
 SMALL = TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8)
 LENGTHS = [*range(16, 81), 99, 140, 141, 257, 500, 501, 999, 1024, 1099, 1100]
@@ -14,7 +15,7 @@ LENGTHS = [*range(16, 81), 99, 140, 141, 257, 500, 501, 999, 1024, 1099, 1100]
 
 def tokenizer(channels: int, length: int) -> Tokenizer:
     torch.manual_seed(0)
-    return Tokenizer(SMALL, channels, length).eval()
+    return build_tokenizer(SMALL, channels, length).eval()
 
 
 @torch.no_grad()
@@ -42,12 +43,12 @@ def test_many_channels_survive() -> None:
 
 @pytest.mark.parametrize(("length", "n_tokens"), [(140, 40), (500, 75)])
 def test_the_chapters_numbers_of_tokens(length: int, n_tokens: int) -> None:
-    assert Tokenizer(SMALL, 1, length).n_tokens == n_tokens
+    assert build_tokenizer(SMALL, 1, length).n_tokens == n_tokens
 
 
 def test_only_time_is_compressed_to_about_the_aimed_width() -> None:
     # halving gives widths up to twice the aimed 8
-    grids = [Tokenizer(SMALL, 1, length).grid for length in range(16, 1101, 31)]
+    grids = [build_tokenizer(SMALL, 1, length).grid for length in range(16, 1101, 31)]
     assert {rows for rows, _ in grids} == {5}
     assert all(7 <= width <= 16 for _, width in grids)
 

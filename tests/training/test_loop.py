@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from ncvqvae.augmentations import augment
 from ncvqvae.config import PriorConfig, Stage1Config, Stage2Config, TokenizerConfig, TrainingConfig
 from ncvqvae.prior.objective import PriorObjective
-from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective
-from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.training.build import build_prior, build_tokenizer
 from ncvqvae.training.loop import CHUNK, Plan, Trained, TrainingError, train
 
 # ---------------------------------------------------------------- which series a step sees
@@ -160,7 +159,7 @@ def test_killed_and_resumed_ends_as_unbroken(kill_at: int, unbroken: tuple[Line,
 def tokenizer_objective() -> tuple[TokenizerObjective, Callable[[Tensor], Sequence[Tensor]], TrainingConfig]:
     torch.manual_seed(0)
     config = Stage1Config(batch_size=8, max_steps=8, projector_width=16)
-    tokenizer = Tokenizer(
+    tokenizer = build_tokenizer(
         TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8, kmeans_init=True), 1, 32
     )
     objective = TokenizerObjective(tokenizer, config, "vibcreg")
@@ -170,7 +169,7 @@ def tokenizer_objective() -> tuple[TokenizerObjective, Callable[[Tensor], Sequen
 def prior_objective() -> tuple[PriorObjective, Callable[[Tensor], Sequence[Tensor]], TrainingConfig]:
     torch.manual_seed(0)
     config = Stage2Config(batch_size=8, max_steps=8)
-    prior = Prior(PriorConfig(width=16, n_layers=1, head_width=8, dropout=0.2), torch.randn(8, 4), 10, 2)
+    prior = build_prior(PriorConfig(width=16, n_layers=1, head_width=8, dropout=0.2), torch.randn(8, 4), 10, 2)
     return PriorObjective(prior, config), lambda rows: (torch.randint(0, 8, (len(rows), 10)), rows % 2), config
 
 

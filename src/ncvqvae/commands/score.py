@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from ncvqvae.evaluation.protocol import (
     n_unconditional,
 )
 from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import Samples, joined
 from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE
@@ -48,11 +48,6 @@ class Scores:
     labelled: Samples | None
     encoded: EncodedSets | None = None
     copied_per_class: dict[Hashable, float] = field(default_factory=dict)
-
-
-def cache_dir() -> Path:
-    """Where trained FCNs are kept: NCVQVAE_CACHE_DIR, or the user's cache folder."""
-    return Path(os.environ.get("NCVQVAE_CACHE_DIR") or Path.home() / ".cache" / "ncvqvae")
 
 
 def feature_extractor(splits: Splits, scaled_train: np.ndarray, path: str | Path | None, seed: int) -> FCN:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from einops import rearrange
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ncvqvae.config import PriorConfig, SamplingConfig
+from ncvqvae.config import SamplingConfig
 from ncvqvae.hardware import freed_pages_kept, resolve_precision
 from ncvqvae.prior.decoding import Decoded, parallel_decode
-from ncvqvae.prior.transformer import Transformer
+
+InputMode = Literal["token", "codebook", "codebook-finetuned"]
 
 
 class _LinearMix(nn.Module):
@@ -42,47 +46,53 @@ class Prior(nn.Module):
     predicted code vector with the output layer, which starts from the codebook.
 
     Args:
-        config: the architecture, without ``auto``.
+        make_transformer: makes the network from (B, 1 + N, width) to the same. It is called in the midst of the other
+            draws, so that a seed gives the weights that it always gave.
+        width: width of the transformer.
         codebook: code vectors (K, d) of the tokenizer.
         n_tokens: tokens N of a series.
         n_classes: number of classes; 0 for unlabelled data.
         unequal: series differ in length, so that some grids end in ``absent_token``.
+        input_mode: how a token enters, see above.
+        linear_rank: rank of a linear map over all known tokens that is added to the transformer's input; 0 for none.
+        scale_tied_logits: divide the logits of a tied output by the root of d.
     """
 
     def __init__(
-        self, config: PriorConfig, codebook: Tensor, n_tokens: int, n_classes: int, unequal: bool = False
+        self,
+        make_transformer: Callable[[], nn.Module],
+        width: int,
+        codebook: Tensor,
+        n_tokens: int,
+        n_classes: int,
+        *,
+        unequal: bool = False,
+        input_mode: InputMode = "token",
+        linear_rank: int = 0,
+        scale_tied_logits: bool = True,
     ) -> None:
         super().__init__()
         self.n_codes, dim = codebook.shape
         self.n_tokens, self.n_classes = n_tokens, n_classes
-        mode = config.input_mode
-        assert mode != "auto" and config.linear_rank != "auto"
-        self.tied = mode == "token"
-        self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=mode != "codebook")
+        self.tied = input_mode == "token"
+        self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=input_mode != "codebook")
         self.mask_vector = nn.Parameter(torch.randn(2 if unequal else 1, dim) * self.codes.std())
         self.positions = nn.Parameter(torch.randn(n_tokens, dim))
         self.norm_in = nn.LayerNorm(dim)
         self.classes = nn.Embedding(n_classes + 1, dim)
-        self.project_in = nn.Linear(dim, config.width)
-        self.transformer = Transformer(
-            config.n_layers,
-            config.width,
-            config.n_heads,
-            config.head_width,
-            round(config.feedforward_factor * config.width),
-            config.dropout,
-        )
+        self.project_in = nn.Linear(dim, width)
+        self.transformer = make_transformer()
         self.mix: _LinearMix | None = None
-        self.head: nn.Module = nn.Linear(config.width, dim)
+        self.head: nn.Module = nn.Linear(width, dim)
         self.output = nn.Linear(dim, self.n_codes, bias=False)
-        if config.linear_rank:
-            self.mix = _LinearMix(n_tokens, dim, config.linear_rank, config.width)
+        if linear_rank:
+            self.mix = _LinearMix(n_tokens, dim, linear_rank, width)
             self.output.weight = nn.Parameter(codebook.detach().clone())
         else:
             self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
         self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.n_codes))
         # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
-        self.output_scale = dim**-0.5 if self.tied and config.scale_tied_logits else 1.0
+        self.output_scale = dim**-0.5 if self.tied and scale_tied_logits else 1.0
         if self.tied:
             self.output.weight = self.codes
 

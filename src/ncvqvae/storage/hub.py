@@ -33,7 +33,7 @@ X_new, y_new = model.sample(500)
 """
 
 
-def local_folder(source: str | Path, **download: Any) -> Path:
+def downloaded(source: str | Path, **download: Any) -> Path:
     """A folder as it is; of a Hub repository ``owner/name`` the folder into which its three files were downloaded.
 
     Args:

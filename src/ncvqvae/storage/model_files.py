@@ -150,7 +150,8 @@ def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Conf
 
 def _build(config: Config, facts: TrainFacts, n_residuals: int) -> tuple[Tokenizer, Prior]:
     """Both networks with the memory for their weights."""
-    tokenizer = build_tokenizer(config.tokenizer, facts)
+    tokenizer = build_tokenizer(config.tokenizer, facts.n_channels, facts.n_timepoints)
     if n_residuals:
         tokenizer.residuals = Residuals(n_residuals, tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
-    return tokenizer, build_prior(config.prior, tokenizer, facts)
+    codebook, n_tokens = tokenizer.codebook, tokenizer.n_tokens
+    return tokenizer, build_prior(config.prior, codebook, n_tokens, facts.n_classes, unequal=facts.unequal)

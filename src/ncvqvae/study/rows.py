@@ -50,7 +50,7 @@ class Stored(NamedTuple):
 
 
 def read_settings(folder: Path) -> Stored:
-    """The complete settings of a run."""
+    """The complete settings of a run as they were asked for, and the views that it had."""
     path = folder / "config.yaml"
     return _read_settings(path, path.stat().st_mtime_ns)
 
@@ -58,7 +58,9 @@ def read_settings(folder: Path) -> Stored:
 @cache
 def _read_settings(path: Path, modified: int) -> Stored:
     values = read_yaml(path)
-    return Stored(values["preset"], from_dict(Config, values["model"]))
+    config = from_dict(Config, values.get("asked", values["model"]))  # format 1 kept what was asked there
+    config.augmentation = values["model"]["augmentation"]  # what auto became: the views tell models apart
+    return Stored(values["preset"], config)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

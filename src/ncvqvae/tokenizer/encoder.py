@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ncvqvae.tokenizer.spectrogram import Spectrogram
+
 
 def n_halvings(n_frames: int, latent_width: int) -> int:
     """Halvings of time so that the token grid is about ``latent_width`` wide: int(log2(round(n_frames / width)))."""
@@ -11,12 +13,12 @@ def n_halvings(n_frames: int, latent_width: int) -> int:
     return max(rate, 1).bit_length() - 1
 
 
-def grid_width(n_frames: int, latent_width: int) -> int:
-    """Width of the token grid that the encoder makes of ``n_frames`` frames."""
-    width = n_frames
-    for _ in range(n_halvings(n_frames, latent_width)):
+def token_grid(spectrogram: Spectrogram, latent_width: int) -> tuple[int, int]:
+    """(H, W) of the token grid that the encoder makes of this spectrogram."""
+    width = spectrogram.n_frames
+    for _ in range(n_halvings(spectrogram.n_frames, latent_width)):
         width = (width - 2) // 2 + 1
-    return width
+    return spectrogram.n_rows, width
 
 
 class ResidualBlock(nn.Module):

@@ -9,10 +9,6 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncvqvae.config import TokenizerConfig
-from ncvqvae.registry import quantizers
-from ncvqvae.tokenizer.decoder import Decoder
-from ncvqvae.tokenizer.encoder import Encoder, grid_width, n_halvings
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
@@ -24,35 +20,32 @@ class Reconstruction(NamedTuple):
     series: Tensor
 
 
-def token_grid(spectrogram: Spectrogram, latent_width: int) -> tuple[int, int]:
-    """(H, W) of the token grid of this spectrogram."""
-    return spectrogram.n_rows, grid_width(spectrogram.n_frames, latent_width)
-
-
 class Tokenizer(nn.Module):
-    """STFT, encoder, vector quantizer, decoder, inverse STFT.
+    """STFT, encoder, vector quantizer, decoder, inverse STFT; built from settings by :mod:`ncvqvae.training.build`.
 
     Args:
-        config: the architecture.
-        n_channels: channels C of a series.
-        n_timepoints: length T of a series, at least n_fft.
+        spectrogram: series (B, C, T) to spectrograms (B, 2 C, rows, frames) and back.
+        encoder: spectrograms to latents (B, d, H, W), H being the rows.
+        quantizer: latents to the nearest of K codes of width d.
+        decoder: latents to spectrograms.
+        grid: (H, W) of the latents, which are the token grid.
 
     Attributes:
-        grid: (H, W) of the token grid, known before the first forward pass.
         residuals: what it leaves out of training series (:class:`ncvqvae.generation.residuals.Residuals`), saved with
             the weights; None where nothing is kept.
     """
 
-    def __init__(self, config: TokenizerConfig, n_channels: int, n_timepoints: int) -> None:
+    def __init__(
+        self,
+        spectrogram: Spectrogram,
+        encoder: nn.Module,
+        quantizer: Quantizer,
+        decoder: nn.Module,
+        grid: tuple[int, int],
+    ) -> None:
         super().__init__()
-        self.spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
-        rows, frames = self.spectrogram.n_rows, self.spectrogram.n_frames
-        halvings = n_halvings(frames, config.latent_width)
-        self.grid = token_grid(self.spectrogram, config.latent_width)
-        hidden, blocks = config.hidden_channels, config.n_residual_blocks
-        self.encoder = Encoder(2 * n_channels, hidden, halvings, blocks)
-        self.decoder = Decoder(2 * n_channels, hidden, halvings, blocks, (rows, frames))
-        self.quantizer: Quantizer = quantizers[config.quantizer](hidden, config, **config.quantizer_settings)
+        self.spectrogram, self.grid = spectrogram, grid
+        self.encoder, self.decoder, self.quantizer = encoder, decoder, quantizer
         self.residuals: nn.Module | None = None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

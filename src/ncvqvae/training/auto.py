@@ -21,8 +21,8 @@ from ncvqvae.config import FEW_CASES, Config, TokenizerConfig, from_dict, to_dic
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.tokenizer.encoder import token_grid
 from ncvqvae.tokenizer.spectrogram import Spectrogram
-from ncvqvae.tokenizer.tokenizer import token_grid
 
 CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000

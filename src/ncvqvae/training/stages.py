@@ -52,7 +52,7 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
     from ncvqvae.training.loop import Plan
 
     with _seeded(config.seed, 1):
-        tokenizer = build_tokenizer(config.tokenizer, train.facts)
+        tokenizer = build_tokenizer(config.tokenizer, train.facts.n_channels, train.facts.n_timepoints)
         objective = TokenizerObjective(tokenizer, config.stage1, config.ssl)
     share = config.stage1.warped_share
     assert share != "auto"
@@ -77,7 +77,8 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
 
     tokenizer = codec.tokenizer
     with _seeded(config.seed, 2):
-        prior = build_prior(config.prior, tokenizer, train.facts)
+        facts, codebook = train.facts, tokenizer.codebook
+        prior = build_prior(config.prior, codebook, tokenizer.n_tokens, facts.n_classes, unequal=facts.unequal)
         objective = PriorObjective(prior, config.stage2)
     tokenizer.eval()
     temperature = config.stage2.token_temperature
