@@ -280,7 +280,7 @@ def test_settings_of_one_draw(model: NCVQVAE) -> None:
     assert not np.array_equal(plain.X, model.sample(7, seed=2, n_steps=1).X)
     assert not np.array_equal(plain.X, model.sample(7, seed=2, guidance_scale=3.0).X)
     assert np.array_equal(plain.X, model.sample(7, seed=2).X)  # the model's own settings stay
-    with pytest.raises(InputError, match=r"unknown setting 'sampling\.n_step'; did you mean 'n_steps'"):
+    with pytest.raises(InputError, match=r"unknown setting 'sampling\.n_step'; did you mean 'sampling\.n_steps'"):
         model.sample(7, n_step=1)
 
 
