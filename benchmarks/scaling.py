@@ -47,8 +47,8 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     import numpy as np
 
     from ncvqvae import NCVQVAE
-    from ncvqvae.data import ScaledSeries
     from ncvqvae.hardware import keep_freed_pages
+    from ncvqvae.training.stages import prior_stage, tokenizer_stage
     from timing import peak_gb
     from works import bare_step
 
@@ -57,12 +57,11 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     y = np.arange(point.n_cases) % 5
     keep_freed_pages()  # as in training
     model = NCVQVAE("default", settings={"tokenizer.latent_width": point.latent_width})
-    model._prepare(X, y)
-    scaled = ScaledSeries(X, model.scaler_)
-    figures: dict[str, float] = {}
-    for name, build in (("stage1_s", model._stage1), ("stage2_s", model._stage2)):
-        step = bare_step(build(scaled, y))
-        figures[name] = _median_seconds(step, repetitions)
+    train = model._prepare(X, y)
+    model.tokenizer_, stage1 = tokenizer_stage(model.config_, train)
+    figures = {"stage1_s": _median_seconds(bare_step(stage1), repetitions)}
+    model.prior_, stage2 = prior_stage(model.config_, train, model._codec)
+    figures["stage2_s"] = _median_seconds(bare_step(stage2), repetitions)
     model.tokenizer_.eval(), model.prior_.eval()
     figures["sampling_s"] = _median_seconds(lambda: model.sample(256, residual_neighbours=0, redraws=0), 1)
     figures["n_tokens"] = model.tokenizer_.n_tokens

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ncvqvae.hardware import keep_freed_pages, tune_malloc
+from ncvqvae.hardware import keep_freed_pages, restore_malloc
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,11 @@ def compete(work: str, contest: Contest, target: float, repetitions: int) -> Row
 
 
 def keep_pages(kept: bool) -> None:
-    """glibc's allocator as ``ncvqvae`` sets it, or as its own defaults end up in a process with large tensors.
-
-    By default the threshold for mmap grows with the blocks that are freed, to 32 MB, and that for trimming to twice it.
-    """
+    """glibc's allocator as ``ncvqvae`` sets it, or as its own defaults end up in a process with large tensors."""
     if kept:
         keep_freed_pages()
     else:
-        tune_malloc(mmap_max=65536, trim_threshold=64 * 2**20, mmap_threshold=32 * 2**20)
+        restore_malloc()
 
 
 def measure(work: str, limit: Limit, repetitions: int) -> Row:

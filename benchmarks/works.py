@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
-from ncvqvae.data import ScaledSeries
 from ncvqvae.evaluation.fcn import FCNTraining, train_fcn
 from ncvqvae.hardware import resolve_precision
 from ncvqvae.training.loop import Plan, Stage, train
+from ncvqvae.training.stages import prior_stage, tokenizer_stage
 from reference.augmentations import AUGMENTATIONS, AugmentedDataset
 from reference.prior import StageTwo
 from reference.tokenizer import StageOne
@@ -69,10 +69,9 @@ class OurStages:
     def __init__(self, size: Size, preset: str, ssl: str, augmentation: str = "gauss", **settings: Any) -> None:
         X, y = size.data()
         self.model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
-        self.model._prepare(X, y)
-        scaled = ScaledSeries(X, self.model.scaler_)
-        self.stage1 = self.model._stage1(scaled, y)
-        self.stage2 = self.model._stage2(scaled, y)
+        train = self.model._prepare(X, y)
+        self.model.tokenizer_, self.stage1 = tokenizer_stage(self.model.config_, train)
+        self.model.prior_, self.stage2 = prior_stage(self.model.config_, train, self.model._codec)
 
 
 def bare_step(parts: Any) -> Callable[[], object]:

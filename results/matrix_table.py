@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ncvqvae.study.markup import decimals, number, plain_markdown
+from ncvqvae.evaluation.metrics import STUDY, metric_of
+from ncvqvae.study.markup import metric_name, number, plain_markdown
 from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, published_rows
-from ncvqvae.study.tables import METRIC_NAMES
 
 ROWS = Path(__file__).with_name("matrix.csv")
 COMPARED = ("val_recon", "knn", "svm", "fid", "is")
@@ -33,10 +33,10 @@ def table() -> str:
     lines = []
     for cell in _cells():
         line = {"dataset": cell.dataset, "model": cell.model, "seeds": ", ".join(map(str, sorted(cell.ours["seed"])))}
-        for metric in [name for name in METRIC_NAMES if name in cell.ours]:
+        for metric in [name for name in STUDY if name in cell.ours]:
             star = " *" * (metric in COMPARED and not cell.is_within(metric))
-            line[METRIC_NAMES[metric]] = (
-                number(cell.ours[metric].mean(), cell.ours[metric].std(), decimals(metric)) + star
+            line[metric_name(metric)] = (
+                number(cell.ours[metric].mean(), cell.ours[metric].std(), metric_of(metric).decimals) + star
             )
         lines.append(line)
     return plain_markdown(pd.DataFrame(lines))

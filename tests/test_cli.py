@@ -18,9 +18,9 @@ from rich.console import Console
 
 from ncvqvae import NCVQVAE
 from ncvqvae.cli import app, main
-from ncvqvae.commands.run_folder import claimed
 from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.data import read_series
+from ncvqvae.files import locked
 from ncvqvae.validation import help_text, names
 
 TINY = {
@@ -338,7 +338,7 @@ def test_encode_writes_tokens_and_embeddings_in_order(suffix: str) -> None:
 
 
 def test_a_second_process_on_one_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with claimed(work / "shared"), pytest.raises(SystemExit) as stopped:
+    with locked(work / "shared"), pytest.raises(SystemExit) as stopped:
         main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "shared"])
     assert stopped.value.code == 2 and "another process is writing" in capsys.readouterr().err
 
@@ -348,7 +348,7 @@ def interrupted(*_: object, **__: object) -> None:
 
 
 def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("ncvqvae.commands.run_folder.fit_run", interrupted)
+    monkeypatch.setattr("ncvqvae.commands.fit.fit_run", interrupted)
     monkeypatch.setattr("ncvqvae.bench.driver.run_bench", interrupted)
     for arguments, mend in ((FIT, "--resume"), (["bench", "--suite", "smoke", "--out", "b"], "the same command")):
         with pytest.raises(SystemExit) as stopped:

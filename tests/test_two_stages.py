@@ -1,6 +1,10 @@
 """Both stages together: stage 2 and evaluation leave the tokenizer alone, and a killed fit ends as an unbroken one."""
 
+import ctypes
+import logging
 import random
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ import ncvqvae.commands.score
 from ncvqvae import NCVQVAE
 from ncvqvae.data import Splits
 from ncvqvae.evaluation.fcn import FCN
+from ncvqvae.hardware import restore_malloc
 from ncvqvae.training.loop import train
 
 SETTINGS = {
@@ -253,3 +258,51 @@ def test_every_kind_of_model_trains_and_samples(ssl: str) -> None:
     assert all(np.isfinite(row["loss"]) for row in model.history_)
     assert model.sample(3).X.shape == (3, 1, 32)
     assert ("ssl" in model.history_[0]) == (ssl != "none")
+
+
+# ---------------------------------------------------------------- what belongs to the calling program
+
+
+def test_a_fit_leaves_warning_filters_and_loggers_of_the_program_alone() -> None:
+    names = ("lightning.pytorch", "lightning.fabric", "lightning", "")
+    levels = [logging.getLogger(name).level for name in names]
+    filters = list(warnings.filters)
+    unfitted().fit(X, Y).sample(2)
+    assert list(warnings.filters) == filters
+    assert [logging.getLogger(name).level for name in names] == levels
+
+
+class MallocState(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "u", "f", "uord", "ford", "keep")
+    ]
+
+
+def maps_large_blocks() -> bool:
+    """Whether malloc takes 64 MB from the system by themselves, as glibc does by default."""
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallinfo2.restype, libc.malloc.restype = MallocState, ctypes.c_void_p
+    before = libc.mallinfo2().hblks
+    block = libc.malloc(ctypes.c_size_t(64 * 2**20))
+    after = libc.mallinfo2().hblks
+    libc.free(ctypes.c_void_p(block))
+    return after == before + 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_a_fit_leaves_the_allocator_of_the_program_as_it_was() -> None:
+    if not hasattr(ctypes.CDLL("libc.so.6"), "mallinfo2"):
+        pytest.skip("an older glibc")
+    seen = []
+    restore_malloc()
+    assert maps_large_blocks()
+    model = unfitted()
+    model.fit(X, Y, report=lambda *_: seen.append(maps_large_blocks()))
+    assert not any(seen) and maps_large_blocks()
+    model.sample(2)
+    assert maps_large_blocks()
+    model.estimate_seconds(X, Y)
+    assert maps_large_blocks()

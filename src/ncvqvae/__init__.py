@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ncvqvae.data import load_dataset, load_splits
     from ncvqvae.errors import InputError
-    from ncvqvae.model import NCVQVAE, Samples
+    from ncvqvae.generation.samples import Samples
+    from ncvqvae.model import NCVQVAE
 
 __all__ = ["NCVQVAE", "InputError", "Samples", "load_dataset", "load_splits"]
 __version__ = metadata.version("ncvqvae")
 
 _HOME = {
     "NCVQVAE": "ncvqvae.model",
-    "Samples": "ncvqvae.model",
+    "Samples": "ncvqvae.generation.samples",
     "InputError": "ncvqvae.errors",
     "load_dataset": "ncvqvae.data",
     "load_splits": "ncvqvae.data",

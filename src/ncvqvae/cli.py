@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.validators import Number
 
-from ncvqvae.commands.options import given, named_as_options, options
+from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
 from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
@@ -37,6 +37,14 @@ Settings = Parameter(
 SamplingSettings = Parameter(
     group=Group("Settings", help="Each overrides, for this draw, what the run was fitted with.")
 )
+
+
+def _expanded(_: Any, tokens: Sequence[Token]) -> Path:
+    """A path in which a leading ~ is the home folder, also where the shell left it alone, as in --out=~/run."""
+    return Path(tokens[0].value).expanduser()
+
+
+UserPath = Annotated[Path, Parameter(converter=_expanded)]
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Plugins = Annotated[
     list[str] | None,
@@ -65,7 +73,7 @@ SamplingOptions = options(SamplingConfig, lambda _: "the run's own")
 class ColumnOptions:
     """How to read a dataset."""
 
-    data_dir: Path | None = None
+    data_dir: UserPath | None = None
     """Folder with NAME/NAME_TRAIN.tsv and so on (default: $NCVQVAE_DATA_DIR, what aeon ships, the archive)."""
     label_column: str | None = None
     """Column with the labels (default: the one named label, class or target)."""
@@ -74,7 +82,11 @@ class ColumnOptions:
     time_column: str | None = None
     """Column with the time, in tables with a row per time step (default: none, a row is a series)."""
     value_columns: Names = None
-    """Columns with the values, one a channel, in tables with a row per time step (default: all other columns)."""
+    """Columns with the values: time steps where a row is a series, else channels (default: all other columns)."""
+    ignore_columns: Names = None
+    """Columns to leave out (default: none)."""
+    header: Annotated[bool | None, Parameter(negative="--no-header")] = None
+    """Whether the first line of a text file holds the names of the columns (default: found out)."""
     window: Count = None
     """Time steps of the windows that recordings are cut into; a table is then one recording (default: none)."""
     stride: Count = None
@@ -86,18 +98,18 @@ class ColumnOptions:
 class DataOptions(ColumnOptions):
     """How to read the data to fit."""
 
-    test: Path | None = None
+    test: UserPath | None = None
     """File to evaluate on (default: the TEST half, or a part of the cases that is kept aside)."""
 
 
 @app.command
 def fit(
-    data: str,
+    data: str | None = None,
     /,
     *,
-    out: Path | None = None,
-    preset: str = "default",
-    config: Path | None = None,
+    out: UserPath | None = None,
+    preset: str | None = None,
+    config: UserPath | None = None,
     overwrite: Switch = False,
     resume: Switch = False,
     logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard",
@@ -108,50 +120,61 @@ def fit(
     """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff) or a folder of .csv files.
+        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files, or
+            nothing with --resume.
         out: Folder of the run (default: runs/DATA).
-        preset: Recipe to start from: default, paper or quick.
+        preset: Recipe to start from: default, paper or quick (default: default).
         config: YAML file whose values override those of the preset (default: none).
         overwrite: Replaces a run that is in the folder already.
-        resume: Continues an interrupted run.
+        resume: Continues the interrupted run in --out; data and settings that are not given are those it began with.
         logger: Tracker that loss curves go to, besides history.csv.
     """
-    from dataclasses import asdict
-
-    from ncvqvae.commands.evaluate import draw_figures
-    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.commands.fit import fit_run, print_settled
+    from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
 
+    if data is None and (out is None or not resume):
+        raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
     load_plugins(plugin or ())
-    out = out or Path("runs") / Path(data).stem.lower()
-    model = NCVQVAE(preset, config_file=config, settings=given(settings))
-    with named_as_options(given(settings)):
+    out = out or Path("runs") / Path(str(data)).stem.lower()
+    begun = Begun.read(out) if resume else Begun()
+    if data is None and "data" not in begun.source:
+        raise InputError(f"{out} holds no interrupted run; give DATA to begin one")
+    chosen = given(settings)
+    if begun.settings and preset is None and config is None and not chosen:
+        model = NCVQVAE(begun.preset, settings=begun.settings)
+    else:
+        model = NCVQVAE(preset or begun.preset, config_file=config, settings=chosen)
+    with named_as_options(chosen):
         model._config()  # a wrong setting is said before any data is read
+    named = {} if data is None else {"data": _absolute(data)}
     with TrainingProgress() as progress:
         fit_run(
-            DataSource(_absolute(data), **_as_text(asdict(source or DataOptions()))),
+            DataSource(**{**begun.source, **_as_text(given(source)), **named}),
             model,
             out,
             overwrite=overwrite,
             resume=resume,
             report=progress,
             announce=announce,
+            explain=print_settled,
             logger=logger,
+            draw=True,
         )
-    pictures = draw_figures(out)
-    console().print(f"model in {out}, {len(pictures)} pictures in {out / 'figures'}", highlight=False)
+    n_pictures = len(list((out / "figures").glob("*.png")))
+    console().print(f"model in {out}, {n_pictures} pictures in {out / 'figures'}", highlight=False)
     console().print(f"next: ncvqvae evaluate {out}", highlight=False)
 
 
 @app.command
 def sample(
-    run: Path,
+    run: UserPath,
     /,
     *,
-    out: Path,
+    out: UserPath,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
-    label: str | None = None,
+    label: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     unconditional: Switch = False,
     length: int | None = None,
     seed: Seed = None,
@@ -188,11 +211,11 @@ def sample(
 
 @app.command
 def encode(
-    run: Path,
+    run: UserPath,
     data: str,
     /,
     *,
-    out: Path,
+    out: UserPath,
     split: Literal["train", "test"] = "train",
     overwrite: Switch = False,
     plugin: Plugins = None,
@@ -209,20 +232,23 @@ def encode(
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.encode import encode_run
+    from ncvqvae.commands.encode import check_encode_target, encode_run
     from ncvqvae.commands.terminal import console
-    from ncvqvae.data import load_dataset
+    from ncvqvae.data import load_half
 
     load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
-    series = load_dataset(data, split, **asdict(source or ColumnOptions()))
-    encode_run(run, series, out)
-    console().print(f"tokens and embeddings of {len(series.X)} series in {out}", highlight=False)
+    check_encode_target(out)
+    half = load_half(data, split, **asdict(source or ColumnOptions()))
+    if half.described:
+        console().print(half.described, markup=False, highlight=False, soft_wrap=True)
+    encode_run(run, half, out)
+    console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
 
 
 @app.command
-def export(run: Path, /, *, out: Path, plugin: Plugins = None) -> None:
+def export(run: UserPath, /, *, out: UserPath, plugin: Plugins = None) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
 
     Args:
@@ -240,13 +266,13 @@ def export(run: Path, /, *, out: Path, plugin: Plugins = None) -> None:
 
 @app.command
 def evaluate(
-    run: Path | None = None,
+    run: UserPath | None = None,
     /,
     *,
-    samples: Path | None = None,
+    samples: UserPath | None = None,
     data: str | None = None,
-    out: Path | None = None,
-    fcn: Path | None = None,
+    out: UserPath | None = None,
+    fcn: UserPath | None = None,
     seed: Seed = None,
     full: Switch = False,
     cas: bool = True,
@@ -323,7 +349,7 @@ def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, ou
 def bench(
     *,
     suite: str = "paper",
-    out: Path | None = None,
+    out: UserPath | None = None,
     datasets: Names = None,
     models: Names = None,
     seeds: int | None = None,
@@ -332,8 +358,8 @@ def bench(
     address: str | None = None,
     cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
-    data_dir: Path | None = None,
-    fcn_dir: Path | None = None,
+    data_dir: UserPath | None = None,
+    fcn_dir: UserPath | None = None,
     cas: bool = True,
     plugin: Plugins = None,
 ) -> None:
@@ -370,7 +396,7 @@ def bench(
 
 
 @app.command
-def tables(folder: Path, /, *, out: Path | None = None) -> None:
+def tables(folder: UserPath, /, *, out: UserPath | None = None) -> None:
     """Write the study's tables and pictures over the runs in FOLDER, beside the published numbers.
 
     Args:
@@ -386,7 +412,7 @@ def tables(folder: Path, /, *, out: Path | None = None) -> None:
 
 
 @app.command
-def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> None:
+def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html")) -> None:
     """Show evaluated runs side by side on one page.
 
     Args:
@@ -394,7 +420,7 @@ def report(run: Path, /, *more: Path, out: Path = Path("comparison.html")) -> No
         more: Folders of further runs (default: none).
         out: HTML file to write.
     """
-    from ncvqvae.commands.evaluate import compare_runs
+    from ncvqvae.commands.compare import compare_runs
     from ncvqvae.commands.terminal import console
 
     compare_runs([run, *more], out)
@@ -406,8 +432,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with _termination_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
-    except (CycloptsError, InputError) as error:
+    except CycloptsError as error:
         _fail(str(error))
+    except InputError as error:
+        _fail(in_option_spelling(str(error)))
     except OSError as error:
         _fail(
             f"{error.filename or 'file system'}: {error.strerror or error}; free space, or check path and permissions"
@@ -450,7 +478,8 @@ def _absolute(data: str) -> str:
     """A file's or folder's absolute path; a dataset's name as it is."""
     from ncvqvae.data.load import is_path
 
-    return str(Path(data).resolve()) if Path(data).exists() and is_path(data) else data
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() and is_path(data) else data
 
 
 def _as_text(values: dict[str, Any]) -> dict[str, Any]:

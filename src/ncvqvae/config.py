@@ -35,6 +35,7 @@ from ncvqvae.validation import (
 Auto = Literal["auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
+InputMode = Literal["token", "codebook", "codebook-finetuned", "auto"]
 
 Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]  # scikit-learn takes no larger one
 Size = Annotated[Whole, Field(ge=1, le=10**6)]
@@ -172,7 +173,7 @@ class PriorConfig:
     """Hidden width of the feed-forward layers, as a multiple of the transformer's width."""
     dropout: Annotated[Number, Field(ge=0.0, le=0.999)] = 0.0
     """Share of the values that attention and feed-forward layers drop in training."""
-    input_mode: Literal["token", "codebook", "codebook-finetuned", "auto"] = "token"
+    input_mode: InputMode = "token"
     """What the transformer reads for a token: a learned table that is tied to the output (token), the fixed code vector
     (codebook), or a copy of the code vectors that is trained (codebook-finetuned). The choice auto is token for up to
     64 codes, and codebook-finetuned for more."""

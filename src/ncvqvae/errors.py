@@ -1,9 +1,9 @@
-"""The exception that means "the input is at fault, not the program", and the hint that many of its messages end in."""
+"""The exceptions that mean "the input is at fault, not the program", and how their lines are worded."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -11,6 +11,24 @@ class InputError(ValueError):
 
     The command line prints the message on stderr and exits with 2.
     """
+
+
+def bad_input(where: object, what: str, mend: str) -> InputError:
+    """Build the error line ``where: what; mend``, whatever line breaks its parts contain."""
+    return InputError(" ".join(f"{where}: {what}; {mend}".split()))
+
+
+def nearest_name(name: object, known: Iterable[object]) -> str | None:
+    """Return the known name most like ``name``, ignoring case, or None if nothing is close."""
+    by_folded = {str(k).casefold(): str(k) for k in known}
+    close = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def listed(names: Sequence[object], limit: int = 6) -> str:
+    """List names for an error line, cut after ``limit`` of them."""
+    text = ", ".join(repr(str(n)) for n in names[:limit])
+    return text + (f" … ({len(names)} in all)" if len(names) > limit else "")
 
 
 class SettingError(InputError):

@@ -1,13 +1,18 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, folders that one process writes to, and where caches are."""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ncvqvae.errors import InputError
+
+_TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]+)~(?P<pid>\d+)~[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
 @contextmanager
@@ -17,26 +22,121 @@ def replaced(path: str | Path) -> Iterator[Path]:
     Raises:
         InputError: if the disk is full, read-only, or fails otherwise; what was there before stays.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with all_replaced(path) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def all_replaced(*paths: str | Path) -> Iterator[list[Path]]:
+    """:func:`replaced` for several files, which take their names in this order once all are whole on the disk.
+
+    Only a kill or a power cut between the first name and the last can leave some of the old files.
+    """
+    finals = [Path(path) for path in paths]
+    temporary = [temporary_path(path) for path in finals]
     try:
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        take_names(temporary, finals)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"{path} cannot be written ({reason}); free space or choose another folder") from error
+        raise InputError(f"{finals[0]} cannot be written ({reason}); free space or choose another folder") from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        for path in temporary:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a process that was killed; only for whoever holds the folder's lock."""
-    for path in folder.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
+def temporary_path(path: Path) -> Path:
+    """A new name beside ``path`` that says which process of which machine writes it."""
+    return path.with_name(f".{path.name}.{_host()}~{os.getpid()}~{secrets.token_hex(4)}.tmp")
+
+
+def take_names(temporary: list[Path], finals: list[Path]) -> None:
+    """Give files their final names once all of them are on the disk."""
+    for path in temporary:
+        with open(path, "rb+") as file:
+            os.fsync(file.fileno())
+    for path, final in zip(temporary, finals, strict=True):
+        os.replace(path, final)
+    for folder in {final.parent for final in finals}:
+        _sync_folder(folder)
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Remove the temporary files directly in these folders that processes of this machine left when they were killed.
+
+    Only for whoever holds the folders' lock. The file of a process that still runs stays: it may write beside a run
+    without a lock, as ``sample`` does.
+    """
+    for folder in folders:
+        for path in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and found["host"] == _host() and not _is_running(int(found["pid"])) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file has a name of :func:`temporary_path`."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path``, or yield False if another process does; the system lets go when a process dies."""
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two processes never write to one run; the folder is made if needed.
+
+    Raises:
+        InputError: if another process holds it, or the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            mine = stack.enter_context(held(folder / ".lock"))
+        except OSError as error:
+            raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+        if not mine:
+            raise InputError(f"another process is writing to {folder}; wait for it or choose another --out")
+        yield
+
+
+def cache_dir() -> Path:
+    """Where what can be made again is kept: NCVQVAE_CACHE_DIR, or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("NCVQVAE_CACHE_DIR") or user_cache_path("ncvqvae", appauthor=False))
+
+
+def _host() -> str:
+    return re.sub(r"[^\w-]", "-", socket.gethostname()) or "host"
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process of this number runs; always, where asking would end it."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is another user's
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

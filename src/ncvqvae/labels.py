@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -47,6 +48,40 @@ def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
         raise InputError(
             f"label {error.args[0]!r} of a generated series is not in the real data; its classes are {classes[:10]}"
         ) from None
+
+
+def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:
+    """Give labels that were read as text the kind that all of them have: int, bool, float or string.
+
+    Texts that would become one value although they differ, such as "1E2" and "100" or "1" and "1.0", stay strings, and
+    so do names with leading zeros. A blank is a missing label, None.
+
+    Args:
+        texts: as a file has them.
+        decimal: the decimal sign of numbers in the file.
+
+    >>> parse_labels(["1", "2"]), parse_labels(["01", "2"]), parse_labels(["True", "False"])
+    ([1, 2], ['01', '2'], [True, False])
+    >>> parse_labels(["1E2", "100"]), parse_labels(["1.0", "2.5"])
+    (['1E2', '100'], [1.0, 2.5])
+    """
+    stripped = [text.strip() for text in texts]
+    distinct = set(stripped)
+    words = {text.lower() for text in distinct}
+    if words <= {"true", "false"} and len(words) == len(distinct):
+        return [text.lower() == "true" for text in stripped]
+    pointed = {text: text.replace(decimal, ".") for text in distinct}
+    for pattern, kind in ((WHOLE, int), (FRACTION, float)):
+        if all(pattern.fullmatch(text) for text in pointed.values()):
+            values = {text: kind(number) for text, number in pointed.items()}
+            if len(set(values.values())) == len(values) and all(abs(value) < 2**53 for value in values.values()):
+                return [values[text] for text in stripped]
+    return [text or None for text in stripped]
+
+
+WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")
+FRACTION = re.compile(r"[+-]?(0|[1-9]\d*)\.\d+([eE][+-]?\d{2,3})?")
+"""A float as most programs print it: with digits behind the point, so that a name such as 1E2 is none."""
 
 
 def labels_from_state(stored: list[Any]) -> list[Any]:

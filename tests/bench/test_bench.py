@@ -7,21 +7,26 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from tests.bench import tasks
 
+from ncvqvae.bench import job
 from ncvqvae.bench.driver import check_outcome, run_bench
-from ncvqvae.bench.job import Outcome, held, is_finished
+from ncvqvae.bench.job import Outcome, is_finished
 from ncvqvae.bench.local import LocalBackend
 from ncvqvae.bench.schedule import Estimate, Schedule
 from ncvqvae.bench.suites import ModelEntry, Suite
 from ncvqvae.errors import InputError
+from ncvqvae.files import held
 from ncvqvae.study.rows import collect_rows
 
 ROOT = Path(__file__).parents[2]
+PATHS = os.pathsep.join([str(ROOT), str(ROOT / "src")])  # tasks of the tests, and the source beside them
 
 
 def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
@@ -31,7 +36,7 @@ def suite_of(*models: str, seeds: int = 1, **entries: ModelEntry) -> Suite:
 
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocalBackend]:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", PATHS)
 
     def make(n: int = 2, task: str = "traces") -> LocalBackend:
         return LocalBackend(tmp_path / "bench.log", workers=n, task=f"tests.bench.tasks:{task}")
@@ -161,7 +166,7 @@ def test_killed_and_started_again_ends_in_the_same_rows(
         "run_bench(load_suite(suite).runs(out), LocalBackend(Path(out, 'log'), workers=1,"
         " task='tests.bench.tasks:tiny_until_stage2'))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": PATHS}
     process = subprocess.Popen([sys.executable, "-c", driver, str(suite), str(broken)], env=environment)
     # meanwhile the same without interruption
     schedule = run_bench(load_suite(suite).runs(whole), workers(1, "tiny"))
@@ -187,6 +192,58 @@ def test_killed_and_started_again_ends_in_the_same_rows(
 
     variant, base = (a[(a["model"] == name) & (a["seed"] == 0)].iloc[0] for name in ("a+T-1", "a"))
     assert variant["prior_loss"] == base["prior_loss"] and variant["fid"] != base["fid"]
+
+
+def test_a_trained_run_of_the_default_preset_is_known_by_what_was_asked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(60, 1, 24)).astype("float32"), y=np.arange(60) % 2)
+    entry = ModelEntry("a", "default", {"stage1.max_steps": 2, "stage2.max_steps": 2})
+    (run,) = Suite({"tiny": {"data": str(tmp_path / "tiny.npz")}}, {"a": entry}, [0]).runs(tmp_path / "out")
+    run.note(".json").parent.mkdir(parents=True)  # as whoever holds the run's lock has made it
+    job._train(run, job.Pulse(run))
+    became = yaml.safe_load((run.folder / "config.yaml").read_text())["model"]
+    assert became["augmentation"] in ("warp", "slice") and run.config().augmentation == "auto"
+    assert not is_finished(run)  # trained, not evaluated; and no other run
+    job._train(run, job.Pulse(run))
+
+
+@pytest.mark.slow
+def test_a_bench_of_the_default_preset_is_killed_and_started_again(tmp_path: Path) -> None:
+    # what auto became differs from what was asked: a run is known by what was asked
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(40, 1, 24)).astype("float32"), y=np.arange(40) % 2)
+    (tmp_path / "suite.yaml").write_text(
+        "preset: default\ndatasets: [tiny.npz]\nseeds: 2\nmodels: {a: {stage1.max_steps: 2, stage2.max_steps: 2}}\n"
+    )
+    command = [sys.executable, "-m", "ncvqvae", "bench", "--suite", "suite.yaml", "--out", "out", "--workers", "1"]
+    environment = {**os.environ, "NCVQVAE_CACHE_DIR": str(tmp_path / "cache")}
+    places: dict[str, Any] = {"cwd": tmp_path, "env": environment}
+    process = subprocess.Popen([*command, "--no-cas"], **places)
+    runs = tmp_path / "out" / "tiny" / "a"
+    try:
+        wait_for((runs / "1").is_dir, 300)
+    finally:
+        process.kill()
+        process.wait()
+    first = (runs / "0" / "metrics.json").stat().st_mtime_ns
+    for _ in range(2):  # the second time nothing is left to do
+        subprocess.run([*command, "--no-cas"], **places, check=True, timeout=600)
+        assert (runs / "1" / "metrics.json").is_file() and not list(runs.glob("*/failed.txt"))
+        assert (runs / "0" / "metrics.json").stat().st_mtime_ns == first
+
+
+def test_a_run_of_the_first_format_is_known_again(tmp_path: Path) -> None:
+    (run,) = suite_of(a=ModelEntry("a", "default", {})).runs(tmp_path)
+    assert tasks.traces(run).state == "done"
+    path = run.folder / "config.yaml"
+    values = yaml.safe_load(path.read_text())
+    assert "asked" not in values
+    values["model"]["augmentation"] = "slice"  # what auto had become
+    path.write_text(yaml.safe_dump(values))
+    assert is_finished(run)
+    (other,) = suite_of(a=ModelEntry("a", "default", {"augmentation": "warp"})).runs(tmp_path)
+    with pytest.raises(InputError, match="another augmentation"):
+        is_finished(other)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:

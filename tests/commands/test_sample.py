@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from ncvqvae import NCVQVAE, InputError
+from ncvqvae import InputError
 from ncvqvae.cli import main
-from ncvqvae.commands.run_folder import claimed, open_run
+from ncvqvae.codec import Codec
+from ncvqvae.commands.run_folder import open_run
 from ncvqvae.data import read_series
+from ncvqvae.files import locked
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -54,15 +56,15 @@ def test_an_interrupted_command_goes_on_to_the_same_file(
     whole, broken = run / "whole.npz", run / "broken.npz"
     broken.unlink(missing_ok=True)
     main([*ask, str(whole)])
-    finish, calls = NCVQVAE._in_units, []
+    finish, calls = Codec.in_units, []
 
-    def interrupted(self: NCVQVAE, *arguments: object) -> np.ndarray:
+    def interrupted(self: Codec, *arguments: object) -> np.ndarray:
         calls.append(1)
         if len(calls) == stopped_in:
             raise KeyboardInterrupt
         return finish(self, *arguments)
 
-    monkeypatch.setattr(NCVQVAE, "_in_units", interrupted)
+    monkeypatch.setattr(Codec, "in_units", interrupted)
     with pytest.raises(SystemExit) as stopped:
         main([*ask, str(broken)])
     assert stopped.value.code == 130 and "start the same command again" in capsys.readouterr().err
@@ -96,7 +98,7 @@ def test_parts_are_the_series_of_one_draw(run: Path) -> None:
 
 
 def test_a_second_process_on_one_file_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with claimed(run / ".twice.npz.parts"), pytest.raises(SystemExit):
+    with locked(run / ".twice.npz.parts"), pytest.raises(SystemExit):
         main(["sample", str(run), "-n", str(N), "--out", str(run / "twice.npz")])
     assert "another process is writing" in capsys.readouterr().err
     with pytest.raises(InputError):

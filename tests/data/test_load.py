@@ -11,7 +11,7 @@ import pytest
 
 from ncvqvae.data import load_dataset, load_splits, series_lengths, write_series
 from ncvqvae.data.archive import find_dataset, shipped_folder
-from ncvqvae.data.load import stratified_holdout
+from ncvqvae.data.holdout import stratified_holdout
 from ncvqvae.data.mapped import MappedRows
 from ncvqvae.errors import InputError
 
@@ -91,7 +91,8 @@ def test_a_local_folder_may_hold_any_archive_format(suffix: str, tmp_path: Path)
         if suffix == ".ts":
             path.write_text("@classLabel true u\n@data\n" + "\n".join(f"{v}:u" for v in values))
         elif suffix == ".arff":
-            path.write_text("@relation x\n@data\n" + "\n".join(f"{v},u" for v in values))
+            names = "".join(f"@attribute t{step} numeric\n" for step in range(3)) + "@attribute kind {u}\n"
+            path.write_text(f"@relation x\n{names}@data\n" + "\n".join(f"{v},u" for v in values))
         else:
             mark = "\t" if suffix == ".tsv" else " "
             path.write_text("\n".join(f"u,{v}".replace(",", mark) for v in values))
@@ -196,7 +197,7 @@ def test_unlabelled_series_are_split_too(tmp_path: Path) -> None:
 
 
 def test_a_mapped_array_is_split_without_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ncvqvae.data.validate.CHUNK_VALUES", 10_000)
+    monkeypatch.setattr("ncvqvae.data.mapped.CHUNK_VALUES", 10_000)
     X = np.random.default_rng(0).normal(size=(4000, 1, 500)).astype(np.float32)
     np.save(tmp_path / "x.npy", X)
     expected = load_splits(X)

@@ -11,8 +11,8 @@ from ncvqvae.augmentations import augment_observed
 from ncvqvae.commands.score import MaskedScale, score_model
 from ncvqvae.config import PriorConfig, Stage1Config, Stage2Config, TokenizerConfig
 from ncvqvae.data import Splits, are_unequal, series_lengths
-from ncvqvae.evaluation.diversity import nearest_distances
 from ncvqvae.evaluation.fcn import FCN
+from ncvqvae.evaluation.neighbours import nearest_distances
 from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective
@@ -49,6 +49,7 @@ def test_the_masked_loss_is_the_plain_one_where_all_was_observed() -> None:
     everything = torch.ones(4, 2, 33, dtype=torch.bool)
     plain = reconstruction_error(net.spectrogram(x), x, decoded)
     torch.testing.assert_close(observed_error(net.spectrogram, x, decoded, everything), plain)
+    assert float(observed_error(net.spectrogram, x, decoded, ~everything)) == 0.0  # and no division by zero
 
 
 def test_values_that_were_not_observed_enter_no_target() -> None:
@@ -187,7 +188,7 @@ def test_a_mapped_array_trains_the_same_model_without_a_copy(tmp_path: Path) -> 
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     in_memory, on_disk = NCVQVAE(settings=TINY).fit(X), NCVQVAE(settings=TINY).fit(mapped)
     np.testing.assert_array_equal(in_memory.sample(9).X, on_disk.sample(9).X)
-    assert on_disk._scaled(mapped).X.base is not None and isinstance(on_disk._scaled(mapped).X, np.memmap)
+    assert on_disk._codec.scaled(mapped).X.base is not None and isinstance(on_disk._codec.scaled(mapped).X, np.memmap)
 
 
 def test_every_figure_is_finite_on_unequal_series_with_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_one_channel_is_scaled_by_the_figures_of_the_whole_array() -> None:
 def test_statistics_do_not_depend_on_how_many_cases_fit_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.random.default_rng(1).normal(1e3, 1, size=(31, 2, 7)).astype(np.float32)
     whole = GlobalScaler().fit(X)
-    monkeypatch.setattr("ncvqvae.data.validate.CHUNK_VALUES", 30)
+    monkeypatch.setattr("ncvqvae.data.mapped.CHUNK_VALUES", 30)
     chunked = GlobalScaler().fit(X)
     np.testing.assert_allclose(chunked.mean_, whole.mean_, rtol=1e-12)
     np.testing.assert_allclose(chunked.scale_, whole.scale_, rtol=1e-12)

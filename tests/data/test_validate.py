@@ -29,7 +29,7 @@ BAD_SERIES = {
     "infinite and missing": (np.array([[NAN, INF], [1, 2]]), "infinite values, first in series 0"),
     "too large": (np.array([[1, 2], [1, 1e39]]), "values beyond float32, first in series 1; rescale the series"),
     "ragged channels": ([np.zeros((2, 3)), np.zeros((1, 3))], "series of different numbers of channels (1 to 2)"),
-    "text column": (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), "columns that are not numeric: 'b'; drop them"),
+    "text column": (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), "columns 'a', 'b' have no common numbering"),
     "a number": (3.0, "0-dimensional array"),
 }
 

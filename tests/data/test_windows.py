@@ -124,7 +124,7 @@ def test_a_table_and_an_array_are_sources() -> None:
     np.testing.assert_array_equal(data.X[:, 0], frame[["t0", "t1"]])
     assert data.y.tolist() == [True, False, True]
     np.testing.assert_array_equal(load_dataset(frame[["t0", "t1"]].to_numpy()).X, data.X)
-    assert TableOptions("kind").named() == ["label_column"]
+    assert TableOptions("kind").given() == ["label_column"]
 
 
 @pytest.mark.parametrize("n_channels", [1, 32])

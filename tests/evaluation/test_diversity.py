@@ -10,31 +10,15 @@ from ncvqvae.evaluation.diversity import (
     authentic_share,
     copied_share,
     intra_class_spread,
-    mean_pairwise_distance,
-    nearest_distances,
-    nearest_other,
     precision_recall,
     repeated_share,
 )
 from ncvqvae.evaluation.memorisation import memorisation
+from ncvqvae.evaluation.neighbours import nearest_other
 
 
 def series(n: int, seed: int, channels: int = 2, length: int = 9) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, channels, length)).astype(np.float32)
-
-
-def test_nearest_distances_equal_the_reference() -> None:
-    queries, train = series(30, 0), series(20, 1)
-    expected = reference.distance_to_nearest(queries.astype(np.float64), train.astype(np.float64))
-    np.testing.assert_allclose(nearest_distances(queries, train), expected, rtol=1e-12)
-
-
-def test_distance_to_a_copy_is_exactly_zero_even_far_from_the_origin() -> None:
-    train = series(20, 1) + 1000
-    assert (nearest_distances(train[::-1].copy(), train) == 0).all()
-    near = train.copy()
-    near[:, 0, 0] += 0.01
-    np.testing.assert_allclose(nearest_distances(near, train), 0.01, rtol=0.02)
 
 
 def test_copied_share_equals_the_reference() -> None:
@@ -67,12 +51,6 @@ def test_copied_share_per_class() -> None:
     assert result.per_class["b"] == 1 > result.per_class["a"]
     assert np.mean(list(result.per_class.values())) == pytest.approx(result.share)
     assert np.mean(list(result.heldout_per_class.values())) == pytest.approx(0.05)
-
-
-def test_mean_pairwise_distance_equals_sklearn() -> None:
-    X = series(31, 0)
-    distances = pairwise_distances(X.reshape(31, -1))
-    assert mean_pairwise_distance(X) == pytest.approx(distances[np.triu_indices(31, 1)].mean(), rel=1e-6)
 
 
 def test_spread_falls_as_a_class_collapses() -> None:
@@ -123,18 +101,18 @@ def test_neighbours_of_series_with_gaps_are_over_what_both_have() -> None:
     np.testing.assert_allclose(found.distance, [3**0.5, 3**0.5, 48**0.5])
 
 
-def test_figures_of_memorisation_move_with_a_growing_share_of_copies() -> None:
+def test_metrics_of_memorisation_move_with_a_growing_share_of_copies() -> None:
     train, heldout, fresh = series(60, 0), series(400, 1), series(400, 2)
     found = []
     for n_copied in (0, 100, 200, 400):
         made = np.concatenate([train[np.arange(n_copied) % len(train)], fresh[n_copied:]])
-        found.append(memorisation(made, train, heldout, unconditional=fresh).figures)
+        found.append(memorisation(made, train, heldout, unconditional=fresh).metrics)
     for name, better in (("copied", 1), ("near_duplicates", 1), ("authpct", -1)):
-        values = [figures[name] for figures in found]
+        values = [metrics[name] for metrics in found]
         assert values == sorted(values, reverse=better < 0)
         assert abs(values[-1] - values[0]) > 0.5
         assert values[0] == pytest.approx(found[0][f"{name}_real"], abs=0.1)
-    assert {figures["copied_unconditional"] for figures in found} == {found[0]["copied"]}
+    assert {metrics["copied_unconditional"] for metrics in found} == {found[0]["copied"]}
     assert found[0]["spread"] == pytest.approx(1, abs=0.05)
 
 
@@ -155,10 +133,10 @@ def test_the_worst_class_of_copies_is_one_that_has_enough_series_to_tell() -> No
     made, y_made = series(90, 1), np.arange(90) % 3
     made[np.flatnonzero(y_made == 1)[:15]] = X[26:41]
     made[y_made == 2] = X[56]
-    figures = memorisation(made, X, series(200, 2), y_made=y_made, y_train=y, y_heldout=np.arange(200) % 3).figures
-    assert figures["copied_worst_class"] == pytest.approx(0.5, abs=0.1)  # class 2, all copies, has 4 series
-    assert 0.03 < figures["copied_worst_class_real"] < 0.15
-    assert "copied_worst_class" not in memorisation(made, X, series(200, 2)).figures
+    metrics = memorisation(made, X, series(200, 2), y_made=y_made, y_train=y, y_heldout=np.arange(200) % 3).metrics
+    assert metrics["copied_worst_class"] == pytest.approx(0.5, abs=0.1)  # class 2, all copies, has 4 series
+    assert 0.03 < metrics["copied_worst_class_real"] < 0.15
+    assert "copied_worst_class" not in memorisation(made, X, series(200, 2)).metrics
 
 
 def test_the_worst_class_is_found_among_labels_that_have_no_order() -> None:
@@ -166,8 +144,8 @@ def test_the_worst_class_is_found_among_labels_that_have_no_order() -> None:
     labels[:] = [1, "b", 2.5] * 20
     made = series(60, 1)
     made[1::3] = X[1::3]
-    figures = memorisation(made, X, series(60, 2), y_made=labels, y_train=labels, y_heldout=labels).figures
-    assert figures["copied_worst_class"] == 1.0
+    metrics = memorisation(made, X, series(60, 2), y_made=labels, y_train=labels, y_heldout=labels).metrics
+    assert metrics["copied_worst_class"] == 1.0
 
 
 def test_repeated_share_counts_whole_sequences() -> None:

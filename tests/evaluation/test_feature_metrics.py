@@ -1,4 +1,4 @@
-"""The features of MiniRocket and catch22 as instruments: on real series, every figure moves the way it should."""
+"""The features of MiniRocket and catch22 as instruments: on real series, every metric moves the way it should."""
 
 import os
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 
 from ncvqvae.data import load_splits
 from ncvqvae.evaluation import rocket
-from ncvqvae.evaluation.feature_metrics import FeatureSets, coverage_figures, fidelity_figures, two_sample_figures
-from ncvqvae.evaluation.rocket import Extractor, catch22, held, minirocket
+from ncvqvae.evaluation.feature_metrics import FeatureSets, coverage_metrics, fidelity_metrics, two_sample_metrics
+from ncvqvae.evaluation.rocket import Extractor, catch22, forward_fill, minirocket
 from ncvqvae.evaluation.utility import paired_two_sample_accuracy, rocket_accuracy, two_sample_test
 
 from .conftest import Split
@@ -68,13 +68,13 @@ def spaces(real: tuple[Split, Split, Split]) -> dict[str, Extractor]:
     return {"_minirocket": minirocket(real[0].X), "_catch22": catch22(real[0].X)}
 
 
-def figures(train: Split, test: Split, made: Split, spaces: dict[str, Extractor]) -> dict[str, float]:
+def metrics(train: Split, test: Split, made: Split, spaces: dict[str, Extractor]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, extractor in spaces.items():
         sets = FeatureSets.of(extractor, train.X, test.X, None, made.X)
-        found |= fidelity_figures(sets, name, seed=0)
+        found |= fidelity_metrics(sets, name, seed=0)
         if name == "_minirocket":
-            found |= coverage_figures(sets, seed=0) | two_sample_figures(sets, seed=0, permutations=20)
+            found |= coverage_metrics(sets, seed=0) | two_sample_metrics(sets, seed=0, permutations=20)
     return found | {"cas_rocket": rocket_accuracy(made.X, made.y, test.X, test.y, seed=0)}
 
 
@@ -91,7 +91,7 @@ DISTANCES = [f"{name}{space}_labelled" for name in ("fid", "kid") for space in (
         (swap_labels, (0, 0.5, 1), [], ["cas_rocket"]),
     ],
 )
-def test_every_figure_moves_the_right_way(
+def test_every_metric_moves_the_right_way(
     real: tuple[Split, Split, Split],
     spaces: dict[str, Extractor],
     corrupt: Corrupt,
@@ -100,7 +100,7 @@ def test_every_figure_moves_the_right_way(
     falling: list[str],
 ) -> None:
     train, test, made = real
-    found = [figures(train, test, corrupt(made, level, np.random.default_rng(1)), spaces) for level in levels]
+    found = [metrics(train, test, corrupt(made, level, np.random.default_rng(1)), spaces) for level in levels]
     for name in rising:
         values = [at_level[name] for at_level in found]
         assert values == sorted(values) and values[0] < values[-1], (name, values)
@@ -112,7 +112,7 @@ def test_every_figure_moves_the_right_way(
 def test_real_series_in_the_place_of_generated_ones_look_real(
     real: tuple[Split, Split, Split], spaces: dict[str, Extractor]
 ) -> None:
-    found = figures(*real, spaces)
+    found = metrics(*real, spaces)
     assert found["precision"] > 0.9 and found["coverage"] > 0.9 and found["cas_rocket"] > 0.9
     assert found["c2st"] < 0.6 and found["c2st_p"] > 0.05
     assert abs(found["kid_minirocket_labelled"]) < 0.1
@@ -174,7 +174,7 @@ def test_openmp_is_set_as_before() -> None:
 
 def test_short_and_ended_series_are_held_at_their_last_value() -> None:
     X = np.array([[[1.0, 2.0, np.nan, np.nan]], [[3.0, np.nan, 5.0, 6.0]]])
-    np.testing.assert_array_equal(held(X), [[[1, 2, 2, 2]], [[3, 3, 5, 6]]])
+    np.testing.assert_array_equal(forward_fill(X), [[[1, 2, 2, 2]], [[3, 3, 5, 6]]])
     ended = np.random.default_rng(0).normal(size=(12, 2, 7))
     ended[::2, :, 5:] = np.nan
     for extractor in (minirocket(ended), catch22(ended)):

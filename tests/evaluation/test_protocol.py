@@ -53,10 +53,10 @@ def fcn(real: RealData) -> FCN:
     return train_fcn(real.X_train, class_index(real.y_train, ["high", "low"]), 2, seed=0, training=SHORT)
 
 
-def test_every_figure_is_there_and_compares_the_right_series(
+def test_every_metric_is_there_and_compares_the_right_series(
     real: RealData, generated: GeneratedData, fcn: FCN
 ) -> None:
-    figures = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
+    metrics = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
     train, test, free, labelled = (
         extract(fcn, X) for X in (real.X_train, real.X_test, generated.unconditional, generated.labelled)
     )
@@ -68,17 +68,17 @@ def test_every_figure_is_there_and_compares_the_right_series(
         "fid_real": frechet_distance(test.features, train.features),
         "is_real": inception_score(test.probabilities, seed=4),
     }
-    assert figures.keys() == FIDELITY | COVERAGE | STRUCTURE | UTILITY
-    assert {name: figures[name] for name in expected} == pytest.approx(expected)
+    assert metrics.keys() == FIDELITY | COVERAGE | STRUCTURE | UTILITY
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected)
     utility = {"cas", "cas_real", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
-    assert min(figures[name] for name in utility) > 0.9
-    assert all(type(value) is float for value in figures.values())
+    assert min(metrics[name] for name in utility) > 0.9
+    assert all(type(value) is float for value in metrics.values())
 
 
 def test_what_the_tokenizer_makes_of_the_test_split_is_judged_like_generated_series(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "_utility_figures", lambda *_: {})
+    monkeypatch.setattr(protocol, "_utility_metrics", lambda *_: {})
     as_it_is = evaluate_samples(real, replace(generated, reconstructed=real.X_test), fcn, seed=4)
     assert as_it_is["fid_reconstructed"] == pytest.approx(0.0, abs=1e-3)
     assert as_it_is["is_reconstructed"] == as_it_is["is_real"]
@@ -97,12 +97,12 @@ def test_without_cas_no_fcn_is_trained(
     monkeypatch.setattr("ncvqvae.evaluation.utility.cached_fcn", refuse)
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 0)
     for full in (False, True):
-        figures = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=full, cas=False))
-        assert figures.keys() >= {"fid", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
-        assert not figures.keys() & {"cas", "cas_real", "cas_both"}
+        metrics = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=full, cas=False))
+        assert metrics.keys() >= {"fid", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
+        assert not metrics.keys() & {"cas", "cas_real", "cas_both"}
 
 
-def test_the_full_evaluation_adds_intervals_around_the_same_figures(
+def test_the_full_evaluation_adds_intervals_around_the_same_metrics(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 6)
@@ -126,18 +126,18 @@ def test_cas_falls_with_wrong_labels(real: RealData, generated: GeneratedData, f
 
 def test_cas_falls_back_on_the_labelled_series(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
     only_labelled = GeneratedData(labelled=generated.labelled, y_labelled=generated.y_labelled)
-    figures = evaluate_samples(real, only_labelled, fcn, 0, training=SHORT)
-    assert figures["cas"] > 0.9
-    assert "fid" not in figures
+    metrics = evaluate_samples(real, only_labelled, fcn, 0, training=SHORT)
+    assert metrics["cas"] > 0.9
+    assert "fid" not in metrics
 
 
-def test_without_labels_the_label_figures_are_absent(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
-    figures = evaluate_samples(
+def test_without_labels_the_label_metrics_are_absent(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
+    metrics = evaluate_samples(
         replace(real, y_train=None, y_test=None), GeneratedData(generated.unconditional), fcn, 0, training=SHORT
     )
     of_classes = {name for name in FIDELITY if name.startswith("is")}
     of_labelled = {name for name in FIDELITY if name.endswith("_labelled")}
-    assert figures.keys() == (FIDELITY | COVERAGE | STRUCTURE) - of_classes - of_labelled
+    assert metrics.keys() == (FIDELITY | COVERAGE | STRUCTURE) - of_classes - of_labelled
 
 
 def test_train_on_real_is_cached_and_synthetic_is_not(

@@ -1,4 +1,4 @@
-"""Figures that are known for the published FCN weights; skipped where data or weights are not at hand."""
+"""Metrics that are known for the published FCN weights; skipped where data or weights are not at hand."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_fid_and_accuracy_of_the_published_weights(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_figures_of_the_reference_samples() -> None:
+def test_metrics_of_the_reference_samples() -> None:
     path = os.environ.get("NCVQVAE_REFERENCE_DIR")
     if not path:
         pytest.skip("NCVQVAE_REFERENCE_DIR is not set")

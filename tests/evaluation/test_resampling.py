@@ -37,12 +37,12 @@ def test_bootstrap_interval_covers_a_mean_as_often_as_it_says() -> None:
     assert np.mean(widths) == pytest.approx(2 * 1.96 / np.sqrt(60), rel=0.1)
 
 
-def test_bootstrap_interval_lies_around_the_figure_where_repeated_rows_raise_it() -> None:
+def test_bootstrap_interval_lies_around_the_metric_where_repeated_rows_raise_it() -> None:
     a, b = np.random.default_rng(0).normal(size=(2, 30, 4))
 
     def largest_gap(a: np.ndarray, b: np.ndarray) -> float:  # fewer distinct rows, larger gaps
         return float(np.mean([np.abs(b - row).sum(axis=1).min() for row in a]))
 
-    figure = largest_gap(a, b)
-    low, high = bootstrap_interval(figure, largest_gap, a, b, draws=100)
-    assert low < figure < high
+    metric = largest_gap(a, b)
+    low, high = bootstrap_interval(metric, largest_gap, a, b, draws=100)
+    assert low < metric < high

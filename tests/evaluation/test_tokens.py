@@ -7,7 +7,6 @@ from ncvqvae.evaluation.tokens import (
     code_pairs,
     code_similarity,
     decoding_confidence,
-    decoding_entropy,
     entropy,
     token_usage,
 )
@@ -49,12 +48,6 @@ def test_confidence_per_step() -> None:
     np.testing.assert_allclose(confidence.share_sure[:2], [0.25, 1])
     assert np.isnan(confidence.histogram[2]).all()
     assert np.isnan([confidence.mean[2], confidence.share_sure[2]]).all()
-
-
-def test_entropy_per_step() -> None:
-    uniform, certain = np.full((2, 3, 8), 1 / 8), np.eye(8)
-    np.testing.assert_allclose(decoding_entropy([uniform, certain]), [np.log(8), 0])
-    assert np.isnan(decoding_entropy([np.zeros((0, 8))]))
 
 
 def test_pairs_agree_with_counting_them() -> None:

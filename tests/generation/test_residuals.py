@@ -11,8 +11,8 @@ from tests.waves import SMALL, two_classes
 from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.generation.generator import SCALES, TRIALS
 from ncvqvae.generation.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
+from ncvqvae.training.auto import SCALES, TRIALS
 
 N_TOKENS = 6
 
@@ -148,7 +148,7 @@ def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_ea
     kept.values.copy_(torch.from_numpy(detail))
     with monkeypatch.context() as patched:
         patched.setattr(model._generator, "decode", lambda tokens: torch.from_numpy(steps).float())
-        model.residual_scale_ = model._choose_residual_scale()
+        model.config_.sampling.residual_scale = model._choose_residual_scale()
     assert (model.residual_scale_ == 0) if sparse else (model.residual_scale_ >= 0.75)
     chosen, same, other, none = (
         model.sample(5, seed=1, **asked).X

@@ -10,7 +10,7 @@ from torch import Tensor
 from ncvqvae.config import PriorConfig, Stage2Config
 from ncvqvae.prior import objective as objective_module
 from ncvqvae.prior.masking import random_masks
-from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_loss, token_temperature
+from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_loss
 from ncvqvae.prior.prior import Prior
 
 B, N, K = 6, 10, 8
@@ -59,6 +59,14 @@ def test_label_smoothing_by_hand() -> None:
     log_p = logits.log_softmax(-1)
     expected = -0.9 * log_p.gather(-1, tokens[:, None]).mean() - 0.1 * log_p.mean()
     torch.testing.assert_close(token_loss(logits, tokens, 0.1), expected)
+
+
+def test_no_masked_token_is_no_division_by_zero() -> None:
+    module = objective()
+    tokens = torch.full((B, N), module.prior.mask_token)  # nothing was observed
+    assert np.isnan(masked_token_loss(module.prior.eval(), tokens, torch.zeros(B, dtype=torch.int64)))
+    terms = module.train()(tokens, torch.zeros(B, dtype=torch.int64))
+    assert terms["prior"].item() == 0.0
 
 
 def test_no_token_that_counts_is_no_loss() -> None:
@@ -115,10 +123,3 @@ def test_prior_loss_of_a_test_split_by_hand() -> None:
     expected = cross_entropy_by_hand(prior(tokens.masked_fill(masks, K), classes), tokens, masks)
     assert masked_token_loss(prior, tokens, classes) == pytest.approx(expected, rel=1e-5)
     assert masked_token_loss(prior, tokens, classes, batch_size=4) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("given", "n_cases", "expected"), [("auto", 2, 1.0), ("auto", 31, 1.0), ("auto", 32, 0.1), (0.3, 2, 0.3)]
-)
-def test_few_series_keep_the_noise_of_their_tokens(given: Any, n_cases: int, expected: float) -> None:
-    assert token_temperature(Stage2Config(token_temperature=given), n_cases) == expected

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ncvqvae.config import PriorConfig, SamplingConfig
-from ncvqvae.prior.prior import LINEAR_CASES, TIED_CODES, Prior, linear_rank
+from ncvqvae.prior.prior import Prior
 
 K, D, N, N_CLASSES = 8, 6, 10, 3
 MODES = ["token", "codebook", "codebook-finetuned"]
@@ -45,13 +45,6 @@ def test_every_mode_starts_from_the_code_vectors(mode: str) -> None:
     assert network(*batch()).shape == (4, N, K)
 
 
-@pytest.mark.parametrize("n_codes", [TIED_CODES, TIED_CODES + 1])
-def test_auto_ties_the_output_to_few_codes(n_codes: int) -> None:
-    config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode="auto")
-    network = Prior(config, torch.randn(n_codes, D), N, N_CLASSES)
-    assert (network.output.weight is network.codes) == (n_codes == TIED_CODES) and network.codes.requires_grad
-
-
 @pytest.mark.parametrize(("mode", "moves"), [("token", True), ("codebook", False), ("codebook-finetuned", True)])
 def test_only_a_frozen_codebook_stays(mode: str, moves: bool) -> None:
     network = trained(prior(mode))
@@ -85,12 +78,6 @@ def test_with_a_linear_map_the_head_predicts_code_vectors(mode: str, tied: bool)
         network.head.bias.copy_(codebook()[3])
     expected = codebook() @ codebook()[3] * network.output_scale
     torch.testing.assert_close(network(*batch()), expected.expand(4, N, K))
-
-
-def test_auto_maps_linearly_where_there_are_many_series() -> None:
-    auto = PriorConfig(linear_rank="auto")
-    assert linear_rank(auto, LINEAR_CASES - 1) == 0 < linear_rank(auto, LINEAR_CASES)
-    assert linear_rank(PriorConfig(linear_rank=3), 20) == 3
 
 
 def test_the_linear_mix_reads_all_known_tokens_and_no_others() -> None:

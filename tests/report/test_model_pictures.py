@@ -6,7 +6,7 @@ from ncvqvae.report.content import Sample
 from ncvqvae.report.model_pictures import (
     pca_by_model,
     pca_of_generated_by_model,
-    save_model_figures,
+    save_model_pictures,
     series_by_model,
     tsne_by_model,
 )
@@ -17,9 +17,9 @@ EVERY_PICTURE = {"tsne_by_model", "pca_of_latents_by_model", "pca_of_generated_b
 
 
 def test_pictures_of_runs_are_written_by_dataset(tmp_path: Path) -> None:
-    same = save_model_figures([full_content(), full_content(seed=1)], tmp_path / "same")
+    same = save_model_pictures([full_content(), full_content(seed=1)], tmp_path / "same")
     assert {path.stem for path in same} == EVERY_PICTURE
-    mixed = save_model_figures([full_content(), minimal_content()], tmp_path / "mixed")
+    mixed = save_model_pictures([full_content(), minimal_content()], tmp_path / "mixed")
     assert {path.stem for path in mixed} == {f"1-{name}" for name in EVERY_PICTURE} | {
         "2-pca_of_generated_by_model",
         "2-series_by_model",

@@ -42,7 +42,7 @@ def test_names_and_labels_are_text_not_markup(page: str) -> None:
     assert "\\u003cimg src=x" in page
 
 
-def test_first_screen_has_the_five_figures_beside_real_data(page: str) -> None:
+def test_first_screen_has_the_five_metrics_beside_real_data(page: str) -> None:
     text = words(page)
     assert "✓ Fine" in text
     for expected in (
@@ -56,7 +56,7 @@ def test_first_screen_has_the_five_figures_beside_real_data(page: str) -> None:
     assert text.index("Fine") < text.index("FID, label-first") < text.index("Generated against real series")
 
 
-def test_the_first_screen_takes_the_figures_of_the_full_evaluation(tmp_path: Path) -> None:
+def test_the_first_screen_takes_the_metrics_of_the_full_evaluation(tmp_path: Path) -> None:
     more = {"c2st": 0.75, "c2st_real": 0.5, "coverage": 0.8, "coverage_real": 0.9, "fid_labelled_low": 0.5}
     more |= {"fid_labelled_high": 0.7, "fid_real_low": 0.2, "fid_real_high": 0.4, "kid_minirocket_labelled": 0.25}
     write_report(full_content(metrics=METRICS | more), tmp_path / "report.html")
@@ -95,11 +95,11 @@ def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     write_report(minimal_content(), tmp_path / "report.html")
     text = words((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Generated against real series" in text and "no labels" in text
-    for missing in ("Reconstructions", "Use of the codebook", "Probability of the tokens", "All figures"):
+    for missing in ("Reconstructions", "Use of the codebook", "Probability of the tokens", "All metrics"):
         assert missing not in text
 
 
-def test_unlabelled_data_shows_the_unconditional_figures(tmp_path: Path) -> None:
+def test_unlabelled_data_shows_the_unconditional_metrics(tmp_path: Path) -> None:
     write_report(minimal_content(metrics={"fid": 1.25, "fid_real": 0.5}), tmp_path / "report.html")
     text = words((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "FID, unconditional 1.25 real data 0.500" in text and "FID, label-first" not in text
@@ -138,7 +138,7 @@ def test_comparison_of_nothing_is_an_input_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_figures_find_their_real_row() -> None:
+def test_metrics_find_their_real_row() -> None:
     assert real_value("fid_labelled", METRICS) == METRICS["fid_real"]
     assert real_value("copied_unconditional", METRICS) == METRICS["copied_real"]
     assert real_value("knn", METRICS) is None

@@ -12,8 +12,8 @@ from ncvqvae.report.page_data import (
     MAX_VALUES,
     POINTS_PER_SOURCE,
     SeriesPool,
+    downsample,
     report_payload,
-    shorten,
 )
 
 from .contents import full_content, minimal_content, sines
@@ -42,7 +42,7 @@ def test_pool_gives_back_its_series() -> None:
 @pytest.mark.parametrize("length", [1, 16, 255, 256, 257, 300, 1000, 1025])
 def test_shortened_series_keep_their_peaks(length: int) -> None:
     X = np.random.default_rng(length).normal(size=(3, 2, length))
-    short = shorten(X, 256)
+    short = downsample(X, 256)
     assert short.shape[:2] == (3, 2) and min(length, 128) <= short.shape[2] <= 256
     np.testing.assert_array_equal(short.max(-1), X.max(-1))
     np.testing.assert_array_equal(short.min(-1), X.min(-1))
@@ -52,7 +52,7 @@ def test_shortened_series_keep_the_order_of_peak_and_trough() -> None:
     X = np.zeros((2, 1, 512))
     X[0, 0, [100, 101]] = 1, -1
     X[1, 0, [100, 101]] = -1, 1
-    up_down, down_up = shorten(X, 256)[:, 0]
+    up_down, down_up = downsample(X, 256)[:, 0]
     assert up_down.argmax() < up_down.argmin() and down_up.argmin() < down_up.argmax()
 
 
@@ -156,7 +156,7 @@ def test_comparison_holds_the_samples_of_each_run() -> None:
     assert {len(run["points"]) for run in payload["planes"][2]["runs"]} == {60}
 
 
-def test_comparison_has_each_figure_and_loss_by_run() -> None:
+def test_comparison_has_each_metric_and_loss_by_run() -> None:
     a, b = full_content(), full_content(seed=1, metrics={"fid_labelled": 0.4})
     payload = comparison_payload([a, b], ["first", "second"])
     bars = {row["title"]: row for row in payload["bars"]}

@@ -12,7 +12,7 @@ from ncvqvae.report.pictures import (
     generated_against_real,
     loss_curves,
     pca_of_series,
-    save_figures,
+    save_pictures,
 )
 from ncvqvae.report.style import DARK, LIGHT, class_style, value_limits
 from ncvqvae.report.token_pictures import codebook_plane, confidence_per_step, token_histogram
@@ -35,18 +35,18 @@ EVERY_PICTURE = {
 
 
 def test_every_picture_is_written_and_nothing_else(tmp_path: Path) -> None:
-    paths = save_figures(full_content(), tmp_path / "figures")
+    paths = save_pictures(full_content(), tmp_path / "figures")
     assert {path.stem for path in paths} == EVERY_PICTURE
     assert sorted(paths) == sorted((tmp_path / "figures").iterdir())
     assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in paths)
 
 
 def test_only_pictures_with_data_are_written(tmp_path: Path) -> None:
-    assert {path.stem for path in save_figures(minimal_content(), tmp_path)} == {
+    assert {path.stem for path in save_pictures(minimal_content(), tmp_path)} == {
         "generated_against_real",
         "pca_of_series",
     }
-    assert save_figures(minimal_content(X_unconditional=None), tmp_path / "none") == []
+    assert save_pictures(minimal_content(X_unconditional=None), tmp_path / "none") == []
 
 
 def test_loss_curves_show_every_term_of_both_stages() -> None:

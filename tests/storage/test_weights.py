@@ -59,12 +59,12 @@ HOSTILE = {
     "layers": (("n_layers: 1", "n_layers: 1000000000"), "'prior.n_layers' is 1000000000; give a whole number from"),
     "width": (("head_width: 8", "head_width: -8"), "prior.head_width"),
     "kind": (("flat: false", "scaler: 3"), "is damaged"),
-    "itself": (("format: 1", "format: 1\nit: &it [*it]"), "unfolds to more than"),
-    "aliases": (("format: 1", "format: 1\n" + BOMB), "unfolds to more than"),
-    "date": (("format: 1", "format: 2001-99-99"), "is not valid YAML"),
-    "depth": (("format: 1", "format: " + "[" * 2_000), "is not valid YAML"),
-    "code": (("format: 1", "format: !!python/object/apply:os.getcwd []"), "is not valid YAML"),
-    "key": (("format: 1", "? [format]\n: 1"), "is not valid YAML"),
+    "itself": (("format: 2", "format: 2\nit: &it [*it]"), "unfolds to more than"),
+    "aliases": (("format: 2", "format: 2\n" + BOMB), "unfolds to more than"),
+    "date": (("format: 2", "format: 2001-99-99"), "is not valid YAML"),
+    "depth": (("format: 2", "format: " + "[" * 2_000), "is not valid YAML"),
+    "code": (("format: 2", "format: !!python/object/apply:os.getcwd []"), "is not valid YAML"),
+    "key": (("format: 2", "? [format]\n: 1"), "is not valid YAML"),
 }
 
 

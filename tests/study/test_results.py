@@ -18,7 +18,7 @@ def test_tables_of_default_are_those_of_its_rows() -> None:
 
 
 def test_tables_of_matrix_and_ablation_are_those_of_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("pictures.save_figures", "ranks.save_ranks"):
+    for name in ("pictures.save_pictures", "ranks.save_ranks"):
         monkeypatch.setattr(f"ncvqvae.study.{name}", lambda *_: [])
 
     for rows, tables in (("matrix.csv", "tables.md"), ("ablation.csv", "ablation.md")):

@@ -2,14 +2,13 @@
 
 import warnings
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ncvqvae.config import Stage1Config, TokenizerConfig
-from ncvqvae.tokenizer.objective import CollapseWarning, TokenizerObjective, warped_share
+from ncvqvae.tokenizer.objective import CollapseWarning, TokenizerObjective
 from ncvqvae.tokenizer.ssl import pool
 from ncvqvae.tokenizer.tokenizer import Tokenizer, reconstruction_error
 
@@ -125,10 +124,3 @@ def test_a_collapsing_codebook_is_said_once_and_not_at_the_start() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         module.monitor(0.6)
-
-
-@pytest.mark.parametrize(
-    ("given", "n_cases", "expected"), [("auto", 31, 0.0), ("auto", 32, 0.5), (0.3, 2, 0.3), (0.0, 500, 0.0)]
-)
-def test_few_series_are_not_warped(given: Any, n_cases: int, expected: float) -> None:
-    assert warped_share(Stage1Config(warped_share=given), n_cases) == expected

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -17,7 +15,8 @@ from typing import Any, Literal
 
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
-from ncvqvae.files import replaced
+from ncvqvae.files import held, replaced
+from ncvqvae.study.rows import read_facts
 
 PHASES = ("stage1", "stage2", "evaluation")
 NOTES = ".bench"
@@ -132,19 +131,16 @@ def is_finished(run: Run) -> bool:
     path = run.folder / "config.yaml"
     if not path.is_file():
         return False
-    held_config = from_dict(Config, read_yaml(path)["model"])
-    different = sorted(_different(to_dict(held_config), to_dict(run.config())))
+    values = read_yaml(path)
+    held_config, wanted = from_dict(Config, values.get("asked", values["model"])), run.config()
+    if "asked" not in values and wanted.augmentation == "auto":  # format 1 kept the views that were chosen
+        wanted.augmentation = held_config.augmentation
+    different = sorted(_different(to_dict(held_config), to_dict(wanted)))
     if different:
         raise InputError(f"{run.folder} holds a run with another {different[0]}; choose another --out for this suite")
     facts = read_facts(run.folder)
     evaluated = (run.folder / "metrics.json").is_file() and "evaluation" in facts.get("seconds", {})
     return evaluated and (facts.get("cas", True) or not run.cas)
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
-    path = folder / "bench.yaml"
-    return read_yaml(path) if path.is_file() else {}
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -155,7 +151,8 @@ def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _train(run: Run, pulse: Pulse) -> None:
-    from ncvqvae.commands.run_folder import DataSource, fit_run
+    from ncvqvae.commands.fit import fit_run
+    from ncvqvae.commands.run_folder import DataSource
     from ncvqvae.model import NCVQVAE
 
     if not (run.folder / "config.yaml").is_file():
@@ -233,24 +230,8 @@ class Pulse:
         self._write(PHASES[0], 0.0, None)
 
     def _write(self, phase: str, share: float, expected: float | None) -> None:
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"phase": phase, "share": share, "expected": expected}))
-        os.replace(temporary, self.path)
-
-
-@contextmanager
-def held(path: Path) -> Iterator[bool]:
-    """Hold the lock file ``path``, or yield False if another process does; the system lets go when a process dies."""
-    import fcntl
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
+        with replaced(self.path) as temporary:
+            temporary.write_text(json.dumps({"phase": phase, "share": share, "expected": expected}))
 
 
 @cache

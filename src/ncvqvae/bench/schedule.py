@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from ncvqvae.bench.job import PHASES, Outcome, Run, is_finished, read_facts
+from ncvqvae.bench.job import PHASES, Outcome, Run, is_finished
+from ncvqvae.study.rows import read_facts
 
 
 class Schedule:

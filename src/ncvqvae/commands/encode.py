@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ncvqvae.data import Series
+from ncvqvae.data import Half
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.model import NCVQVAE
@@ -14,41 +16,54 @@ from ncvqvae.model import NCVQVAE
 TABLES = (".parquet", ".feather", ".csv")
 
 
-def encode_run(folder: str | Path, data: Series, out: str | Path) -> None:
+def check_encode_target(out: Path) -> None:
+    """Say before any work that a file cannot be written.
+
+    Raises:
+        InputError: an unknown suffix, or a folder that is not there or not writable.
+    """
+    if out.suffix.lower() not in (*TABLES, ".npz"):
+        raise InputError(f"{out}: cannot write file type {out.suffix!r}; use one of .npz, {', '.join(TABLES)}")
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out.parent}: no such folder, or not writable; create it, or choose another --out")
+
+
+def encode_run(folder: str | Path, data: Half, out: str | Path) -> None:
     """Write the tokens and the embedding of every series to a file, a row a series in their order.
 
     Args:
         folder: the run.
-        data: series X (n_cases, n_channels, n_timepoints) and labels y (n_cases,) or None.
-        out: .parquet, .feather or .csv with columns ``label`` (if any), ``token_0 …`` and ``z_0 …``, or .npz with
-            ``tokens`` (n_cases, N) int64, ``embeddings`` (n_cases, d) float32 and ``y``.
+        data: series X (n_cases, n_channels, n_timepoints), labels y (n_cases,) or None, and ids, if there are any.
+        out: .parquet, .feather or .csv with the id column and ``start`` (of a window in its recording) if the data have
+            them, ``label`` if any, ``token_0 …`` and ``z_0 …``; or .npz with ``tokens`` (n_cases, N) int64,
+            ``embeddings`` (n_cases, d) float32, ``y``, ``ids`` and ``starts``.
 
     Raises:
         InputError: for series that do not fit the model, or a file that cannot be written.
     """
     out = Path(out)
-    suffix = out.suffix.lower()
-    if suffix not in (*TABLES, ".npz"):
-        raise InputError(f"{out}: cannot write file type {out.suffix!r}; use one of .npz, {', '.join(TABLES)}")
+    check_encode_target(out)
     model = NCVQVAE.from_pretrained(folder)
     tokens = model.encode(data.X)
     embeddings = model.embed(tokens)
     with replaced(out) as temporary:
-        if suffix == ".npz":
-            labels = {} if data.y is None else {"y": data.y}
+        if out.suffix.lower() == ".npz":
+            beside = {"y": data.y, "ids": data.ids, "starts": data.starts}
+            known: dict[str, Any] = {name: np.asarray(value) for name, value in beside.items() if value is not None}
             with open(temporary, "wb") as file:
-                np.savez(file, tokens=tokens, embeddings=embeddings, **labels)  # type: ignore[arg-type]
+                np.savez(file, tokens=tokens, embeddings=embeddings, **known)
         else:
-            _write_table(temporary, suffix, tokens, embeddings, data.y)
+            _write_table(temporary, out.suffix.lower(), tokens, embeddings, data)
 
 
-def _write_table(path: Path, suffix: str, tokens: np.ndarray, embeddings: np.ndarray, y: np.ndarray | None) -> None:
+def _write_table(path: Path, suffix: str, tokens: np.ndarray, embeddings: np.ndarray, data: Half) -> None:
     import pandas as pd
 
+    name = data.roles.id if data.roles is not None and data.roles.id else "id"
+    beside = {name: data.ids, "start": data.starts, "label": data.y}
+    named = pd.DataFrame({column: values for column, values in beside.items() if values is not None})
     parts = [pd.DataFrame(tokens).add_prefix("token_"), pd.DataFrame(embeddings).add_prefix("z_")]
-    if y is not None:
-        parts.insert(0, pd.DataFrame({"label": y}))
-    table = pd.concat(parts, axis=1)
+    table = pd.concat([named, *parts] if len(named.columns) else parts, axis=1)
     if suffix == ".csv":
         table.to_csv(path, index=False)
     elif suffix == ".parquet":

@@ -1,21 +1,20 @@
-"""Evaluate a run's folder, or series that any model made: figures, pictures and report, whole or not there."""
+"""Evaluate a run's folder, or series that any model made: metrics, pictures and report, whole or not there."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ncvqvae.commands.run_folder import DataSource, claimed, open_run
+from ncvqvae.commands.run_folder import DataSource, open_run
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.protocol import STANDARD, Extent, n_unconditional
-from ncvqvae.files import remove_leftovers, replaced
+from ncvqvae.evaluation.metrics import write_metrics
+from ncvqvae.evaluation.protocol import STANDARD, Extent
+from ncvqvae.files import locked, remove_leftovers
 from ncvqvae.model import NCVQVAE
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
@@ -25,7 +24,7 @@ if TYPE_CHECKING:  # they take seconds to import, and not every function needs b
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: figures by name, the verdict's headline, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict's headline, and the files they are in."""
 
     name: str
     metrics: dict[str, float]
@@ -60,8 +59,8 @@ def evaluate_run(
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
-    with claimed(folder):
-        remove_leftovers(folder)
+    with locked(folder):
+        remove_leftovers(folder, folder / "figures")
         splits = source.load(model.config_.seed)
         if samples is not None:
             return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
@@ -91,8 +90,8 @@ def evaluate_series(
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     splits = source.load(seed)
-    with claimed(out):
-        remove_leftovers(out)
+    with locked(out):
+        remove_leftovers(out, out / "figures")
         return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
 
 
@@ -118,16 +117,16 @@ def _evaluate_file(
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") -> Evaluated:
     from ncvqvae.report.page import write_report
-    from ncvqvae.report.pictures import save_figures
+    from ncvqvae.report.pictures import save_pictures
     from ncvqvae.report.verdict import judge
 
     files = {
-        "figures": folder / f"metrics{suffix}.json",
+        "metrics": folder / f"metrics{suffix}.json",
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
-    write_metrics(files["figures"], dict(content.metrics))
-    save_figures(content, files["pictures"])
+    write_metrics(files["metrics"], dict(content.metrics))
+    save_pictures(content, files["pictures"])
     write_report(content, files["report"])
     return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
 
@@ -140,69 +139,11 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
 
 
-def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's figures.
-
-    Figures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
-
-    Raises:
-        InputError: if a run has not been evaluated.
-    """
-    import pandas as pd
-
-    from ncvqvae.commands.score import Scores
-    from ncvqvae.report.model_pictures import save_model_figures
-    from ncvqvae.report.page import write_comparison
-    from ncvqvae.study.pictures import run_curves, save_figures
-    from ncvqvae.study.rows import chapter_model
-
-    contents, rows, curves = [], [], []
-    for folder in map(Path, folders):
-        model, source = open_run(folder)
-        path = folder / "metrics.json"
-        if not path.is_file():
-            raise InputError(f"{folder} has no figures yet; first run: ncvqvae evaluate {folder}")
-        splits = source.load(model.config_.seed)
-        n, seed = n_unconditional(len(splits.X_test)), model.config_.seed
-        labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
-        scores = Scores(read_metrics(path), model.sample(n, unconditional=True, seed=seed).X, labelled)
-        content = report_content(folder, model, splits, scores)
-        contents.append(content)
-        config = model.config_
-        name = chapter_model(config.ssl, config.augmentation)
-        identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
-        rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
-        curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
-    write_comparison(contents, out)
-    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
-    save_model_figures(contents, pictures)
-    if len({row["preset"] for row in rows}) == 1:
-        save_figures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
-
-
-def draw_figures(folder: str | Path) -> list[Path]:
-    """Pictures of a run that was just fitted: loss curves, reconstructions, generated beside real series per class."""
-    from ncvqvae.commands.score import Scores
-    from ncvqvae.report.pictures import save_figures
-
-    folder = Path(folder)
-    model, source = open_run(folder)
-    splits = source.load(model.config_.seed)
-    n = 400
-    scores = Scores(
-        metrics={},
-        unconditional=model.sample(n, unconditional=True).X,
-        labelled=model.sample(n) if splits.y_train is not None else None,
-    )
-    content = report_content(folder, model, splits, scores)
-    # the planes of latents take longer than all the rest; evaluate draws them
-    only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-    return save_figures(only_series, folder / "figures")
-
-
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
     """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
     import pandas as pd
+
+    from ncvqvae.commands.encoded import EncodedSets
 
     facts = {
         "self-supervised loss": model.config_.ssl,
@@ -214,19 +155,19 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     content = series_content(splits, scores, facts)
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
-    made = content.generated.X
+    train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
     steps = model.decoding_steps(256)
     return replace(
         content,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
-        X_test_reconstructed=model.reconstruct(splits.X_test).reshape(splits.X_test.shape),
-        X_generated_reconstructed=model.reconstruct(made).reshape(made.shape),
-        Z_train=model.transform(splits.X_train),
-        Z_test=model.transform(splits.X_test),
-        Z_generated=model.transform(made),
-        tokens_train=model.encode(splits.X_train),
-        tokens_test=model.encode(splits.X_test),
-        tokens_generated=model.encode(made),
+        X_test_reconstructed=test.reconstruction,
+        X_generated_reconstructed=made.reconstruction,
+        Z_train=train.embedding,
+        Z_test=test.embedding,
+        Z_generated=made.embedding,
+        tokens_train=train.tokens,
+        tokens_test=test.tokens,
+        tokens_generated=made.tokens,
         codebook=model.tokenizer_.codebook.numpy(),
         selected_probabilities=steps.probabilities,
         decoding_entropies=steps.entropies,
@@ -234,7 +175,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
 
 
 def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
-    """The part of the report that needs no model: figures and series."""
+    """The part of the report that needs no model: metrics and series."""
     from ncvqvae.report.content import ReportContent
 
     shape = splits.X_train.shape[1:]
@@ -256,19 +197,3 @@ def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> 
         y_labelled=None if scores.labelled is None else scores.labelled.y,
         X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
     )
-
-
-def read_metrics(path: Path) -> dict[str, float]:
-    """What :func:`write_metrics` wrote."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): float(value) for name, value in values.items()}
-    except (ValueError, AttributeError, TypeError):
-        raise InputError(f"{path} is damaged; evaluate the run again") from None
-
-
-def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """A flat object of figures as JSON; what could not be computed is left out."""
-    known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

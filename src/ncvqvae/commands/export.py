@@ -105,7 +105,7 @@ def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
     Raises:
         InputError: if the extra ``onnx`` is not installed, or series differ in length.
     """
-    if model.length_counts_ is not None:
+    if model.facts_.unequal:
         raise InputError("a model of series of unequal lengths cannot be exported; fit it on series of one length")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

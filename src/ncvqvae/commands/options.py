@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -51,6 +52,19 @@ def given(options: Any) -> dict[str, Any]:
 
 def _as_yaml(text: str) -> Any:
     return parse_yaml(f"value: {text}", f"{text!r}")["value"]
+
+
+def in_option_spelling(message: str) -> str:
+    """An error line with the options for data as they are typed on the command line, but for quoted names.
+
+    >>> in_option_spelling("x.csv: no label; name it with label_column")
+    'x.csv: no label; name it with --label-column'
+    """
+    message = re.sub(r"\bheader=True or header=False\b", "--header or --no-header", message)
+    message = re.sub(r"^(window|stride|holdout): ", r"--\1: ", message)
+    message = re.sub(r"\b(with|give) window\b", r"\1 --window", message)
+    names = "(?:label|id|time)_column|(?:value|ignore)_columns|data_dir"
+    return re.sub(rf"(?<![\w'\"/.-])(?:{names})(?![\w'\"/.-])", lambda m: "--" + m[0].replace("_", "-"), message)
 
 
 @contextmanager

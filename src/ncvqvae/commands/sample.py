@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ncvqvae.commands.run_folder import claimed
 from ncvqvae.data import SeriesWriter, TableForm, read_series
-from ncvqvae.files import replaced
+from ncvqvae.files import locked, replaced
 from ncvqvae.model import NCVQVAE
 
 CHUNKS_PER_PART = 16
@@ -73,7 +72,7 @@ def write_samples(
                 done(len(samples.X))
             return
         folder = out.with_name(f".{out.name}.parts")
-        with claimed(folder):
+        with locked(folder):
             _begin(folder, request.digest(run))
             for first in range(0, request.n, size):
                 part = folder / f"{first}.npz"

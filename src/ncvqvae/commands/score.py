@@ -1,19 +1,20 @@
-"""Every figure of a trained model: what is asked of the model, and what of the series that it makes."""
+"""Every metric of a trained model: what is asked of the model, and what of the series that it makes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from ncvqvae.commands.encoded import EncodedSets
 from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.diversity import copied_share, nearest_distances, repeated_share
+from ncvqvae.evaluation.diversity import repeated_share
 from ncvqvae.evaluation.fcn import FCN, cached_fcn, load_fcn
-from ncvqvae.evaluation.memorisation import Memorisation, memorisation
+from ncvqvae.evaluation.memorisation import RawSeries, memorisation
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 from ncvqvae.evaluation.protocol import (
     STANDARD,
@@ -25,27 +26,28 @@ from ncvqvae.evaluation.protocol import (
     n_unconditional,
 )
 from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.generation.samples import Samples, joined
 from ncvqvae.labels import class_index, sorted_classes
-from ncvqvae.model import NCVQVAE, Samples, joined
+from ncvqvae.model import NCVQVAE
 
 
 @dataclass
 class Scores:
-    """Figures of generated series, and what stands behind them.
+    """Metrics of generated series, and what stands behind them.
 
     Attributes:
-        metrics: figures by name, the keys of ``metrics.json``.
+        metrics: values by name, the keys of ``metrics.json``.
         unconditional: series generated without a class, in their own units; None if all were given labelled.
         labelled: series generated label-first, in their own units.
+        encoded: train, test and generated series with their tokens; None where the series are not a model's own.
         copied_per_class: label → share of copied series.
-        memorisation: distances to train, copies and spread per class, of the label-first series if there are any.
     """
 
     metrics: dict[str, float]
     unconditional: np.ndarray | None
     labelled: Samples | None
+    encoded: EncodedSets | None = None
     copied_per_class: dict[Hashable, float] = field(default_factory=dict)
-    memorisation: Memorisation | None = None
 
 
 def cache_dir() -> Path:
@@ -64,7 +66,7 @@ def feature_extractor(splits: Splits, scaled_train: np.ndarray, path: str | Path
 
 
 class MaskedScale:
-    """Series as the figures take them: scaled, gaps filled in, NaN behind the end of a shorter series.
+    """Series as the metrics take them: scaled, gaps filled in, NaN behind the end of a shorter series.
 
     Filling in smooths. So that real and generated series are smoothed alike, each generated one first gets the gaps of
     a real one, drawn from the train split.
@@ -116,7 +118,7 @@ def score_model(
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
-    """Every figure of a model and of the series it makes, and what stands behind them.
+    """Every metric of a model and of the series it makes, and what stands behind them.
 
     Args:
         model: a fitted model.
@@ -126,57 +128,65 @@ def score_model(
         extent: how much is computed.
         progress: hears of each step before it begins.
     """
-    y_train = splits.y_train
-    progress("tokens and probes")
-    metrics = model_figures(model, splits)
     progress("sampling")
     n = n_unconditional(len(splits.X_test))
     unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
-    first = None if y_train is None else joined(model.iter_samples(n, seed=seed + 1))
-    made = unconditional if first is None else first.X
-    decoded = {
-        name: model.reconstruct(X) for name, X in (("train", splits.X_train), ("test", splits.X_test), ("made", made))
-    }
-    metrics |= token_figures(model, splits, made, decoded)
-
+    first = None if splits.y_train is None else joined(model.iter_samples(n, seed=seed + 1))
+    progress("tokens and probes")
+    encoded = EncodedSets.by(model, splits, unconditional if first is None else first.X)
+    metrics = model_metrics(model, splits, encoded) | token_metrics(model, encoded)
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
-    generated = GeneratedData(unconditional=scaled.generated(unconditional))
-    if first is not None and y_train is not None:
-        wanted = cas_labels(y_train)
-        for_cas = joined(model.iter_samples(len(wanted), wanted, seed=seed + 2))
-        generated = GeneratedData(
-            generated.unconditional, scaled.generated(first.X), first.y, scaled.generated(for_cas.X), for_cas.y
-        )
-    as_sampled = model.config_.sampling.residual_neighbours
-    reconstructed = model.reconstruct(splits.X_test, residual_neighbours=as_sampled, seed=seed)
-    generated = replace(generated, reconstructed=scaled.generated(reconstructed))
+    generated = _generated(model, splits, scaled, unconditional, first, encoded, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed)
     metrics |= evaluate_samples(
         real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
     )
-
     progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
-    image = {name: scaled(X) for name, X in decoded.items()}  # whole series, as the tokenizer fills gaps
+    train, test, made = (scaled(part.reconstruction) for part in encoded)  # whole series, as the tokenizer fills gaps
     found = memorisation(
-        image["made"],
-        image["train"],
-        image["test"],
-        unconditional=image["made"] if first is None else scaled(model.reconstruct(unconditional)),
+        made,
+        train,
+        test,
+        unconditional=made if first is None else scaled(model.reconstruct(unconditional)),
+        raw=RawSeries(generated.judged[0], real.X_train, real.X_test),
         y_made=generated.y_labelled,
         y_train=splits.y_train,
         y_heldout=splits.y_test,
         seed=seed,
     )
-    raw = copied_share(generated.judged[0], real.X_train, real.X_test)
-    metrics |= found.figures | {
-        "copied_raw": raw.share,
-        # what the tokenizer alone makes of series that nobody copied
-        "copied_raw_real": float((nearest_distances(image["test"], real.X_train) <= raw.threshold).mean()),
-    }
-    return Scores(metrics, unconditional, first, found.copied.per_class, found)
+    metrics |= found.metrics | {"evaluation_seed": float(seed)}
+    return Scores(metrics, unconditional, first, encoded, found.copied.per_class)
+
+
+def _generated(
+    model: NCVQVAE,
+    splits: Splits,
+    scaled: MaskedScale,
+    unconditional: np.ndarray,
+    first: Samples | None,
+    encoded: EncodedSets,
+    seed: int,
+) -> GeneratedData:
+    """Generated series as the metrics take them, those for CAS and the test split's reconstructions among them."""
+    as_sampled = model.config_.sampling.residual_neighbours
+    reconstructed = model.reconstruct(
+        splits.X_test, residual_neighbours=as_sampled, seed=seed, tokens=encoded.test.tokens
+    )
+    generated = GeneratedData(scaled.generated(unconditional), reconstructed=scaled.generated(reconstructed))
+    if first is None or splits.y_train is None:
+        return generated
+    wanted = cas_labels(splits.y_train)
+    for_cas = joined(model.iter_samples(len(wanted), wanted, seed=seed + 2))
+    return replace(
+        generated,
+        labelled=scaled.generated(first.X),
+        y_labelled=first.y,
+        for_cas=scaled.generated(for_cas.X),
+        y_for_cas=for_cas.y,
+    )
 
 
 def score_series(
@@ -189,7 +199,7 @@ def score_series(
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
-    """Figures of series made by any model; copies are counted against the raw series, for want of its tokenizer.
+    """Metrics of series made by any model; copies are counted against the raw series, for want of its tokenizer.
 
     Args:
         splits: real data; its train split is what the other model was trained on.
@@ -228,39 +238,41 @@ def score_series(
         y_heldout=splits.y_test,
         seed=seed,
     )
-    raw = {name.replace("copied", "copied_raw"): value for name, value in found.figures.items()}
+    metrics |= {name.replace("copied", "copied_raw"): value for name, value in found.metrics.items()}
     labelled = None if y is None else Samples(X, y)
-    return Scores(metrics | raw, None if y is not None else X, labelled, found.copied.per_class, found)
+    metrics["evaluation_seed"] = float(seed)
+    return Scores(metrics, None if y is not None else X, labelled, None, found.copied.per_class)
 
 
-def token_figures(
-    model: NCVQVAE, splits: Splits, made: np.ndarray, decoded: Mapping[str, np.ndarray]
-) -> dict[str, float]:
+def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
     """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
 
-    Repeats are looked for in the series as ``decoded`` from their tokens (``train``, ``test``, ``made``): what the
-    tokenizer leaves out would stand between a copy and its original.
+    Repeats are looked for in the series as decoded from their tokens: what the tokenizer leaves out would stand
+    between a copy and its original.
     """
-    codebook_size = len(model.tokenizer_.codebook)
-    sets = {"train": splits.X_train, "test": splits.X_test, "generated": made}
-    usage = {name: token_usage(model.encode(X), codebook_size) for name, X in sets.items()}
-    figures = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
-    tokens = {name: model.encode(X) for name, X in decoded.items()}
-    return figures | {
+    n_codes = len(model.tokenizer_.codebook)
+    usage = {
+        name: token_usage(part.tokens, n_codes)
+        for name, part in zip(("train", "test", "generated"), encoded, strict=True)
+    }
+    metrics = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
+    train, test, made = (model.encode(part.reconstruction) for part in encoded)
+    return metrics | {
         "dead_codes": float(usage["train"].dead_codes),
-        "repeated_tokens": repeated_share(tokens["made"], tokens["train"]),
-        "repeated_tokens_real": repeated_share(tokens["test"], tokens["train"]),
+        "repeated_tokens": repeated_share(made, train),
+        "repeated_tokens_real": repeated_share(test, train),
     }
 
 
-def model_figures(model: NCVQVAE, splits: Splits) -> dict[str, float]:
+def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
-    metrics = {"val_recon": model.reconstruction_loss(splits.X_test)}
+    tokens = encoded.test.tokens
+    metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
         codebook = model.tokenizer_.codebook.numpy()
-        train, test = (token_embeddings(model.encode(X), codebook) for X in (splits.X_train, splits.X_test))
+        train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
         for suffix, embedding in train.items():
             probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
             metrics |= {f"knn{suffix}": probes.knn, f"svm{suffix}": probes.svm}
-    metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test)
+    metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test, tokens=tokens)
     return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

@@ -12,23 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ncvqvae.data import Splits
+from ncvqvae.evaluation.metrics import SHORT, metric_of, real_value
 
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
-ROWS = (
-    # figure, meaning, the same figure for real data, better when
-    ("val_recon", "reconstruction error", None, "lower"),
-    ("knn", "KNN probe accuracy", None, "higher"),
-    ("svm", "SVM probe accuracy", None, "higher"),
-    ("prior_loss", "prior loss (nats)", None, "lower"),
-    ("fid", "FID, unconditional", "fid_real", "lower"),
-    ("fid_labelled", "FID, label-first", "fid_real", "lower"),
-    ("is", "IS, unconditional", "is_real", "higher"),
-    ("is_labelled", "IS, label-first", "is_real", "higher"),
-    ("cas", "CAS (train on new, test on real)", "cas_real", "higher"),
-    ("cas_rocket", "CAS with MiniRocket", "cas_rocket_real", "higher"),
-    ("coverage", "coverage of real series", "coverage_real", "higher"),
-    ("copied", "share of copies", "copied_real", "0.05"),
-)
 
 
 def console() -> Console:
@@ -53,8 +39,8 @@ def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
         f"length {length}, {channels} channel{'s' * (channels > 1)}, {classes}",
         highlight=False,
     )
-    if splits.note:
-        out.print(splits.note, markup=False, highlight=False)
+    for line in filter(None, (splits.described, splits.note)):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     parts = " + ".join(duration(value) for value in seconds.values())
     out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
 
@@ -107,17 +93,14 @@ def steps_status(description: str) -> Iterator[Callable[[str], None]]:
 
 
 def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
-    """The figures of a run beside the same figures for real data."""
+    """The metrics of a run beside the same metrics for real data."""
     table = Table(title=name, title_justify="left", show_edge=False)
-    table.add_column("figure")
+    table.add_column("metric")
     table.add_column("generated", justify="right")
     table.add_column("real data", justify="right")
     table.add_column("better", style="dim")
-    for key, meaning, real, better in ROWS:
-        if key in metrics:
-            beside = f"{metrics[real]:.3f}" if real is not None and real in metrics else ""
-            table.add_row(meaning, f"{metrics[key]:.3f}", beside, better)
-    for stage in ("stage1", "stage2"):
-        if f"{stage}_seconds" in metrics:
-            table.add_row(STAGE_NAMES[stage], duration(metrics[f"{stage}_seconds"]), "", "")
+    for key in [key for key in SHORT if key in metrics]:
+        metric, real = metric_of(key), real_value(key, metrics)
+        value = duration(metrics[key]) if metric.unit == "s" else f"{metrics[key]:.3f}"
+        table.add_row(metric.title, value, "" if real is None else f"{real:.3f}", metric.better_text)
     return table

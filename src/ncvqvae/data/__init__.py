@@ -1,6 +1,7 @@
 """Data in and out: datasets by name, files of users, checks, scaling. Knows nothing of the model."""
 
-from ncvqvae.data.load import Splits, load_dataset, load_form, load_splits
+from ncvqvae.data.load import Half, Splits, load_dataset, load_half, load_splits
+from ncvqvae.data.mapped import case_chunks
 from ncvqvae.data.missing import (
     ScaledSeries,
     are_unequal,
@@ -14,14 +15,16 @@ from ncvqvae.data.missing import (
     series_lengths,
 )
 from ncvqvae.data.read.files import Series, read_series
-from ncvqvae.data.read.table import TableOptions
+from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.scaling import GlobalScaler
-from ncvqvae.data.validate import case_chunks, check_labels, check_pair, check_series
+from ncvqvae.data.validate import check_labels, check_pair, check_series
 from ncvqvae.data.write.table_form import TableForm
 from ncvqvae.data.write.writer import SeriesWriter, write_series
 
 __all__ = [
     "GlobalScaler",
+    "Half",
+    "Roles",
     "ScaledSeries",
     "Series",
     "SeriesWriter",
@@ -41,7 +44,7 @@ __all__ = [
     "lengths_from_state",
     "lengths_to_state",
     "load_dataset",
-    "load_form",
+    "load_half",
     "load_splits",
     "read_series",
     "series_lengths",

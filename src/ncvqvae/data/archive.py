@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
-from ncvqvae.data.validate import bad_input, nearest_name
+from ncvqvae.errors import bad_input, nearest_name
 
 DATA_DIR_VARIABLE = "NCVQVAE_DATA_DIR"
 SUFFIXES = (".tsv", ".ts", ".arff", ".txt")

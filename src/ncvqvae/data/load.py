@@ -1,34 +1,37 @@
-"""From a UCR name or a file to train and test series."""
+"""From a UCR name, a file or a table to train and test series."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from ncvqvae.data.archive import archive_names, find_dataset
+from ncvqvae.data.holdout import stratified_holdout
 from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_or_pad, n_constant, series_lengths
 from ncvqvae.data.read.files import READERS, Series, checked, read_raw, series_files
-from ncvqvae.data.read.table import Raw, TableOptions, from_frame
-from ncvqvae.data.validate import bad_input, check_label_pair, check_pair
-from ncvqvae.data.windows import Windows, as_recordings, cut_windows, split_in_time
-from ncvqvae.data.write.table_form import TableForm, file_form
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ncvqvae.data.read.frame import as_arrow, is_table
+from ncvqvae.data.read.roles import Roles, TableOptions
+from ncvqvae.data.read.table import Raw, from_table
+from ncvqvae.data.validate import check_label_pair, check_pair
+from ncvqvae.data.windows import as_recordings, cut_windows, split_in_time
+from ncvqvae.data.write.table_form import TableForm
+from ncvqvae.errors import bad_input, nearest_name
 
 
 class Splits(NamedTuple):
     """A dataset in two parts.
 
-    X_* are float32 (n_cases, n_channels, n_timepoints) in the units of the file, y_* labels (n_cases,) or None. Parts
-    of a memory-mapped array stay on disk, see `MappedRows`. `name` is short and safe in file names; `note` tells the
-    user how the parts came about and how many series are constant, or is ''.
+    X_* are (n_cases, n_channels, n_timepoints) in the units of the file: float32, or float64 where that would lose
+    digits that matter. y_* are labels (n_cases,) or None. Parts of a memory-mapped array stay on disk: `MappedRows`.
+    `name` is short and safe in file names; `note` tells the user how the parts came about and how many series are
+    constant, or is ''. `roles`, `form` and `described` say of a table which column is what, how it is written, and the
+    first in one line; of other sources they are None, None and ''.
     """
 
     name: str
@@ -37,10 +40,34 @@ class Splits(NamedTuple):
     X_test: np.ndarray
     y_test: np.ndarray | None
     note: str
+    roles: Roles | None = None
+    form: TableForm | None = None
+    described: str = ""
 
     def in_memory(self) -> Splits:
         """The same splits with both parts as arrays."""
         return self._replace(X_train=np.asarray(self.X_train), X_test=np.asarray(self.X_test))
+
+
+class Half(NamedTuple):
+    """One part of a dataset as it was read: checked series and labels, and what stands beside them.
+
+    ids : the name of each series (n_cases,), or of its recording; None where there are none.
+    starts : where in its recording each window starts; None where nothing was cut.
+    roles, form : as in `Splits`.
+    """
+
+    X: np.ndarray
+    y: np.ndarray | None
+    ids: list[Any] | None = None
+    starts: list[int] | None = None
+    roles: Roles | None = None
+    form: TableForm | None = None
+
+    @property
+    def described(self) -> str:
+        """What the columns of a table were taken for, in one line; '' for other sources."""
+        return "" if self.roles is None else self.roles.describe(len(self.X), self.X.shape[2])
 
 
 class _Halves(NamedTuple):
@@ -52,63 +79,108 @@ class _Halves(NamedTuple):
     note: str
 
 
+class Dataset(NamedTuple):
+    """Series, labels, and the roles that the columns of a table have (None for other sources)."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+    roles: Roles | None
+
+
+@overload
 def load_dataset(
-    source: str | Path | pd.DataFrame | np.ndarray,
+    source: Any,
     split: Literal["train", "test"] = "train",
     *,
     data_dir: str | Path | None = None,
-    label_column: str | None = None,
-    id_column: str | None = None,
-    time_column: str | None = None,
-    value_columns: Sequence[str] | None = None,
-    window: int | None = None,
-    stride: int | None = None,
-) -> Series:
-    """Load the series and labels of one split of a dataset.
+    return_roles: Literal[False] = False,
+    **options: Any,
+) -> Series: ...
 
-    ``X, y = load_dataset("GunPoint", split="train")``
+
+@overload
+def load_dataset(
+    source: Any,
+    split: Literal["train", "test"] = "train",
+    *,
+    data_dir: str | Path | None = None,
+    return_roles: Literal[True],
+    **options: Any,
+) -> Dataset: ...
+
+
+def load_dataset(
+    source: Any,
+    split: Literal["train", "test"] = "train",
+    *,
+    data_dir: str | Path | None = None,
+    return_roles: bool = False,
+    **options: Any,
+) -> Series | Dataset:
+    """Load the series and labels of one split of a dataset.
 
     Args:
         source: a UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files
-            of one series each, a table or an array.
+            of one series each, a table (pandas, polars, Arrow) or an array.
         split: "train" or "test"; of a file without a TEST half, "train" is the whole file.
         data_dir: folder with `<Name>/<Name>_TRAIN.tsv` and so on; default: the folder NCVQVAE_DATA_DIR names.
-        label_column, id_column, time_column, value_columns: columns of tables, see `TableOptions`.
-        window, stride: cut recordings into windows, see `Windows`; a table is then one recording, a row a time step.
+        return_roles: also return which column of a table is what.
+        options: which columns are what, and windows, by the names of `TableOptions`: ``label_column="class"``.
 
     Returns:
-        X float32 (n_cases, n_channels, n_timepoints) in the units of the file, NaN where nothing was observed; y
-        (n_cases,), or None without labels.
+        X (n_cases, n_channels, n_timepoints) in the units of the file, NaN where nothing was observed; y (n_cases,),
+        or None without labels; with ``return_roles`` also the `Roles`, whose `describe` says them in one line.
 
     Raises:
         InputError: whatever keeps the data from being used, in one line.
+
+    Example:
+        >>> X, y = load_dataset("GunPoint", split="train")
+        >>> X.shape
+        (50, 1, 150)
     """
-    options = TableOptions(label_column, id_column, time_column, value_columns, recordings=window is not None)
-    windows = None if window is None else Windows(window, stride)
+    half = load_half(source, split, data_dir=data_dir, **options)
+    return Dataset(half.X, half.y, half.roles) if return_roles else Series(half.X, half.y)
+
+
+def load_half(
+    source: Any, split: Literal["train", "test"] = "train", *, data_dir: str | Path | None = None, **options: Any
+) -> Half:
+    """Load one split as `load_dataset` does, with ids and roles beside the series."""
+    chosen = table_options(options)
     if split not in ("train", "test"):
         raise bad_input("split", f"unknown split {split!r}", "use 'train' or 'test'")
     halves = _locate(source, data_dir)
     if halves.note:
-        warnings.warn(f"{halves.name}: {halves.note}", stacklevel=2)
+        warnings.warn(f"{halves.name}: {halves.note}", stacklevel=3)
     if halves.test is None and split == "test":
         raise bad_input(source, "this file has no TEST half", "use load_splits to keep a part of its cases aside")
     half = halves.train if split == "train" else halves.test
-    return _read(half, options, windows, min_cases=2 if split == "train" else 1)
+    return _read(half, chosen, min_cases=2 if split == "train" else 1)
+
+
+def table_options(options: dict[str, Any]) -> TableOptions:
+    """The options of these names.
+
+    Raises:
+        InputError: an unknown name, or a value that makes no sense.
+    """
+    known = [field.name for field in fields(TableOptions)]
+    for name in options:
+        if name not in known:
+            near = nearest_name(name, known)
+            raise bad_input(name, "no such option", f"did you mean {near!r}?" if near else f"use {', '.join(known)}")
+    return TableOptions(**options)
 
 
 def load_splits(
-    source: str | Path | pd.DataFrame | np.ndarray,
+    source: Any,
     *,
     data_dir: str | Path | None = None,
     test: str | Path | None = None,
     seed: int = 0,
     holdout: float = 0.3,
-    label_column: str | None = None,
-    id_column: str | None = None,
-    time_column: str | None = None,
-    value_columns: Sequence[str] | None = None,
-    window: int | None = None,
-    stride: int | None = None,
+    **options: Any,
 ) -> Splits:
     """Load a dataset's train and test part.
 
@@ -117,41 +189,55 @@ def load_splits(
     into windows the last part of each is kept aside, before they are cut.
 
     Args:
-        source, data_dir, label_column, …: as in `load_dataset`.
+        source, data_dir: as in `load_dataset`.
         test: a file to use as test part.
         seed: draws the cases kept aside.
         holdout: share of the cases kept aside, between 0 and 1.
+        options: as in `load_dataset`.
 
     Raises:
         InputError: bad data, parts of different length or channels, test labels that train never shows.
     """
-    options = TableOptions(label_column, id_column, time_column, value_columns, recordings=window is not None)
-    windows = None if window is None else Windows(window, stride)
+    chosen = table_options(options)
     halves = _locate(source, data_dir)
-    test_file = halves.test if test is None else Path(test)
+    test_file = halves.test if test is None else Path(test).expanduser()
     if test_file is not None:
-        splits = _pair(halves, test_file, options, windows)
+        splits = _pair(halves, test_file, chosen)
     elif not 0 < holdout < 1:
         raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
-    elif windows is not None:
-        splits = _hold_out_in_time(halves, options, windows, holdout)
+    elif chosen.window is not None:
+        splits = _hold_out_in_time(halves, chosen, holdout)
     else:
-        splits = _hold_out(halves.name, _read(halves.train, options, None), seed, holdout)
+        splits = _hold_out(halves.name, _read(halves.train, chosen), seed, holdout)
     constant = n_constant(splits.X_train)
     noticed = f"constant training series: {constant} of {len(splits.X_train)}" if constant else ""
     return splits._replace(note="; ".join(part for part in (splits.note, noticed) if part))
 
 
-def _pair(halves: _Halves, test_file: Path, options: TableOptions, windows: Windows | None) -> Splits:
+def _pair(halves: _Halves, test_file: Path, options: TableOptions) -> Splits:
     """Read both halves of a dataset that has them."""
-    train_part = _read(halves.train, options, windows)
-    test_part = _read(test_file, options, windows, min_cases=1)
+    train_part = _read(halves.train, options)
+    test_part = _read(test_file, options, min_cases=1)
+    _check_channels(train_part.roles, test_part.roles, test_file)
     labels = _in_one_kind(train_part.y, test_part.y)
     X_test, cut_note = _in_train_length(train_part.X, test_part.X)
     check_pair(train_part.X, X_test, where=test_file)
     check_label_pair(labels.train, labels.test, where=test_file)
     note = "; ".join(part for part in (halves.note, cut_note) if part)
-    return Splits(halves.name, train_part.X, labels.train, X_test, labels.test, note)
+    splits = Splits(halves.name, train_part.X, labels.train, X_test, labels.test, note)
+    return _with_roles(splits, train_part)
+
+
+def _with_roles(splits: Splits, half: Half) -> Splits:
+    return splits._replace(roles=half.roles, form=half.form, described=half.described)
+
+
+def _check_channels(train: Roles | None, test: Roles | None, where: object) -> None:
+    """Refuse a test table whose channels have other names, or another order."""
+    if train is None or test is None or train.channel_names == test.channel_names:
+        return
+    what = f"channels {', '.join(test.channel_names)} where train has {', '.join(train.channel_names)}"
+    raise bad_input(where, what, "name and order the columns of both alike")
 
 
 class _Fitted(NamedTuple):
@@ -169,49 +255,7 @@ def _in_train_length(X_train: np.ndarray, X_test: np.ndarray) -> _Fitted:
     return _Fitted(cut_or_pad(X_test, longest), note)
 
 
-def load_form(source: str | Path, *, data_dir: str | Path | None = None, **columns: Any) -> TableForm | None:
-    """The form of the table behind a dataset, in which generated series can be written; None where there is none.
-
-    Args:
-        source, data_dir, columns: as in `load_dataset`.
-    """
-    window = columns.pop("window", None)
-    columns.pop("stride", None)
-    halves = _locate(source, data_dir)
-    return file_form(halves.train, TableOptions(**columns, recordings=window is not None))
-
-
-class Holdout(NamedTuple):
-    """Positions of the cases to train on and of the cases kept aside, each sorted."""
-
-    kept: np.ndarray
-    aside: np.ndarray
-
-
-def stratified_holdout(y: np.ndarray | None, n_cases: int, *, holdout: float, seed: int) -> Holdout:
-    """Draw the positions of cases to train on and of cases to keep aside, each sorted.
-
-    Every class gives round(holdout · cases) of its cases, at least one and never all; one with a single case none.
-    """
-    generator = np.random.default_rng(seed)
-    aside: list[int] = []
-    for members in _positions_by_class(y, n_cases):
-        if len(members) > 1:
-            count = min(max(1, round(holdout * len(members))), len(members) - 1)
-            aside.extend(generator.permutation(members)[:count].tolist())
-    kept = np.setdiff1d(np.arange(n_cases), aside)
-    return Holdout(kept, np.sort(np.asarray(aside, dtype=np.int64)))
-
-
-def _positions_by_class(y: np.ndarray | None, n_cases: int) -> list[list[int]]:
-    """Group positions by label in order of first appearance; unlabelled cases are one group."""
-    groups: dict[object, list[int]] = {}
-    for position, label in enumerate([None] * n_cases if y is None else y.tolist()):
-        groups.setdefault(label, []).append(position)
-    return list(groups.values())
-
-
-def _hold_out(name: str, data: Series, seed: int, holdout: float) -> Splits:
+def _hold_out(name: str, data: Half, seed: int, holdout: float) -> Splits:
     """Split the cases of a file without a TEST half."""
     n_cases = len(data.X)
     kept, aside = stratified_holdout(data.y, n_cases, holdout=holdout, seed=seed)
@@ -222,32 +266,49 @@ def _hold_out(name: str, data: Series, seed: int, holdout: float) -> Splits:
     stratified = "" if data.y is None else ", stratified by class"
     note = f"no TEST half: {len(aside)} of {n_cases} cases kept aside for evaluation (seed {seed}{stratified})"
     y_kept, y_aside = (None, None) if data.y is None else (data.y[kept], data.y[aside])
-    return Splits(name, take(data.X, kept), y_kept, take(data.X, aside), y_aside, note)
+    splits = Splits(name, take(data.X, kept), y_kept, take(data.X, aside), y_aside, note)
+    return _with_roles(splits, data)
 
 
-def _hold_out_in_time(halves: _Halves, options: TableOptions, windows: Windows, holdout: float) -> Splits:
+def _hold_out_in_time(halves: _Halves, options: TableOptions, holdout: float) -> Splits:
     """Split recordings without a TEST half in time, then cut both parts into windows."""
-    kept, aside = split_in_time(as_recordings(_raw(halves.train, options), halves.name), holdout)
-    train = checked(cut_windows(kept, windows, halves.name), halves.name)
-    test = checked(cut_windows(aside, windows, halves.name), halves.name, min_cases=1)
+    assert options.window is not None
+    raw = _raw(halves.train, options)
+    parts = split_in_time(as_recordings(raw, halves.name), holdout)
+    train, test = (
+        _cut(raw, part, options, halves.name, min_cases) for part, min_cases in zip(parts, (2, 1), strict=True)
+    )
     labels = _in_one_kind(train.y, test.y)
     check_label_pair(labels.train, labels.test, where=halves.name)
     note = f"no TEST half: the last {holdout:.0%} of each recording kept aside for evaluation, then cut into windows"
-    return Splits(halves.name, train.X, labels.train, test.X, labels.test, note)
+    return _with_roles(Splits(halves.name, train.X, labels.train, test.X, labels.test, note), train)
 
 
-def _read(source: Any, options: TableOptions, windows: Windows | None, min_cases: int = 2) -> Series:
+def _read(source: Any, options: TableOptions, min_cases: int = 2) -> Half:
     """Series of one half, cut from recordings where windows are asked for."""
     raw, where = _raw(source, options), source if isinstance(source, Path) else type(source).__name__
-    return checked(raw if windows is None else cut_windows(as_recordings(raw, where), windows, where), where, min_cases)
+    if options.window is not None:
+        return _cut(raw, as_recordings(raw, where), options, where, min_cases)
+    series = checked(raw, where, min_cases)
+    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form)
+
+
+def _cut(raw: Raw, recordings: list[Any], options: TableOptions, where: object, min_cases: int) -> Half:
+    assert options.window is not None
+    cut = cut_windows(recordings, options.window, options.stride, where)
+    series = checked(Raw(cut.X, cut.y), where, min_cases)
+    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form)
 
 
 def _raw(source: Any, options: TableOptions) -> Raw:
     if isinstance(source, Path):
         return read_raw(source, options)
-    if isinstance(source, np.ndarray):
-        return Raw(source, None)
-    return from_frame(source, options, "DataFrame")
+    if is_table(source):
+        table, options = as_arrow(source, options, type(source).__name__)
+        return from_table(table, None, options, type(source).__name__)
+    if options.given():
+        raise bad_input("array", f"{options.given()[0]} means nothing in an array", "leave it out")
+    return Raw(source, None)
 
 
 class _LabelPair(NamedTuple):
@@ -272,7 +333,7 @@ def is_path(source: str | Path) -> bool:
 
 def _locate(source: Any, data_dir: str | Path | None) -> _Halves:
     """Decide whether a source is data, a file, a folder or a name, and find its halves."""
-    if hasattr(source, "columns") or isinstance(source, np.ndarray):
+    if is_table(source) or isinstance(source, np.ndarray):
         return _Halves("data", source, None, "")
     if not isinstance(source, (str, Path)):
         raise bad_input("data", f"a {type(source).__name__} is not a source", "give a UCR/UEA name or a path")

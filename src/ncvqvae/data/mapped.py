@@ -1,10 +1,22 @@
-"""Chosen series of a memory-mapped array, without a copy of them."""
+"""Large arrays, also memory-mapped ones, a part at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
+
+# Values looked at in one go: keeps temporaries small beside a memory-mapped array.
+CHUNK_VALUES = 1 << 22
+
+
+def case_chunks(X: np.ndarray) -> Iterable[np.ndarray]:
+    """Yield consecutive runs of cases of X, each small enough to make temporaries of."""
+    values_per_case = max(1, X.size // max(1, len(X)))
+    step = max(1, CHUNK_VALUES // values_per_case)
+    for start in range(0, len(X), step):
+        yield X[start : start + step]
 
 
 class MappedRows:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ncvqvae.data.mapped import case_chunks
 from ncvqvae.data.scaling import GlobalScaler
-from ncvqvae.data.validate import case_chunks
 
 
 class Observed(NamedTuple):

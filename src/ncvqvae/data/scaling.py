@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ncvqvae.data.validate import bad_input, case_chunks
+from ncvqvae.data.mapped import case_chunks
+from ncvqvae.errors import bad_input
 
 STANDARDISED = 1e-3  # archives round to a few digits
 CONSTANT = 1e-6
+FINE = 1e-4
+"""Rounding errors of float32 above this share of a channel's standard deviation call for float64."""
 
 
 class GlobalScaler:
     """Scale each channel by one mean and one standard deviation over all cases and time steps.
 
     z = (x − μ_c) / σ_c, with μ_c and σ_c (ddof 0) of channel c over what was observed (not NaN) in the whole train
-    split; σ_c = 1 where the channel is constant. Statistics and arithmetic are float64, results float32.
+    split. A channel that is constant is 0 when scaled, and the constant when scaled back. Statistics and arithmetic are
+    float64. Scaled values are float32; values in the units of the data, too, unless these need float64.
 
     Many archives standardise every case: mean 0 and standard deviation 1 over its time steps. A generator keeps that
     only roughly, and smooth series come out too flat; with ``keep_standardised`` the inverse standardises them again.
@@ -28,6 +32,7 @@ class GlobalScaler:
     Attributes:
         mean_: float64 array (n_channels,), in the units of the data.
         scale_: float64 array (n_channels,), in the units of the data, never 0.
+        constant_: bool array (n_channels,), channels that never change in the train split.
         case_ddof_: 0 or 1, the kind of standard deviation that is 1 in every case and channel of the train split; None
             where there is none, or without ``keep_standardised``.
 
@@ -39,6 +44,7 @@ class GlobalScaler:
 
     mean_: np.ndarray
     scale_: np.ndarray
+    constant_: np.ndarray
     case_ddof_: int | None
 
     def __init__(self, keep_standardised: bool = False) -> None:
@@ -57,8 +63,8 @@ class GlobalScaler:
         self.mean_ = sum(_channel_sum(chunk) for chunk in case_chunks(X)) / per_channel
         centre = self.mean_[:, None]
         squares = sum(_channel_sum((chunk - centre) ** 2) for chunk in case_chunks(X))
-        constant = _channel_extreme(np.fmax, X) == _channel_extreme(np.fmin, X)
-        self.scale_ = np.where(constant, 1.0, np.sqrt(squares / per_channel))
+        self.constant_ = _channel_extreme(np.fmax, X) == _channel_extreme(np.fmin, X)
+        self.scale_ = np.where(self.constant_, 1.0, np.sqrt(squares / per_channel))
         self.case_ddof_ = _standardised_ddof(X) if self.keep_standardised else None
         return self
 
@@ -70,14 +76,21 @@ class GlobalScaler:
         return scaled
 
     def inverse_transform(self, X: np.ndarray) -> np.ndarray:
-        """Return z · σ + μ as float32: scaled values back in the units of the data, standardised if these were."""
+        """Return z · σ + μ: scaled values back in the units of the data, standardised if these were."""
         self._check_channels(X)
-        restored = X * self.scale_[:, None] + self.mean_[:, None]
+        spread = np.where(self.constant_, 0.0, self.scale_)  # what is constant stays so; NaN stays, too
+        restored = X * spread[:, None] + self.mean_[:, None]
         if self.case_ddof_ is not None:
             restored -= _case_mean(restored)
             deviation = _case_deviation(restored, self.case_ddof_)
             restored /= np.where(deviation > CONSTANT, deviation, 1.0)
-        return restored.astype(np.float32)
+        return restored.astype(self._dtype)
+
+    @property
+    def _dtype(self) -> type:
+        """float64 where float32 would round away a part of the spread."""
+        coarse = np.abs(self.mean_) * 2.0**-24 > FINE * self.scale_
+        return np.float64 if (coarse & ~self.constant_).any() else np.float32
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """Fit on X and return it scaled."""
@@ -85,7 +98,12 @@ class GlobalScaler:
 
     def get_state(self) -> dict[str, Any]:
         """Return what was fitted, as plain values that JSON and YAML keep exactly."""
-        return {"mean": self.mean_.tolist(), "scale": self.scale_.tolist(), "case_ddof": self.case_ddof_}
+        return {
+            "mean": self.mean_.tolist(),
+            "scale": self.scale_.tolist(),
+            "constant": self.constant_.tolist(),
+            "case_ddof": self.case_ddof_,
+        }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> GlobalScaler:
@@ -98,13 +116,15 @@ class GlobalScaler:
         try:
             scaler.mean_ = _vector(state["mean"])
             scaler.scale_ = _vector(state["scale"])
-            scaler.case_ddof_ = state.get("case_ddof")  # models from before it had no such thing
+            # models from before these two had no such thing
+            scaler.constant_ = np.array(state.get("constant", [False] * len(scaler.mean_)), dtype=bool)
+            scaler.case_ddof_ = state.get("case_ddof")
         except (KeyError, TypeError, ValueError) as error:
             raise bad_input("scaler state", f"unreadable ({error!r})", "use what GlobalScaler.get_state gave") from None
         scaler.keep_standardised = scaler.case_ddof_ is not None
         usable = (
             scaler.case_ddof_ in (None, 0, 1)
-            and scaler.mean_.shape == scaler.scale_.shape
+            and scaler.mean_.shape == scaler.scale_.shape == scaler.constant_.shape
             and np.isfinite(scaler.mean_).all()
         )
         if not usable or not (np.isfinite(scaler.scale_) & (scaler.scale_ > 0)).all():

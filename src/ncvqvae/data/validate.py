@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ncvqvae.data.mapped import MappedRows
-from ncvqvae.errors import InputError
+from ncvqvae.data.mapped import MappedRows, case_chunks
+from ncvqvae.data.read.frame import as_arrow, is_table
+from ncvqvae.data.read.roles import TableOptions
+from ncvqvae.data.read.table import from_table
+from ncvqvae.data.scaling import FINE
+from ncvqvae.errors import InputError, bad_input, listed
 from ncvqvae.labels import label_array
-
-# Values looked at in one go: keeps temporaries small beside a memory-mapped array.
-CHUNK_VALUES = 1 << 22
-
-
-def bad_input(where: object, what: str, mend: str) -> InputError:
-    """Build the error line ``where: what; mend``, whatever line breaks its parts contain."""
-    return InputError(" ".join(f"{where}: {what}; {mend}".split()))
-
-
-def nearest_name(name: object, known: Iterable[object]) -> str | None:
-    """Return the known name most like ``name``, ignoring case, or None if nothing is close."""
-    by_folded = {str(k).casefold(): str(k) for k in known}
-    close = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[close[0]] if close else None
-
-
-def shorten(names: Sequence[object], limit: int = 6) -> str:
-    """List names for an error line, cut after ``limit`` of them."""
-    listed = ", ".join(repr(str(n)) for n in names[:limit])
-    return listed + (f" … ({len(names)} in all)" if len(names) > limit else "")
-
-
-def case_chunks(X: np.ndarray) -> Iterable[np.ndarray]:
-    """Yield consecutive runs of cases of X, each small enough to make temporaries of."""
-    values_per_case = max(1, X.size // max(1, len(X)))
-    step = max(1, CHUNK_VALUES // values_per_case)
-    for start in range(0, len(X), step):
-        yield X[start : start + step]
 
 
 def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoints: int = 2) -> np.ndarray:
     """Return X as series in one array, or say in one line why that cannot be.
 
-    What was not observed is NaN: gaps within a series, and the steps behind the end of a shorter one.
+    What was not observed is NaN: gaps within a series, the steps behind the end of a shorter one, masked values.
 
     Args:
-        X: array, list of arrays or pandas.DataFrame, (n_cases, n_timepoints) or (n_cases, n_channels, n_timepoints)
+        X: array, list of arrays or table, (n_cases, n_timepoints) or (n_cases, n_channels, n_timepoints)
             A 2-D input has one channel; arrays in a list may differ in length. A float32 3-D array is returned without
-            a copy, and a memory-mapped array (or rows of one) of any dtype as it is.
+            a copy, and a memory-mapped array (or rows of one) of any dtype as it is. Columns of a table (pandas,
+            polars, Arrow) have the roles that `roles.decide` gives them.
         where: what the error line names as the place, e.g. a file.
         min_cases, min_timepoints: fewest series and time steps that make sense to the caller.
 
     Returns:
-        float32 array (n_cases, n_channels, n_timepoints), every value finite or NaN, in the units of X.
+        array (n_cases, n_channels, n_timepoints), every value finite or NaN, in the units of X: float32, or float64
+        where float32 would lose what differs between the values (101325.01 and 101325.02).
 
     Raises:
         InputError: other shapes or dtypes, infinite values, a series without a value, too few cases or time steps.
@@ -68,7 +44,25 @@ def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoi
     series = array[:, None, :] if array.ndim == 2 else array
     _check_size(series.shape, where, min_cases, min_timepoints)
     _check_values(series, where)
-    return series if isinstance(series, (np.memmap, MappedRows)) else series.astype(np.float32, copy=False)
+    if isinstance(series, (np.memmap, MappedRows)):
+        return series
+    return series.astype(np.float64 if needs_float64(series) else np.float32, copy=False)
+
+
+def needs_float64(series: np.ndarray) -> bool:
+    """Whether float32 would round away what differs between the values of a channel.
+
+    Args:
+        series: (n_cases, n_channels, n_timepoints), NaN where nothing was observed.
+    """
+    if series.dtype.kind == "f" and series.dtype.itemsize <= 4:
+        return False
+    for channel in range(series.shape[1]):
+        values = series[:, channel].astype(np.float64)
+        largest = np.nanmax(np.abs(values)) if not np.isnan(values).all() else 0.0
+        if largest * 2.0**-24 > FINE * np.nanstd(values) > 0:
+            return True
+    return False
 
 
 def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | None:
@@ -115,7 +109,7 @@ def check_label_pair(y_train: np.ndarray | None, y_test: np.ndarray | None, *, w
     if unseen:
         raise bad_input(
             where,
-            f"test labels {shorten(unseen)} never occur in train",
+            f"test labels {listed(unseen)} never occur in train",
             "add such series to train or drop them from test",
         )
 
@@ -129,8 +123,10 @@ def is_missing(label: object) -> bool:
 
 def _as_numeric(X: Any, where: object) -> np.ndarray:
     """Turn X into an array with a real numeric dtype."""
-    if hasattr(X, "dtypes") and hasattr(X, "columns"):  # a DataFrame, without importing pandas
-        X = _frame_values(X, where)
+    if is_table(X):
+        X = _of_table(X, where)
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
     if isinstance(X, (list, tuple)):
         X = _stacked(X, where)
     try:
@@ -160,12 +156,14 @@ def _stacked(cases: Sequence[Any], where: object) -> Any:
     return stacked
 
 
-def _frame_values(frame: Any, where: object) -> np.ndarray:
-    """Take the values of a wide DataFrame; every column has to be numeric."""
-    bad = [c for c in frame.columns if getattr(frame[c].dtype, "kind", "O") not in "iufb"]
-    if bad:
-        raise bad_input(where, f"columns that are not numeric: {shorten(bad)}", "drop them or pass labels as y")
-    return frame.to_numpy(dtype=np.float32, na_value=np.nan)
+def _of_table(X: Any, where: object) -> Any:
+    """Series of a table without labels; where it has some, they belong into y."""
+    table, options = as_arrow(X, TableOptions(), where)
+    raw = from_table(table, None, options, where)
+    assert raw.roles is not None
+    if raw.roles.label is not None:
+        raise bad_input(where, f"column {raw.roles.label!r} holds labels", "leave it out of X, and pass it as y")
+    return raw.X
 
 
 def _check_size(shape: tuple[int, ...], where: object, min_cases: int, min_timepoints: int) -> None:
@@ -183,7 +181,7 @@ def _check_values(series: np.ndarray, where: object) -> None:
     first = 0
     for chunk in case_chunks(series):
         with np.errstate(over="ignore"):
-            values = chunk.astype(np.float32, copy=False)
+            values = chunk.astype(np.float32, copy=False)  # what is beyond float32 becomes infinite
         missing = np.isnan(values)
         bad = (np.isinf(values) | missing.all(axis=(1, 2), keepdims=True)).any(axis=(1, 2))
         if bad.any():

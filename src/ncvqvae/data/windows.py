@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from einops import rearrange
 
 from ncvqvae.data.read.table import Raw
-from ncvqvae.data.validate import bad_input
-
-
-@dataclass(frozen=True)
-class Windows:
-    """How recordings are cut.
-
-    length : time steps of a window.
-    stride : time steps from the start of one to the start of the next; default: its length, so that none overlap.
-    """
-
-    length: int
-    stride: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (("window", self.length), ("stride", self.stride)):
-            if value is not None and value < (2 if name == "window" else 1):
-                raise bad_input(name, f"{value} time steps", "give at least " + ("2" if name == "window" else "1"))
+from ncvqvae.errors import bad_input
 
 
 class Recording(NamedTuple):
-    """One recording (n_channels, n_steps), and a label for each of its steps, or one for all, or None."""
+    """One recording (n_channels, n_steps); a label for each of its steps, or one for all, or None; its id, if any."""
 
     values: np.ndarray
     labels: Any
+    name: Any = None
 
 
 def as_recordings(raw: Raw, where: object) -> list[Recording]:
@@ -44,14 +27,15 @@ def as_recordings(raw: Raw, where: object) -> list[Recording]:
     if isinstance(cases, np.ndarray):
         cases = cases[None] if cases.ndim == 1 else cases
     labels = [None] * len(cases) if raw.y is None else list(raw.y)
+    names = [None] * len(cases) if raw.ids is None else raw.ids
     recordings = []
-    for case, label in zip(cases, labels, strict=True):
+    for case, label, name in zip(cases, labels, names, strict=True):
         values = np.asanyarray(case)
         if values.dtype.kind not in "iufb" or values.ndim not in (1, 2):
             what = f"recordings of dtype {values.dtype} and {values.ndim} dimensions"
             raise bad_input(where, what, "give numbers, (channels, time steps)")
         values = values[None] if values.ndim == 1 else values
-        recordings.append(Recording(values, label))
+        recordings.append(Recording(values, label, name))
     return recordings
 
 
@@ -65,45 +49,65 @@ class Parts(NamedTuple):
 def split_in_time(recordings: Sequence[Recording], holdout: float) -> Parts:
     """Keep the last share ``holdout`` of every recording aside."""
     parts = Parts([], [])
-    for values, labels in recordings:
+    for values, labels, name in recordings:
         border = round((1 - holdout) * values.shape[1])
         for part, steps in ((parts.kept, slice(border)), (parts.aside, slice(border, None))):
-            part.append(Recording(values[:, steps], labels[steps] if isinstance(labels, list) else labels))
+            part.append(Recording(values[:, steps], labels[steps] if isinstance(labels, list) else labels, name))
     return parts
 
 
-def cut_windows(recordings: Sequence[Recording], windows: Windows, where: object) -> Raw:
-    """Cut recordings into series (n, n_channels, length); a window's label is that of most of its steps.
+class Cut(NamedTuple):
+    """Windows (n, n_channels, length), their labels, the ids of their recordings, and where in these they start."""
+
+    X: np.ndarray
+    y: list[Any] | None
+    ids: list[Any] | None
+    starts: list[int]
+
+
+def cut_windows(recordings: Sequence[Recording], length: int, stride: int | None, where: object) -> Cut:
+    """Cut recordings into windows; a window's label is that of most of its steps.
 
     Windows in which nothing was observed are left out. The windows of a single recording are views of it.
+
+    Args:
+        recordings: of the same channels.
+        length: time steps of a window.
+        stride: time steps from the start of one to the start of the next; default: the length.
+        where: what the error line names as the place.
 
     Raises:
         InputError: no recording is as long as a window, or their channels differ in number.
     """
-    long_enough = [recording for recording in recordings if recording.values.shape[1] >= windows.length]
+    long_enough = [recording for recording in recordings if recording.values.shape[1] >= length]
     if not long_enough:
         longest = max((recording.values.shape[1] for recording in recordings), default=0)
-        what = f"no window of {windows.length} time steps in a part of {longest}"
+        what = f"no window of {length} time steps in a part of {longest}"
         raise bad_input(where, what, "give a shorter window, or a longer recording")
     if len({len(recording.values) for recording in recordings}) > 1:
         raise bad_input(where, "recordings of different numbers of channels", "give all the same channels")
-    cut = [_cut(recording, windows) for recording in long_enough]
-    X = cut[0].X if len(cut) == 1 else np.concatenate([part.X for part in cut])
-    y = None if long_enough[0].labels is None else [label for part in cut for label in part.y]
-    empty = np.array([bool(np.isnan(window).all()) for window in X])
-    if not empty.any():
-        return Raw(X, y)
-    return Raw(X[~empty], None if y is None else [label for label, drop in zip(y, empty, strict=True) if not drop])
+    parts = [_cut(recording, length, stride or length) for recording in long_enough]
+    X = parts[0].X if len(parts) == 1 else np.concatenate([part.X for part in parts])
+    keep = np.flatnonzero([not np.isnan(window).all() for window in X])
+
+    def kept(lists: list[Any]) -> list[Any] | None:
+        if lists[0] is None:
+            return None
+        joined = [value for part in lists for value in part]
+        return [joined[at] for at in keep]
+
+    y, ids = kept([part.y for part in parts]), kept([part.ids for part in parts])
+    starts = kept([part.starts for part in parts])
+    assert starts is not None
+    return Cut(X if len(keep) == len(X) else X[keep], y, ids, starts)
 
 
-def _cut(recording: Recording, windows: Windows) -> Raw:
-    values, labels = recording
-    if not isinstance(values, np.memmap):
-        values = values.astype(np.float32, copy=False)
-    stride = windows.stride or windows.length
-    views = np.lib.stride_tricks.sliding_window_view(values, windows.length, axis=1, subok=True)
+def _cut(recording: Recording, length: int, stride: int) -> Cut:
+    values, labels, name = recording
+    views = np.lib.stride_tricks.sliding_window_view(values, length, axis=1, subok=True)
     X = rearrange(views[:, ::stride], "c n t -> n c t")
-    if not isinstance(labels, list):
-        return Raw(X, [labels] * len(X))
-    starts = range(0, len(X) * stride, stride)
-    return Raw(X, [Counter(labels[at : at + windows.length]).most_common(1)[0][0] for at in starts])
+    starts = list(range(0, len(X) * stride, stride))
+    y = None if labels is None else [labels] * len(X)
+    if isinstance(labels, list):
+        y = [Counter(labels[at : at + length]).most_common(1)[0][0] for at in starts]
+    return Cut(X, y, None if name is None else [name] * len(X), starts)

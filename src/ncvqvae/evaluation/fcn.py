@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation._randomness import seeded_cpu
+from ncvqvae.evaluation.resampling import seeded_cpu
+from ncvqvae.files import replaced
 from ncvqvae.hardware import fast_bf16
 
 WIDTHS = (128, 256, 128)
@@ -273,13 +272,8 @@ def save_fcn(fcn: FCN, path: str | Path) -> None:
     """Write an FCN to a safetensors file; the final name only ever holds a complete file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
-    os.close(handle)
-    try:
+    with replaced(path) as temporary:
         save_file(fcn_weights(fcn), temporary)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def cached_fcn(

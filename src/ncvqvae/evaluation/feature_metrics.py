@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ncvqvae.evaluation.diversity import precision_recall
+from ncvqvae.evaluation.diversity import Coverage, precision_recall
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score, kernel_distance
 from ncvqvae.evaluation.resampling import bootstrap_interval, matched_mean, subsample
 from ncvqvae.evaluation.rocket import center_and_scale
@@ -53,23 +53,23 @@ class FeatureSets:
         return min(MAX_MATCHED, *(len(features) for features in sets if features is not None))
 
     def rows(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Each set that is compared with the test split, by the suffix of its figures."""
+        """Each set that is compared with the test split, by the suffix of its metrics."""
         named = {"_real": self.train, "": self.unconditional, "_labelled": self.labelled}
         return ((suffix, features) for suffix, features in named.items() if features is not None)
 
 
-def inception_figures(probabilities: FeatureSets, seed: int, *, draws: int = 0) -> dict[str, float]:
+def inception_metrics(probabilities: FeatureSets, seed: int, *, draws: int = 0) -> dict[str, float]:
     """IS of the test split (`is_real`) and of each generated set, from an FCN's class probabilities."""
     sets = {"_real": probabilities.test, "": probabilities.unconditional, "_labelled": probabilities.labelled}
     score = partial(inception_score, seed=seed)
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for suffix, p in sets.items():
         if p is not None:
-            figures |= _with_interval(f"is{suffix}", score, p, draws=draws, seed=seed)
-    return figures
+            metrics |= _with_interval(f"is{suffix}", score, p, draws=draws, seed=seed)
+    return metrics
 
 
-def fidelity_figures(sets: FeatureSets, space: str, seed: int, *, draws: int = 0) -> dict[str, float]:
+def fidelity_metrics(sets: FeatureSets, space: str, seed: int, *, draws: int = 0) -> dict[str, float]:
     """FID and KID of train and of each generated set against test, in one feature space.
 
     In the FCN's space (`space` empty) FID takes all series, as in the chapter; elsewhere as many of every set as the
@@ -77,13 +77,13 @@ def fidelity_figures(sets: FeatureSets, space: str, seed: int, *, draws: int = 0
 
     Args:
         sets: features.
-        space: suffix of the figures' names.
+        space: suffix of the metrics' names.
         seed: seed of random parts.
         draws: bootstrap draws for the intervals; 0 leaves them out.
     """
     center, scale = center_and_scale(sets.train)
     size = sets.matched_size
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
 
     def fid(a: np.ndarray, b: np.ndarray) -> float:
         return float(matched_mean(frechet_distance, a, b, size, seed=seed)) if space else frechet_distance(a, b)
@@ -95,23 +95,22 @@ def fidelity_figures(sets: FeatureSets, space: str, seed: int, *, draws: int = 0
     for suffix, made in sets.rows():
         for name, statistic in (("fid", fid), ("kid", kid)):
             key = f"{name}{space}{suffix}"
-            figures |= _with_interval(key, statistic, sets.test, made, draws=draws, seed=seed)
-    return figures
+            metrics |= _with_interval(key, statistic, sets.test, made, draws=draws, seed=seed)
+    return metrics
 
 
-def coverage_figures(sets: FeatureSets, seed: int) -> dict[str, float]:
+def coverage_metrics(sets: FeatureSets, seed: int) -> dict[str, float]:
     """Precision, recall, density, coverage of the judged series and of train, as many of each as the smallest has."""
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for suffix, made in (("", sets.judged), ("_real", sets.train)):
         values = matched_mean(
             lambda a, b: np.array(precision_recall(a, b)), sets.test, made, sets.matched_size, seed=seed
         )
-        names = ("precision", "recall", "density", "coverage")
-        figures |= {f"{name}{suffix}": float(value) for name, value in zip(names, values, strict=True)}
-    return figures
+        metrics |= {f"{name}{suffix}": float(value) for name, value in zip(Coverage._fields, values, strict=True)}
+    return metrics
 
 
-def two_sample_figures(sets: FeatureSets, seed: int, permutations: int) -> dict[str, float]:
+def two_sample_metrics(sets: FeatureSets, seed: int, permutations: int) -> dict[str, float]:
     """Accuracy of telling the judged series from test, its p-value, and the accuracy of telling train from test."""
 
     def test(made: np.ndarray, permutations: int) -> TwoSampleTest:
@@ -126,9 +125,9 @@ def two_sample_figures(sets: FeatureSets, seed: int, permutations: int) -> dict[
 def _with_interval(
     name: str, statistic: Callable[..., float], *sets: np.ndarray, draws: int, seed: int
 ) -> dict[str, float]:
-    """A figure, and its bootstrap interval as `_low` and `_high` where there are draws."""
-    figure = statistic(*sets)
+    """A metric, and its bootstrap interval as `_low` and `_high` where there are draws."""
+    value = statistic(*sets)
     if not draws:
-        return {name: figure}
-    low, high = bootstrap_interval(figure, statistic, *sets, draws=draws, seed=seed)
-    return {name: figure, f"{name}_low": low, f"{name}_high": high}
+        return {name: value}
+    low, high = bootstrap_interval(value, statistic, *sets, draws=draws, seed=seed)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation._randomness import seeded_cpu
+from ncvqvae.evaluation.resampling import seeded_cpu
 
 
 class _AlreadyFeatures(nn.Module):

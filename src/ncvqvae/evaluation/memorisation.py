@@ -1,10 +1,11 @@
-"""Does a generator recite its training series? Every figure of copies and variety, beside real data."""
+"""Does a generator recite its training series? Every metric of copies and variety, beside real data."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +16,19 @@ from ncvqvae.evaluation.diversity import (
     copied_share,
     intra_class_spread,
     near_duplicate_share,
-    nearest_distances,
 )
+from ncvqvae.evaluation.neighbours import nearest_distances
 
 MIN_OF_CLASS = 5
 """Training series that a class needs to be looked at for `copied_worst_class`: fewer cannot but be imitated."""
+
+
+class RawSeries(NamedTuple):
+    """Generated, training and held-out series (n, C, L) as they are, not through a tokenizer."""
+
+    made: np.ndarray
+    train: np.ndarray
+    heldout: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -27,14 +36,14 @@ class Memorisation:
     """What `memorisation` measures.
 
     Attributes:
-        figures: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and for
-            real data `_real`.
+        metrics: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and
+            for real data `_real`; `copied_raw` where raw series were given.
         copied: copies over all classes and per class, with the distances behind them.
         spread: label → spread within the class, generated against held-out (one class named None without labels).
         spread_real: the same of the train split against held-out.
     """
 
-    figures: dict[str, float]
+    metrics: dict[str, float]
     copied: CopiedShare
     spread: dict[Hashable, ClassSpread]
     spread_real: dict[Hashable, ClassSpread]
@@ -46,26 +55,28 @@ def memorisation(
     heldout: np.ndarray,
     *,
     unconditional: np.ndarray | None = None,
+    raw: RawSeries | None = None,
     y_made: np.ndarray | None = None,
     y_train: np.ndarray | None = None,
     y_heldout: np.ndarray | None = None,
     seed: int = 0,
 ) -> Memorisation:
-    """Copies of training series, authenticity, spread and near-duplicates, beside the same figures for real data.
+    """Copies of training series, authenticity, spread and near-duplicates, beside the same metrics for real data.
 
     Args:
         made: generated series (n, C, L).
         train: training series, through the generator's tokenizer where it has one (see `copied_share`).
         heldout: real series it has not seen, through the tokenizer as well.
         unconditional: series generated without a class, for `copied_unconditional`.
-        y_made, y_train, y_heldout: labels, for the figures per class.
+        raw: the same series as they are, for `copied_raw`.
+        y_made, y_train, y_heldout: labels, for the metrics per class.
         seed: seed of random parts.
     """
     copied = copied_share(made, train, heldout, y_generated=y_made, y_heldout=y_heldout)
     spread, spread_real = (
         _spread(X, y, heldout, y_heldout if y_made is not None else None) for X, y in ((made, y_made), (train, y_train))
     )
-    figures = {
+    metrics = {
         "copied": copied.share,
         "copied_real": float((copied.heldout_distances <= copied.threshold).mean()),
         **_worst_class(copied, y_train),
@@ -77,8 +88,17 @@ def memorisation(
         "near_duplicates_real": near_duplicate_share(heldout, heldout, seed=seed),
     }
     if unconditional is not None:
-        figures["copied_unconditional"] = float((nearest_distances(unconditional, train) <= copied.threshold).mean())
-    return Memorisation(figures, copied, spread, spread_real)
+        metrics["copied_unconditional"] = float((nearest_distances(unconditional, train) <= copied.threshold).mean())
+    if raw is not None:
+        metrics |= _copied_raw(raw, heldout)
+    return Memorisation(metrics, copied, spread, spread_real)
+
+
+def _copied_raw(raw: RawSeries, decoded_heldout: np.ndarray) -> dict[str, float]:
+    """Copies among raw series; for real data, what the tokenizer alone makes of series that nobody copied."""
+    copied = copied_share(raw.made, raw.train, raw.heldout)
+    real = float((nearest_distances(decoded_heldout, raw.train) <= copied.threshold).mean())
+    return {"copied_raw": copied.share, "copied_raw_real": real}
 
 
 def _worst_class(copied: CopiedShare, y_train: np.ndarray | None) -> dict[str, float]:

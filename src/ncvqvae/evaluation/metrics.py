@@ -1,29 +1,82 @@
-"""How the figures of `metrics.json` are called, which way is better, and where their value for real data stands."""
+"""Each metric of `metrics.json`, once: title, unit, which way is better, its value for real data, and what it means.
+
+Terminal, report, tables and pictures read what is here; a new metric is one entry.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-Better = Literal["lower", "higher", "real", ""]
+from ncvqvae.errors import InputError
+from ncvqvae.files import replaced
+
+Better = Literal["lower", "higher", "real", ""] | float
+"""Lower or higher is better, or near the value for real data, or near a number; empty: the metric only informs."""
+
+Unit = Literal["", "%", "nats", "s", "whole"]
+"""`%` is a share between 0 and 1 that is shown in per cent, `whole` a whole number."""
 
 
-class Figure(NamedTuple):
-    """Name and group of a figure, which way is better (`real`: as near to real data as can be), its meaning."""
+@dataclass(frozen=True)
+class Metric:
+    """A number of `metrics.json`.
 
+    Attributes:
+        key: its name in `metrics.json`.
+        title: its name for people.
+        group: a key of `GROUPS`.
+        better: see `Better`.
+        meaning: one sentence.
+        real: key of the same metric for real data, None where there is none.
+        unit: see `Unit`.
+    """
+
+    key: str
     title: str
-    group: str
-    better: Better
-    meaning: str
+    group: str = ""
+    better: Better = ""
+    meaning: str = ""
+    real: str | None = None
+    unit: Unit = ""
+
+    @property
+    def better_text(self) -> str:
+        """Which way is better, in words: `lower`, `as real data`, `near 0.5`."""
+        if isinstance(self.better, float):
+            return f"near {self.better:g}"
+        return "as real data" if self.better == "real" else self.better
+
+    @property
+    def arrow(self) -> str:
+        """`↑` or `↓` where higher or lower is better."""
+        return {"higher": "↑", "lower": "↓"}.get(str(self.better), "")
+
+    @property
+    def decimals(self) -> int:
+        """Decimal places in the study's tables: 2 for FID and IS, 3 for the others, as in the thesis."""
+        return 2 if self.key.startswith(("fid", "is")) else 3
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether pictures draw it on a logarithmic axis."""
+        return self.key.startswith("fid")
+
+    def best(self, values: Iterable[float]) -> float | None:
+        """The best of some values; None where none is better than another."""
+        known = [value for value in values if math.isfinite(value)]
+        if not known or self.better in ("real", ""):
+            return None
+        if isinstance(self.better, float):
+            target = self.better
+            return min(known, key=lambda value: abs(value - target))
+        return max(known) if self.better == "higher" else min(known)
 
 
-def _group(group: str, **figures: tuple[str, Better, str]) -> dict[str, Figure]:
-    return {key: Figure(title, group, better, meaning) for key, (title, better, meaning) in figures.items()}
-
-
-_KEYWORD: dict[str, tuple[str, Better, str]] = {  # no name of an argument
-    "is": ("IS", "higher", "How clear and how varied the classes are; blind to copies.")
-}
 GROUPS = {
     "fidelity": "Fidelity: do generated series look like real ones",
     "utility": "Utility: can they stand in for real ones",
@@ -32,137 +85,178 @@ GROUPS = {
     "tokens": "Tokens",
     "representation": "Representation",
     "training": "Training",
-    "": "Further figures",
+    "": "Further metrics",
 }
 
-FIGURES = (
-    _group(
-        "fidelity",
-        fid_labelled=("FID", "lower", "Distance of generated to held-out series in an FCN's features."),
-        fid=("FID", "lower", "Distance of generated to held-out series in an FCN's features."),
-        is_labelled=("IS", "higher", "How clear and how varied the classes are; blind to copies."),
-        **_KEYWORD,
-        fid_reconstructed=("FID of the tokenizer", "lower", "FID of held-out series through the tokenizer alone."),
-        is_reconstructed=("IS of the tokenizer", "higher", "IS of held-out series through the tokenizer alone."),
-        kid_labelled=("KID", "lower", "Unbiased kernel distance in an FCN's features; about 0 between real splits."),
-        kid=("KID", "lower", "Unbiased kernel distance in an FCN's features; about 0 between real splits."),
-        fid_minirocket_labelled=("FID, MiniRocket", "lower", "The Fréchet distance in MiniRocket's features."),
-        fid_minirocket=("FID, MiniRocket", "lower", "The Fréchet distance in MiniRocket's features."),
-        kid_minirocket_labelled=("KID, MiniRocket", "lower", "The kernel distance in MiniRocket's features."),
-        kid_minirocket=("KID, MiniRocket", "lower", "The kernel distance in MiniRocket's features."),
-        fid_catch22_labelled=("FID, catch22", "lower", "The Fréchet distance in the catch22 features."),
-        fid_catch22=("FID, catch22", "lower", "The Fréchet distance in the catch22 features."),
-        kid_catch22_labelled=("KID, catch22", "lower", "The kernel distance in the catch22 features."),
-        kid_catch22=("KID, catch22", "lower", "The kernel distance in the catch22 features."),
+
+def _in_space(space: str, title: str, features: str) -> list[Metric]:
+    """FID and KID in one feature space, of label-first and of unconditional series."""
+    fid = f"Fréchet distance between generated and held-out series in {features}."
+    kid = f"Unbiased kernel distance between generated and held-out series in {features}; about 0 between real splits."
+    return [
+        Metric(f"{name}{suffix}", f"{name[:3].upper()}{title}, {way}", "fidelity", "lower", text, f"{name}_real")
+        for name, text in ((f"fid{space}", fid), (f"kid{space}", kid))
+        for suffix, way in (("_labelled", "label-first"), ("", "unconditional"))
+    ]
+
+
+_IS = "How clear and how varied the classes of generated series are to an FCN; copies raise it too."
+_COPIED = "Share of generated series nearer to a training series than 95 % of held-out real series are"
+
+METRICS: dict[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        *_in_space("", "", "the features of an FCN trained on real series"),
+        Metric("is_labelled", "IS, label-first", "fidelity", "higher", _IS, "is_real"),
+        Metric("is", "IS, unconditional", "fidelity", "higher", _IS, "is_real"),
+        Metric("fid_reconstructed", "FID of the tokenizer", "fidelity", "lower",
+               "FID of held-out series that went through the tokenizer: the prior cannot do much better.", "fid_real"),
+        Metric("is_reconstructed", "IS of the tokenizer", "fidelity", "higher",
+               "IS of held-out series that went through the tokenizer.", "is_real"),
+        *_in_space("_minirocket", ", MiniRocket", "MiniRocket's features, which need no training"),
+        *_in_space("_catch22", ", catch22", "the 22 catch22 characteristics"),
+        Metric("cas", "CAS", "utility", "higher",
+               "Accuracy on held-out series of an FCN trained on generated series alone.", "cas_real"),
+        Metric("cas_both", "CAS, real and generated", "utility", "higher",
+               "Accuracy on held-out series of an FCN trained on real and generated series together.", "cas_real"),
+        Metric("cas_rocket", "CAS, MiniRocket", "utility", "higher",
+               "Accuracy on held-out series of MiniRocket and ridge regression trained on generated series alone.",
+               "cas_rocket_real"),
+        Metric("cas_rocket_both", "CAS, MiniRocket, real and generated", "utility", "higher",
+               "Accuracy of MiniRocket and ridge regression trained on real and generated series together.",
+               "cas_rocket_real"),
+        Metric("c2st", "Two-sample test", "utility", 0.5,
+               "Accuracy of a classifier that tells generated from held-out series; 0.5 is guessing.", "c2st_real"),
+        Metric("c2st_p", "Two-sample test, p", "utility", "",
+               "Share of random relabellings that the classifier tells apart as well; few mean a difference."),
+        Metric("copied", "Copied", "diversity", "real", f"{_COPIED}.", "copied_real", "%"),
+        Metric("copied_unconditional", "Copied, unconditional", "diversity", "real",
+               f"{_COPIED}, for series without a class.", "copied_real", "%"),
+        Metric("copied_worst_class", "Copied, worst class", "diversity", "real",
+               "Greatest share of copies in one class that has 5 or more training series.",
+               "copied_worst_class_real", "%"),
+        Metric("copied_raw", "Copied, raw", "diversity", "real",
+               "Share of copies without the tokenizer, where any smooth series looks like a copy.",
+               "copied_raw_real", "%"),
+        Metric("copied_raw_worst_class", "Copied, raw, worst class", "diversity", "real",
+               "Greatest share of copies in one class without the tokenizer.", "copied_raw_worst_class_real", "%"),
+        Metric("authpct", "AuthPct", "diversity", "real",
+               "Share of generated series farther from their nearest training series than that one is from its own.",
+               "authpct_real", "%"),
+        Metric("repeated_tokens", "Repeated tokens", "diversity", "real",
+               "Share of generated series whose whole token sequence is that of a training series.",
+               "repeated_tokens_real", "%"),
+        Metric("near_duplicates", "Near-duplicates", "diversity", "real",
+               "Share of generated series that nearly repeat another generated one.", "near_duplicates_real", "%"),
+        Metric("precision", "Precision", "diversity", "higher",
+               "Share of generated series that lie among held-out ones in MiniRocket's features.", "precision_real"),
+        Metric("recall", "Recall", "diversity", "higher",
+               "Share of held-out series that lie among generated ones in MiniRocket's features.", "recall_real"),
+        Metric("density", "Density", "diversity", "higher",
+               "In how many neighbourhoods of held-out series a generated one lies; about 1 between real splits.",
+               "density_real"),
+        Metric("coverage", "Coverage", "diversity", "higher",
+               "Share of held-out series that have a generated one in their neighbourhood.", "coverage_real"),
+        Metric("spread", "Spread within class", "diversity", "real",
+               "Mean distance between two generated series of a class, as a ratio to that of held-out series.",
+               "spread_real"),
+        Metric("acf_difference", "Autocorrelation", "structure", "lower",
+               "Difference of the mean autocorrelation.", "acf_difference_real"),
+        Metric("marginal_difference", "Marginal distribution", "structure", "lower",
+               "Difference of the distribution of values.", "marginal_difference_real"),
+        Metric("spectrum_difference", "Power spectrum", "structure", "lower",
+               "Difference of the normalised power spectrum.", "spectrum_difference_real"),
+        Metric("mean_difference", "Class means", "structure", "lower",
+               "Difference of the mean series of each class.", "mean_difference_real"),
+        Metric("perplexity_train", "Perplexity, train", "tokens", "",
+               "Number of codes in equal use that would be as varied as those of the training series."),
+        Metric("perplexity_test", "Perplexity, held-out", "tokens", "",
+               "Number of codes in equal use that would be as varied as those of the held-out series."),
+        Metric("perplexity_generated", "Perplexity, generated", "tokens", "",
+               "The same of the generated series; a number well below that of train says that they vary less."),
+        Metric("dead_codes", "Dead codes", "tokens", "lower", "Number of codes that no training series uses.",
+               unit="whole"),
+        Metric("knn", "KNN", "representation", "higher",
+               "Held-out accuracy of 5 nearest neighbours on the mean of each series' latents."),
+        Metric("svm", "SVM", "representation", "higher",
+               "Held-out accuracy of a linear support vector classifier on the mean of each series' latents."),
+        Metric("knn_meanmax", "KNN, mean and max", "representation", "higher",
+               "Held-out accuracy of 5 nearest neighbours on mean and maximum of each series' latents."),
+        Metric("svm_meanmax", "SVM, mean and max", "representation", "higher",
+               "Held-out accuracy of a linear support vector classifier on mean and maximum of each series' latents."),
+        Metric("knn_histogram", "KNN, token histogram", "representation", "higher",
+               "Held-out accuracy of 5 nearest neighbours on the share of each code in a series."),
+        Metric("svm_histogram", "SVM, token histogram", "representation", "higher",
+               "Held-out accuracy of a linear support vector classifier on the share of each code in a series."),
+        Metric("val_recon", "Reconstruction", "training", "lower",
+               "Squared error of the tokenizer on held-out series, of values and spectrogram."),
+        Metric("prior_loss", "Prior loss", "training", "lower",
+               "Cross-entropy of masked tokens of held-out series.", unit="nats"),
+        Metric("stage1_seconds", "Training of stage 1", "training", "", "Training time of the tokenizer.", unit="s"),
+        Metric("stage2_seconds", "Training of stage 2", "training", "", "Training time of the prior.", unit="s"),
+        Metric("evaluation_seed", "Seed of the evaluation", "training", "",
+               "Seed of the generated series and of the classifiers behind these metrics.", unit="whole"),
     )
-    | _group(
-        "utility",
-        cas=("CAS", "higher", "Accuracy on held-out series of an FCN trained on generated ones."),
-        cas_both=("CAS, real and generated", "higher", "Accuracy of the FCN trained on both together."),
-        cas_rocket=("CAS, MiniRocket", "higher", "Accuracy of MiniRocket and ridge trained on generated series."),
-        cas_rocket_both=("CAS, MiniRocket, real and generated", "higher", "The same trained on both together."),
-        c2st=("Two-sample test", "lower", "How often a classifier tells generated from held-out; 0.5 is guessing."),
-        c2st_p=("Two-sample test, p", "", "Share of permutations told apart as well; small: they differ."),
-    )
-    | _group(
-        "diversity",
-        copied=("Copied", "real", "Share nearer to a training series than 95 % of held-out real series are."),
-        copied_unconditional=("Copied", "real", "Share nearer to a training series than 95 % of held-out ones are."),
-        copied_worst_class=("Copied, worst class", "real", "The greatest such share in one class of 5 or more series."),
-        copied_raw=("Copied, raw", "real", "Copied without the tokenizer: smooth series look like copies here."),
-        authpct=("AuthPct", "real", "Share farther from their nearest training series than that is from its own."),
-        repeated_tokens=("Repeated tokens", "real", "Share whose whole token sequence stands in the train split."),
-        near_duplicates=("Near-duplicates", "real", "Generated series that nearly repeat another generated one."),
-        precision=("Precision", "higher", "Share of generated series inside the manifold of held-out ones."),
-        recall=("Recall", "higher", "Share of held-out series inside the manifold of generated ones."),
-        density=("Density", "higher", "How many held-out neighbourhoods a generated series lies in."),
-        coverage=("Coverage", "higher", "Share of held-out series with a generated one in their neighbourhood."),
-        spread=("Spread within class", "real", "Mean distance of two series of a class, as a ratio to real ones."),
-    )
-    | _group(
-        "structure",
-        acf_difference=("Autocorrelation", "lower", "Difference of the mean normalised autocorrelation."),
-        marginal_difference=("Marginal distribution", "lower", "Difference of the distribution of values."),
-        spectrum_difference=("Power spectrum", "lower", "Difference of the normalised power spectrum."),
-        mean_difference=("Class means", "lower", "Difference of the mean series of each class."),
-    )
-    | _group(
-        "tokens",
-        perplexity_train=("Perplexity, train", "", "Number of codes in equal use that would be as varied."),
-        perplexity_test=("Perplexity, held-out", "", "The same of the held-out series."),
-        perplexity_generated=(
-            "Perplexity, generated",
-            "",
-            "The same of the generated series; below train: less varied.",
-        ),
-        dead_codes=("Dead codes", "lower", "Codes that stand in no training series."),
-    )
-    | _group(
-        "representation",
-        knn=("KNN", "higher", "Test accuracy of 5 nearest neighbours on mean-pooled latents."),
-        svm=("SVM", "higher", "Test accuracy of a linear classifier on mean-pooled latents."),
-        knn_meanmax=("KNN, mean and max", "higher", "The same on mean and max pooled latents."),
-        svm_meanmax=("SVM, mean and max", "higher", "The same on mean and max pooled latents."),
-        knn_histogram=("KNN, token histogram", "higher", "The same on each series' histogram of tokens."),
-        svm_histogram=("SVM, token histogram", "higher", "The same on each series' histogram of tokens."),
-    )
-    | _group(
-        "training",
-        val_recon=("Reconstruction", "lower", "Error of the tokenizer on held-out series."),
-        prior_loss=("Prior loss", "lower", "Cross-entropy of masked held-out tokens, in nats."),
-        stage1_seconds=("Stage 1, s", "", "Training time of the tokenizer."),
-        stage2_seconds=("Stage 2, s", "", "Training time of the prior."),
-    )
+}  # fmt: skip
+
+SHORT = ("val_recon", "knn", "svm", "prior_loss", "fid", "fid_labelled", "is", "is_labelled", "cas", "cas_rocket",
+         "coverage", "copied", "stage1_seconds", "stage2_seconds")  # fmt: skip
+"""Rows of the terminal's table, in their order."""
+
+STUDY = ("val_recon", "knn", "svm", "fid", "is", "cas", "cas_rocket", "fid_labelled", "is_labelled", "copied",
+         "copied_real")  # fmt: skip
+"""Metrics in the study's tables over models, in their order."""
+
+FIRST_SCREEN = (
+    ("fid_labelled", "fid"),
+    ("cas", "cas_rocket"),
+    ("c2st", "is_labelled", "is"),
+    ("coverage", "recall", "spread"),
+    ("copied", "copied_raw"),
 )
-PERCENT = ("copied", "authpct", "repeated_tokens", "near_duplicates")
-"""Beginnings of the keys that are read as a share."""
-COMPANIONS = ("_real", "_low", "_high")
-"""Ends of the keys that belong to another figure: its value for real data, its interval."""
+"""The five metrics at the top of the report, each the first that is there: like, useful, told apart, varied, new."""
+
+INTERVAL = ("_low", "_high")
+"""Ends of the keys that hold a metric's bootstrap interval."""
+
+_OF_REAL = {metric.real: metric for metric in reversed(METRICS.values()) if metric.real is not None}
+"""By the key of a value for real data, the metric that it belongs to."""
 
 
-def figure_of(key: str) -> Figure:
-    """What is known of a figure; an unknown one is called by its key."""
-    return FIGURES.get(key, Figure(key, "", "", ""))
-
-
-def title_of(key: str, metrics: Mapping[str, float]) -> str:
-    """Title of a figure, with the way of sampling where the same figure is there for both."""
-    title = figure_of(key).title
-    if key.endswith("_labelled"):
-        return f"{title}, label-first"
-    paired = key in ("fid", "is", "copied_unconditional") or f"{key}_labelled" in metrics
-    return f"{title}, unconditional" if paired else title
+def metric_of(key: str) -> Metric:
+    """What is known of a key; an unknown one is called by its key, and no value of it is better than another."""
+    if key in METRICS:
+        return METRICS[key]
+    if key in _OF_REAL:
+        of = _OF_REAL[key]
+        title = of.title.removesuffix(", label-first").removesuffix(", unconditional")
+        return Metric(key, f"{title}, real data", of.group, "", of.meaning, unit=of.unit)
+    return Metric(key, key)
 
 
 def real_key(key: str, metrics: Mapping[str, float]) -> str | None:
-    """Key of the same figure for real data: `fid_real` of `fid_labelled`; None where there is none."""
-    stem = key.removesuffix("_labelled").removesuffix("_unconditional").removesuffix("_both")
-    return next((name for name in (f"{key}_real", f"{stem}_real") if name in metrics), None)
+    """Key of the same metric for real data, `fid_real` of `fid_labelled`; None where it was not measured."""
+    name = metric_of(key).real or f"{key}_real"
+    return name if name in metrics else None
 
 
 def real_value(key: str, metrics: Mapping[str, float]) -> float | None:
-    """The same figure for real data."""
+    """The same metric for real data."""
     name = real_key(key, metrics)
     return None if name is None else metrics[name]
 
 
-def interval_text(key: str, metrics: Mapping[str, float]) -> str:
-    """Bootstrap interval of a figure, `0.51 – 0.72`; empty where there is none."""
-    ends = [metrics.get(f"{key}_{end}") for end in ("low", "high")]
-    return " – ".join(value_text(key, value) for value in ends) if None not in ends else ""
-
-
 def generated_keys(metrics: Mapping[str, float]) -> list[str]:
-    """Keys of figures that are not companions of another, the known ones first and in their order."""
-    kept = [key for key in metrics if key in FIGURES or not key.endswith(COMPANIONS)]
-    order = {key: place for place, key in enumerate(FIGURES)}
+    """Keys without those that belong to another (its value for real data, its interval), the known ones first."""
+    kept = [key for key in metrics if key in METRICS or not key.endswith(("_real", *INTERVAL))]
+    order = {key: place for place, key in enumerate(METRICS)}
     return sorted(kept, key=lambda key: order.get(key, len(order)))
 
 
 def grouped_keys(metrics: Mapping[str, float]) -> dict[str, list[str]]:
     """`generated_keys` by the title of their group, in the order of `GROUPS`."""
     keys = generated_keys(metrics)
-    grouped = {title: [key for key in keys if figure_of(key).group == group] for group, title in GROUPS.items()}
+    grouped = {title: [key for key in keys if metric_of(key).group == group] for group, title in GROUPS.items()}
     return {title: of_group for title, of_group in grouped.items() if of_group}
 
 
@@ -176,7 +270,36 @@ def number_text(value: float | None) -> str:
 
 
 def value_text(key: str, value: float | None) -> str:
-    """A figure as people write it: a share of series in per cent, all else as a number."""
-    if key.startswith(PERCENT) and value is not None and value == value:
-        return f"{100 * value:.1f} %"
-    return number_text(value)
+    """A value with its unit as people write it: `5.5 %`, `130 s`, `0.950`."""
+    unit = metric_of(key).unit
+    if value is None or value != value:
+        return number_text(value)
+    if unit == "whole":
+        return f"{value:.0f}"
+    return f"{100 * value:.1f} %" if unit == "%" else f"{number_text(value)} {unit}".rstrip()
+
+
+def interval_text(key: str, metrics: Mapping[str, float]) -> str:
+    """Bootstrap interval of a metric, `0.51 – 0.72`; empty where there is none."""
+    ends = [metrics.get(f"{key}{end}") for end in INTERVAL]
+    return " – ".join(value_text(key, value) for value in ends) if None not in ends else ""
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """What `write_metrics` wrote; a key that is unknown here counts as far as its value is a number.
+
+    Raises:
+        InputError: if the file is no JSON object, or a known metric is no number.
+    """
+    try:
+        values = dict(json.loads(path.read_text(encoding="utf-8")))
+        return {key: float(value) for key, value in values.items() if key in METRICS or isinstance(value, int | float)}
+    except (ValueError, TypeError):
+        raise InputError(f"{path} is damaged; evaluate the run again") from None
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """A flat JSON object of metrics; what could not be computed is left out."""
+    known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

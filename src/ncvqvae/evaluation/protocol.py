@@ -1,4 +1,4 @@
-"""The protocol: which series are compared with which, and under which name each figure stands."""
+"""The protocol: which series are compared with which, and under which name each metric stands."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ncvqvae.errors import InputError
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract
 from ncvqvae.evaluation.feature_metrics import (
     FeatureSets,
-    coverage_figures,
-    fidelity_figures,
-    inception_figures,
-    two_sample_figures,
+    coverage_metrics,
+    fidelity_metrics,
+    inception_metrics,
+    two_sample_metrics,
 )
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
 from ncvqvae.evaluation.rocket import catch22, minirocket
@@ -57,7 +57,7 @@ class RealData:
 
 @dataclass(frozen=True)
 class GeneratedData:
-    """Generated series in the same scale; what is None has no figures.
+    """Generated series in the same scale; what is None has no metrics.
 
     Attributes:
         unconditional: series drawn without a class, `n_unconditional(n_test)` of them for the chapter's protocol.
@@ -77,7 +77,7 @@ class GeneratedData:
 
     @property
     def judged(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """The series that figures of one set judge, and their labels: label-first where there are any."""
+        """The series that metrics of one set judge, and their labels: label-first where there are any."""
         if self.labelled is not None:
             return self.labelled, self.y_labelled
         if self.unconditional is None:
@@ -106,10 +106,10 @@ def evaluate_samples(
     training: FCNTraining | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, float]:
-    """Fidelity, utility, coverage and structure of generated series, each figure beside the same for real data.
+    """Fidelity, utility, coverage and structure of generated series, each metric beside the same for real data.
 
-    Figures of one set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series where there are
-    any. Figures whose series or labels are missing are absent. `_real` compares train with test, `_reconstructed` what
+    Metrics of one set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series where there are
+    any. Metrics whose series or labels are missing are absent. `_real` compares train with test, `_reconstructed` what
     the tokenizer makes of the test split with test.
 
     Args:
@@ -138,36 +138,36 @@ def evaluate_samples(
         "_minirocket": rocket,
         "_catch22": FeatureSets.of(catch22(real.X_train), *series),
     }
-    figures = {}
+    metrics = {}
     if reconstructed is not None:  # as if a prior had drawn the very tokens of the test split
-        figures["fid_reconstructed"] = frechet_distance(reconstructed.features, real_by_fcn[1].features)
+        metrics["fid_reconstructed"] = frechet_distance(reconstructed.features, real_by_fcn[1].features)
     if real.y_train is not None:  # without classes there is nothing that an inception score could count
         if reconstructed is not None:
-            figures["is_reconstructed"] = inception_score(reconstructed.probabilities, seed=seed)
+            metrics["is_reconstructed"] = inception_score(reconstructed.probabilities, seed=seed)
         probabilities = FeatureSets.of(lambda found: found.probabilities, *real_by_fcn, *by_fcn)
-        figures |= inception_figures(probabilities, seed, draws=draws)
+        metrics |= inception_metrics(probabilities, seed, draws=draws)
     for space, features in spaces.items():
         progress(f"FID and KID{space.replace('_', ', ')}")
-        figures |= fidelity_figures(features, space, seed, draws=draws)
+        metrics |= fidelity_metrics(features, space, seed, draws=draws)
     progress("coverage and two-sample test")
-    figures |= coverage_figures(rocket, seed) | two_sample_figures(rocket, seed, PERMUTATIONS[extent.full])
+    metrics |= coverage_metrics(rocket, seed) | two_sample_metrics(rocket, seed, PERMUTATIONS[extent.full])
     progress("structure")
-    figures |= _structure_figures(real, generated)
+    metrics |= _structure_metrics(real, generated)
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
-        figures |= _utility_figures(real, generated, seed, extent, cache_dir, training)
-    return figures
+        metrics |= _utility_metrics(real, generated, seed, extent, cache_dir, training)
+    return metrics
 
 
-def _structure_figures(real: RealData, generated: GeneratedData) -> dict[str, float]:
-    figures: dict[str, float] = {}
+def _structure_metrics(real: RealData, generated: GeneratedData) -> dict[str, float]:
+    metrics: dict[str, float] = {}
     for suffix, (X, y) in (("", generated.judged), ("_real", (real.X_train, real.y_train))):
         found = structure_differences(real.X_test, X, None if y is None else real.y_test, y)
-        figures |= {f"{name}_difference{suffix}": value for name, value in found._asdict().items()}
-    return figures
+        metrics |= {f"{name}_difference{suffix}": value for name, value in found._asdict().items()}
+    return metrics
 
 
-def _utility_figures(
+def _utility_metrics(
     real: RealData,
     generated: GeneratedData,
     seed: int,
@@ -185,11 +185,11 @@ def _utility_figures(
         y = class_index(y, classes)
         sets[""] = X, y
         sets["_both"] = np.concatenate([real.X_train, X]), np.concatenate([y_train, y])
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for suffix, (X, y) in sets.items():
-        figures[f"cas_rocket{suffix}"] = rocket_accuracy(X, y, real.X_test, y_test, seed)
+        metrics[f"cas_rocket{suffix}"] = rocket_accuracy(X, y, real.X_test, y_test, seed)
         if extent.cas and (extent.full or suffix != "_both"):
-            figures[f"cas{suffix}"] = classification_accuracy_score(
+            metrics[f"cas{suffix}"] = classification_accuracy_score(
                 X,
                 y,
                 real.X_test,
@@ -199,7 +199,7 @@ def _utility_figures(
                 cache_dir=cache_dir if suffix == "_real" else None,
                 training=training,
             )
-    return figures
+    return metrics
 
 
 def _check_shapes(real: RealData, generated: GeneratedData) -> None:

@@ -1,11 +1,13 @@
-"""Random parts of sets: the same number on both sides, and how far a figure varies over resampled series."""
+"""Random parts of sets: the same number on both sides, and how far a metric varies over resampled series."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray | float]
 
@@ -29,7 +31,7 @@ def matched_mean(
 ) -> np.ndarray:
     """Mean of `statistic` over random subsets of `size` rows from either set, drawn without replacement.
 
-    FID, recall and coverage depend on the number of series: figures of two pairs of sets can only stand beside each
+    FID, recall and coverage depend on the number of series: metrics of two pairs of sets can only stand beside each
     other where all four have the same size.
 
     Args:
@@ -48,17 +50,17 @@ def matched_mean(
 
 
 def bootstrap_interval(
-    figure: float, statistic: Callable[..., float], *sets: np.ndarray, draws: int, level: float = 0.95, seed: int = 0
+    value: float, statistic: Callable[..., float], *sets: np.ndarray, draws: int, level: float = 0.95, seed: int = 0
 ) -> Interval:
-    r"""Bootstrap interval of a figure: each set of rows is drawn anew with replacement.
+    r"""Bootstrap interval of a metric: each set of rows is drawn anew with replacement.
 
     .. math:: \hat\theta + q_{(1 \mp \text{level}) / 2}(\theta^*) - \overline{\theta^*}
 
-    Repeated rows raise a Fréchet distance, so that the draws lie beside the figure itself: their quantiles are taken
+    Repeated rows raise a Fréchet distance, so that the draws lie beside the value itself: their quantiles are taken
     from their own mean.
 
     Args:
-        figure: its value on the sets themselves.
+        value: the metric on the sets themselves.
         statistic: a number from as many sets of rows as are given.
         sets: rows (n, …) each.
         draws: number of bootstrap draws.
@@ -70,4 +72,13 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     values = np.array([statistic(*(a[rng.integers(len(a), size=len(a))] for a in sets)) for _ in range(draws)])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) - values.mean()
-    return Interval(figure + float(low), figure + float(high))
+    return Interval(value + float(low), value + float(high))
+
+
+@contextmanager
+def seeded_cpu(seed: int) -> Iterator[None]:
+    """Seed the global CPU generator inside the block and put its former state back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        # not torch.manual_seed: that would reseed the accelerators too, which are not forked here
+        torch.default_generator.manual_seed(seed)
+        yield

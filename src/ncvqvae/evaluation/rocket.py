@@ -85,7 +85,7 @@ def catch22(X_train: np.ndarray) -> Extractor:
     transform = Catch22(replace_nans=True)
 
     def characteristics(X: np.ndarray) -> np.ndarray:
-        return np.asarray(transform.fit_transform(np.asarray(held(X), np.float64)), np.float64)
+        return np.asarray(transform.fit_transform(np.asarray(forward_fill(X), np.float64)), np.float64)
 
     scaler = StandardScaler().fit(characteristics(X_train))
 
@@ -104,10 +104,10 @@ def center_and_scale(features: np.ndarray) -> tuple[np.ndarray, float]:
 def at_least_9_steps(X: np.ndarray) -> np.ndarray:
     """Series (n, C, L) as float32, held at their last value to the full length, at least MiniRocket's 9 steps."""
     missing = max(0, 9 - X.shape[-1])
-    return np.pad(np.asarray(held(X), np.float32), [(0, 0), (0, 0), (0, missing)], mode="edge")
+    return np.pad(np.asarray(forward_fill(X), np.float32), [(0, 0), (0, 0), (0, missing)], mode="edge")
 
 
-def held(X: np.ndarray) -> np.ndarray:
+def forward_fill(X: np.ndarray) -> np.ndarray:
     """Series (n, C, L) without NaN: each value that is missing is the last one before it."""
     missing = np.isnan(X)
     if not missing.any():

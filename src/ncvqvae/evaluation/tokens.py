@@ -85,16 +85,6 @@ def decoding_confidence(selected: Iterable[np.ndarray], bins: int = 20, sure_abo
     return DecodingConfidence(np.stack(rows), edges, np.array(means), np.array(sure))
 
 
-def decoding_entropy(probabilities: Iterable[np.ndarray]) -> np.ndarray:
-    """Mean entropy in nats of the predicted token distributions at each decoding step: (T,).
-
-    Args:
-        probabilities: for each step the distributions (…, K) over the codes at the positions still masked.
-    """
-    steps = [entropy(step) for step in probabilities]
-    return np.array([step.mean() if step.size else np.nan for step in steps])
-
-
 class CodeSimilarity(NamedTuple):
     """Pearson correlation and cosine similarity of every two code vectors (K, K); nan for a code of no variance."""
 

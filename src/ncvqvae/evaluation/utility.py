@@ -39,7 +39,7 @@ def classification_accuracy_score(
 ) -> float:
     """CAS: accuracy on real test series of an FCN trained on generated ones, measured once, after training.
 
-    With the real train split in place of `X_syn` it is the train-on-real figure that stands beside it.
+    With the real train split in place of `X_syn` it is the train-on-real metric that stands beside it.
 
     Args:
         X_syn: scaled series to train on (n, C, L).

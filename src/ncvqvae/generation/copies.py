@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncvqvae.evaluation.diversity import nearest_distances, nearest_other
+from ncvqvae.evaluation.neighbours import nearest_distances, nearest_other
 
 QUANTILE = 0.05
-"""Share of the training series that lie within the threshold of another one, as for the figure ``copied``."""
+"""Share of the training series that lie within the threshold of another one, as for the metric ``copied``."""
 
 
 class Novelty:
     """Tells series that lie nearer to a training series than most training series lie to each other.
 
-    The figure ``copied`` takes its threshold from series held out; a generator has none, so that here each training
+    The metric ``copied`` takes its threshold from series held out; a generator has none, so that here each training
     series is held out in turn. As there, all series must have gone through the tokenizer.
 
     Args:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ncvqvae.codec import CHUNK
 from ncvqvae.config import SamplingConfig
 from ncvqvae.data import beyond
+from ncvqvae.data.facts import TrainFacts
 from ncvqvae.generation.copies import Novelty
-from ncvqvae.generation.residuals import Residuals
+from ncvqvae.generation.residuals import Residuals, kept_residuals
 from ncvqvae.prior.decoding import Decoded
 from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.tokenizer import Tokenizer
-
-CHUNK = 256
-"""Series that go through a network at once, outside training."""
-
-SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
-"""``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
 
 
 class Generated(NamedTuple):
@@ -46,11 +40,18 @@ class SeriesGenerator:
     Args:
         tokenizer: decodes tokens; keeps the residuals and tokens of training series, where any are kept.
         prior: draws tokens.
-        length_counts: training series of each class and length (max(n_classes, 1), T + 1); None if all have one length.
+        facts: of the train split: how many of its series each class and each length has.
     """
 
-    def __init__(self, tokenizer: Tokenizer, prior: Prior, length_counts: np.ndarray | None) -> None:
-        self.tokenizer, self.prior, self.length_counts = tokenizer, prior, length_counts
+    def __init__(self, tokenizer: Tokenizer, prior: Prior, facts: TrainFacts) -> None:
+        self.tokenizer, self.prior, self.facts = tokenizer, prior, facts
+
+    def draw_classes(self, n: int, generator: Generator) -> Tensor:
+        """Class indices (n,) from the train split's distribution of classes; "no class" where it is unlabelled."""
+        if not self.facts.n_classes:
+            return torch.full((n,), self.prior.no_class)
+        weights = torch.as_tensor(self.facts.class_counts, dtype=torch.float64)
+        return torch.multinomial(weights, n, replacement=True, generator=generator)
 
     def draw(
         self, classes: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
@@ -85,9 +86,9 @@ class SeriesGenerator:
         self, classes: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
     ) -> DrawnGrids:
         """Lengths where series differ in them, then token grids (B, N), for class indices (B,)."""
-        if self.length_counts is None:
+        if self.facts.length_counts is None:
             return DrawnGrids(self.prior.sample(classes, config, generator), None)
-        counts = torch.from_numpy(self.length_counts).double()
+        counts = torch.from_numpy(self.facts.length_counts).double()
         of_class = torch.cat([counts, counts.sum(0, keepdim=True)])[classes]  # no class: the lengths of all
         lengths = torch.multinomial(of_class, 1, generator=generator)[:, 0]
         lengths = lengths if length is None else torch.full_like(lengths, length)
@@ -106,12 +107,13 @@ class SeriesGenerator:
         if not config.residual_neighbours or not config.residual_scale:
             return decoded
         assert config.residual_scale != "auto"
-        return decoded + config.residual_scale * self._draw_residuals(tokens, config.residual_neighbours, generator)
+        return decoded + config.residual_scale * self.draw_residuals(tokens, config.residual_neighbours, generator)
 
-    def _draw_residuals(
+    def draw_residuals(
         self, tokens: Tensor, n_neighbours: int, generator: Generator, own: Tensor | None = None
     ) -> Tensor:
-        kept = self._kept
+        """Residuals (n, C, T) for tokens (n, N), see :meth:`Residuals.draw`."""
+        kept = self.kept
         # beyond as many series as a class has the nearest are often those of another class, whose detail differs
         per_class = len(kept.tokens) // max(self.prior.n_classes, 1)
         return kept.draw(tokens, min(n_neighbours, max(per_class, 2)), generator, own=own).cpu()
@@ -127,46 +129,12 @@ class SeriesGenerator:
         return torch.from_numpy(self._novelty.is_copy(self.decode(tokens).numpy()))
 
     @property
-    def _kept(self) -> Residuals:
-        assert self.tokenizer.residuals is not None
-        return self.tokenizer.residuals
+    def kept(self) -> Residuals:
+        """The residuals and tokens of training series that the tokenizer keeps."""
+        kept = kept_residuals(self.tokenizer)
+        assert kept is not None
+        return kept
 
     @cached_property
     def _novelty(self) -> Novelty:
-        return Novelty(self.decode(self._kept.tokens.long()).numpy())
-
-    @torch.no_grad()
-    def choose_residual_scale(
-        self, n_neighbours: int, seed: int, as_given_out: Callable[[np.ndarray], np.ndarray]
-    ) -> float:
-        """Factor of the residuals at which imitations of training series are hardest to tell from these.
-
-        An imitation is what a training series' tokens decode to, with residuals of others; a classifier of MiniRocket's
-        features tells the two apart. 0 unless its accuracy is lower by three standard errors than without residuals:
-        detail that lies elsewhere in each series, such as a pause in a gesture, becomes noise everywhere.
-
-        Args:
-            n_neighbours: training series that a residual is drawn from.
-            seed: of the draws and of the classifier.
-            as_given_out: series (n, C, T) as they leave the model, in scaled units again: standardised, if those of
-                train were.
-        """
-        from ncvqvae.evaluation.rocket import minirocket
-        from ncvqvae.evaluation.utility import paired_two_sample_accuracy
-
-        kept = self._kept
-        own = torch.linspace(0, len(kept.tokens) - 1, min(len(kept.tokens), CHUNK)).long()
-        tokens = kept.tokens[own].long()
-        decoded, generator = self.decode(tokens), Generator().manual_seed(seed)
-        real = as_given_out((decoded + kept.values[own].cpu()).numpy())
-        features = minirocket(real, seed)
-        of_real = features(real)
-
-        def accuracy(made: Tensor) -> float:
-            return paired_two_sample_accuracy(of_real, features(as_given_out(made.numpy())), seed=seed)
-
-        drawn = [self._draw_residuals(tokens, n_neighbours, generator, own) for _ in range(TRIALS)]
-        accuracies = {scale: np.mean([accuracy(decoded + scale * r) for r in drawn]) for scale in SCALES}
-        best = min(accuracies, key=lambda scale: accuracies[scale])
-        standard_error = 0.5 / (2 * len(own)) ** 0.5
-        return best if accuracies[best] < accuracy(decoded) - CLEARLY * standard_error else 0.0
+        return Novelty(self.decode(self.kept.tokens.long()).numpy())

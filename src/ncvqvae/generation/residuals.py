@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from typing import cast
+
+import numpy as np
 import torch
 from einops import reduce
 from torch import Generator, Tensor, nn
+
+from ncvqvae.codec import CHUNK, tensors
+from ncvqvae.data.missing import ScaledSeries
+from ncvqvae.tokenizer.tokenizer import Tokenizer
 
 MIN_CASES, MAX_CASES = 32, 2048
 MAX_VALUES = 2**20
@@ -38,6 +46,9 @@ class Residuals(nn.Module):
         self.register_buffer("tokens", torch.zeros(n, n_tokens, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(n, n_channels, n_timepoints))
 
+    def __len__(self) -> int:
+        return len(self.tokens)
+
     def draw(
         self, tokens: Tensor, n_neighbours: int, generator: Generator | None = None, *, own: Tensor | None = None
     ) -> Tensor:
@@ -62,3 +73,22 @@ class Residuals(nn.Module):
         weights = torch.randn(len(tokens), k, generator=generator).to(device) / max(k - 1, 1) ** 0.5
         mean = reduce(near, "b k c t -> b 1 c t", "mean")
         return mean[:, 0] + torch.einsum("bk,bkct->bct", weights, near - mean)
+
+
+def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
+    """Those that the tokenizer keeps of its training series, None if it keeps none."""
+    return cast("Residuals | None", tokenizer.residuals)
+
+
+@torch.no_grad()
+def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, seed: int) -> None:
+    """Give a trained tokenizer the residuals of its training series, or of a part of them drawn by seed."""
+    shape = scaled.X.shape[1:]
+    n = n_kept(len(scaled), math.prod(shape))
+    rows = np.sort(np.random.default_rng([seed, 4]).choice(len(scaled), n, replace=False))
+    chunks = [rows[at : at + CHUNK] for at in range(0, n, CHUNK)]
+    found = [tokenizer.residual(*tensors(scaled, chunk)) for chunk in chunks]
+    kept = Residuals(n, tokenizer.n_tokens, *shape)
+    kept.tokens.copy_(torch.cat([tokens for tokens, _ in found]))
+    kept.values.copy_(torch.cat([values for _, values in found]))
+    tokenizer.residuals = kept.to(tokenizer.codebook.device)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ncvqvae.config import FEW_CASES, Stage2Config
+from ncvqvae.config import Stage2Config
 from ncvqvae.prior.masking import random_masks
 from ncvqvae.prior.prior import Prior
-
-
-def token_temperature(config: Stage2Config, n_cases: int) -> float:
-    """Temperature at which the tokens of ``n_cases`` training series are drawn."""
-    if config.token_temperature != "auto":
-        return config.token_temperature
-    return 1.0 if n_cases < FEW_CASES else 0.1
 
 
 class PriorObjective(nn.Module):
@@ -56,7 +51,10 @@ def token_loss(logits: Tensor, tokens: Tensor, label_smoothing: float = 0.0) -> 
 def masked_token_loss(
     prior: Prior, tokens: Tensor, classes: Tensor, schedule: str = "cosine", seed: int = 0, batch_size: int = 256
 ) -> float:
-    """The chapter's prior loss: mean cross-entropy in nats on masked tokens (share by ``schedule``), class given."""
+    """The chapter's prior loss: mean cross-entropy in nats on masked tokens (share by ``schedule``), class given.
+
+    NaN where no token is masked, as when hardly anything was observed.
+    """
     generator = Generator().manual_seed(seed)
     masks = random_masks(len(tokens), tokens.shape[1], schedule, generator=generator) & (tokens < prior.n_codes)
     total = 0.0
@@ -64,4 +62,4 @@ def masked_token_loss(
         known, mask = tokens[rows].to(prior.codes.device), masks[rows].to(prior.codes.device)
         logits = prior(known.masked_fill(mask, prior.mask_token), classes[rows].to(prior.codes.device), at=mask)
         total += float(token_loss(logits, known[mask])) * int(mask.sum())
-    return total / float(masks.sum())
+    return total / int(masks.sum()) if masks.any() else math.nan

@@ -8,22 +8,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.config import PriorConfig, SamplingConfig
-from ncvqvae.hardware import keep_freed_pages, resolve_precision
+from ncvqvae.hardware import freed_pages_kept, resolve_precision
 from ncvqvae.prior.decoding import Decoded, parallel_decode
 from ncvqvae.prior.transformer import Transformer
-
-TIED_CODES = 64
-"""Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
-
-LINEAR_RANK, LINEAR_CASES = 256, 1000
-"""Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
-
-
-def linear_rank(config: PriorConfig, n_cases: int) -> int:
-    """Rank of the linear map over tokens for ``n_cases`` training series."""
-    if config.linear_rank != "auto":
-        return config.linear_rank
-    return 0 if n_cases < LINEAR_CASES else LINEAR_RANK
 
 
 class _LinearMix(nn.Module):
@@ -50,13 +37,12 @@ class Prior(nn.Module):
 
     Input modes: ``token`` learns a table that starts from the codebook and is tied to the output layer; ``codebook``
     reads the frozen code vectors with a learned mask vector and has an output layer of its own;
-    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained; ``auto`` is ``token`` up to
-    ``TIED_CODES`` codes and ``codebook-finetuned`` from there on. In each, a token enters as norm(vector + position),
-    so that neither drowns the other. With ``linear_rank``, logits are inner products of a predicted code vector with
-    the output layer, which starts from the codebook.
+    ``codebook-finetuned`` is the same with a copy of the code vectors that is trained. In each, a token enters as
+    norm(vector + position), so that neither drowns the other. With ``linear_rank``, logits are inner products of a
+    predicted code vector with the output layer, which starts from the codebook.
 
     Args:
-        config: the architecture, ``linear_rank`` as a number.
+        config: the architecture, without ``auto``.
         codebook: code vectors (K, d) of the tokenizer.
         n_tokens: tokens N of a series.
         n_classes: number of classes; 0 for unlabelled data.
@@ -70,8 +56,7 @@ class Prior(nn.Module):
         self.n_codes, dim = codebook.shape
         self.n_tokens, self.n_classes = n_tokens, n_classes
         mode = config.input_mode
-        if mode == "auto":
-            mode = "token" if self.n_codes <= TIED_CODES else "codebook-finetuned"
+        assert mode != "auto" and config.linear_rank != "auto"
         self.tied = mode == "token"
         self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=mode != "codebook")
         self.mask_vector = nn.Parameter(torch.randn(2 if unequal else 1, dim) * self.codes.std())
@@ -90,7 +75,6 @@ class Prior(nn.Module):
         self.mix: _LinearMix | None = None
         self.head: nn.Module = nn.Linear(config.width, dim)
         self.output = nn.Linear(dim, self.n_codes, bias=False)
-        assert config.linear_rank != "auto"
         if config.linear_rank:
             self.mix = _LinearMix(n_tokens, dim, config.linear_rank, config.width)
             self.output.weight = nn.Parameter(codebook.detach().clone())
@@ -167,6 +151,6 @@ class Prior(nn.Module):
                 return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
             return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=tokens == self.mask_token)
 
-        keep_freed_pages()
-        with torch.autocast(device.type, torch.bfloat16, resolve_precision(config.precision) == "bf16-mixed"):
+        bf16 = resolve_precision(config.precision) == "bf16-mixed"
+        with freed_pages_kept(), torch.autocast(device.type, torch.bfloat16, bf16):
             return parallel_decode(logits, start, self.mask_token, config, generator)

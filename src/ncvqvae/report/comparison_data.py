@@ -1,4 +1,4 @@
-"""The data that the page of several runs embeds: their series, planes, losses and figures side by side."""
+"""The data that the page of several runs embeds: their series, planes, losses and metrics side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ncvqvae.evaluation.metrics import figure_of, generated_keys, real_value, title_of
+from ncvqvae.evaluation.metrics import generated_keys, metric_of, real_value
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.page_data import (
     MAX_CLASSES,
@@ -82,18 +82,18 @@ def _planes_by_run(kind: str, runs: Sequence[tuple[str, ReportContent]], pool: S
 
 
 def _bars(metrics: Sequence[Mapping[str, float]], titles: Sequence[str]) -> list[dict[str, Any]]:
-    """For each figure its value by run, and that of real data."""
+    """For each metric its value by run, and that of real data."""
     every = {key: value for run in reversed(metrics) for key, value in run.items()}
     return [
         {
-            "title": title_of(key, every),
-            "better": figure_of(key).better,
+            "title": metric_of(key).title,
+            "better": metric_of(key).better_text,
             "runs": [
                 {"title": title, "value": rounded(run.get(key, np.nan))}
                 for title, run in zip(titles, metrics, strict=True)
             ],
             "real": real_value(key, every),
-            "log": figure_of(key).title.startswith("FID"),
+            "log": metric_of(key).logarithmic,
         }
         for key in generated_keys(every)
     ]

@@ -34,7 +34,7 @@ class ReportContent:
         y_train: labels of `X_train`; None for unlabelled data, then those of `X_test` are None as well.
         y_test: labels of `X_test`.
         facts: what identifies the run (ssl, augmentation, preset, seed, ...), shown as given.
-        metrics: figures by the names of a run's `metrics.json`; a figure's value for real data has the suffix `_real`.
+        metrics: values by the names of a run's `metrics.json`; a metric's value for real data has the suffix `_real`.
         history: rows with `stage` (`stage1`, `stage2`), `step`, `loss` and the loss terms by name.
         X_test_reconstructed: `X_test` through the tokenizer (encode, decode).
         X_generated_reconstructed: the series of `generated` through the tokenizer, row by row.
@@ -108,7 +108,7 @@ class ReportContent:
 
     @property
     def generated(self) -> Sample | None:
-        """The generated series that figures judge: label-first where there are any, else unconditional."""
+        """The generated series that metrics judge: label-first where there are any, else unconditional."""
         if self.X_labelled is not None:
             return Sample(self.X_labelled, self.y_labelled)
         return None if self.X_unconditional is None else Sample(self.X_unconditional, None)

@@ -20,7 +20,7 @@ Latents = Mapping[str, tuple[np.ndarray, np.ndarray | None]]
 
 
 def tsne_by_model(latents: Latents) -> Figure:
-    """t-SNE of each model's latents by class (figures 4 and 5), of at most `MAX_TSNE_POINTS` of them."""
+    """t-SNE of each model's latents by class (the chapter's 4 and 5), of at most `MAX_TSNE_POINTS` of them."""
     panels = {}
     for title, (Z, y) in latents.items():
         chosen = choose(len(Z), MAX_TSNE_POINTS)
@@ -29,13 +29,13 @@ def tsne_by_model(latents: Latents) -> Figure:
 
 
 def pca_by_model(latents: Latents) -> Figure:
-    """PCA of each model's latents by class, each in a plane of its own (figure 17)."""
+    """PCA of each model's latents by class, each in a plane of its own (the chapter's 17)."""
     panels = {title: (pca_planes(Z)[0], y) for title, (Z, y) in latents.items()}
     return plane_figure("PCA of latents by model", panels, shared_axes=False)
 
 
 def pca_of_generated_by_model(train: Sample, generated: Mapping[str, Sample]) -> Figure:
-    """Each model's generated series in the plane of the training series' principal components (figure 18)."""
+    """Each model's generated series in the plane of the training series' principal components (the chapter's 18)."""
     named = {"train": train, **generated}
     planes = pca_planes(train.X, *(part.X for part in generated.values()))
     panels = {title: (plane, part.y) for (title, part), plane in zip(named.items(), planes, strict=True)}
@@ -77,7 +77,7 @@ def series_by_model(
     return figure
 
 
-def save_model_figures(contents: Sequence[ReportContent], folder: str | Path) -> list[Path]:
+def save_model_pictures(contents: Sequence[ReportContent], folder: str | Path) -> list[Path]:
     """Write the pictures over models of each dataset among the runs as PNG; gives their paths."""
     groups = by_data(contents)
     drawings: dict[str, Callable[[], Figure]] = {}

@@ -11,13 +11,13 @@ import numpy as np
 
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import (
-    figure_of,
+    FIRST_SCREEN,
     grouped_keys,
     interval_text,
+    metric_of,
     number_text,
     real_key,
     real_value,
-    title_of,
     value_text,
 )
 from ncvqvae.files import replaced
@@ -27,11 +27,9 @@ from ncvqvae.report.page_data import MAX_CLASSES, report_payload
 from ncvqvae.report.style import DARK, LIGHT
 from ncvqvae.report.verdict import judge
 
-BETTER = {"lower": "lower", "higher": "higher", "real": "as real data", "": ""}
-
 
 class Card(NamedTuple):
-    """One figure of the first screen, with the same figure for real data and what it says."""
+    """One metric of the first screen, with the same metric for real data and what it says."""
 
     title: str
     value: str
@@ -41,7 +39,7 @@ class Card(NamedTuple):
 
 
 def write_report(content: ReportContent, path: str | Path) -> None:
-    """Write the page of one run: verdict, figures beside those of real data, pictures; needs no network.
+    """Write the page of one run: verdict, metrics beside those of real data, pictures; needs no network.
 
     Args:
         content: what the page shows.
@@ -107,32 +105,22 @@ def _write(page: str, path: str | Path) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
-CARDS = (
-    ("fid_labelled", "fid"),
-    ("cas", "cas_rocket"),
-    ("c2st", "is_labelled", "is"),
-    ("coverage", "recall", "spread"),
-    ("copied", "copied_raw"),
-)
-"""The five figures of the first screen, each the first that is there: like, useful, told apart, varied, no copy."""
-
-
 def _cards(content: ReportContent) -> list[Card]:
-    """The five figures of the first screen; the probes stand in for variety where that was not measured."""
+    """The five metrics of the first screen; the probes stand in for variety where that was not measured."""
     metrics = content.metrics
-    present = [next((key for key in keys if key in metrics), None) for keys in CARDS]
+    present = [next((key for key in keys if key in metrics), None) for keys in FIRST_SCREEN]
     return [
         _probe_card(content) if key is None and keys[0] == "coverage" else _card(key or keys[0], metrics)
-        for key, keys in zip(present, CARDS, strict=True)
+        for key, keys in zip(present, FIRST_SCREEN, strict=True)
     ]
 
 
 def _card(key: str, metrics: Mapping[str, float]) -> Card:
-    figure = figure_of(key)
-    better = {"lower": "Lower is better. ", "higher": "Higher is better. "}.get(figure.better, "")
+    metric = metric_of(key)
+    better = f"Better: {metric.better_text}. " if metric.better else ""
     reference = f"real data {value_text(key, real_value(key, metrics))}"
     value, interval = value_text(key, metrics.get(key)), interval_text(key, metrics)
-    return Card(title_of(key, metrics), value, interval, reference, better + figure.meaning)
+    return Card(metric.title, value, interval, reference, better + metric.meaning)
 
 
 def _probe_card(content: ReportContent) -> Card:
@@ -149,25 +137,25 @@ def _guess(y: np.ndarray | None) -> str:
 
 
 def _table(metrics: Mapping[str, float]) -> dict[str, list[dict[str, str]]]:
-    """Rows of the table of all figures, by the title of their group."""
+    """Rows of the table of all metrics, by the title of their group."""
     return {title: [_row(key, metrics) for key in keys] for title, keys in grouped_keys(metrics).items()}
 
 
 def _row(key: str, metrics: Mapping[str, float]) -> dict[str, str]:
-    figure, real = figure_of(key), real_key(key, metrics)
+    metric, real = metric_of(key), real_key(key, metrics)
     return {
-        "title": title_of(key, metrics),
+        "title": metric.title,
         "value": value_text(key, metrics.get(key)),
         "interval": interval_text(key, metrics),
         "real": value_text(key, real_value(key, metrics)),
         "real_interval": "" if real is None else interval_text(real, metrics),
-        "better": BETTER[figure.better],
-        "meaning": figure.meaning,
+        "better": metric.better_text,
+        "meaning": metric.meaning,
     }
 
 
 def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
-    """Titles, verdicts and the table of runs on the same data: a row a figure, a column a run, real data last."""
+    """Titles, verdicts and the table of runs on the same data: a row a metric, a column a run, real data last."""
     titles = run_titles(contents)
     every = {key: value for content in reversed(contents) for key, value in content.metrics.items()}
     return {
@@ -184,7 +172,7 @@ def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
 
 
 def _compared(key: str, every: Mapping[str, float], contents: Sequence[ReportContent]) -> dict[str, Any]:
-    """One row of the comparison; `every` has the figures of all runs together."""
+    """One row of the comparison; `every` has the metrics of all runs together."""
     cells = [
         {
             "text": value_text(key, content.metrics.get(key)),
@@ -197,9 +185,6 @@ def _compared(key: str, every: Mapping[str, float], contents: Sequence[ReportCon
 
 
 def _is_best(key: str, content: ReportContent, contents: Sequence[ReportContent]) -> bool:
-    """Whether a run has the best value of several; where real data is the mark, none is best."""
-    better = figure_of(key).better
+    """Whether a run has the best value of several that differ."""
     values = [run.metrics[key] for run in contents if key in run.metrics]
-    if key not in content.metrics or len(set(values)) < 2 or better not in ("lower", "higher"):
-        return False
-    return content.metrics[key] == (min(values) if better == "lower" else max(values))
+    return len(set(values)) > 1 and content.metrics.get(key) == metric_of(key).best(values) is not None

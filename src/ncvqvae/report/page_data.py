@@ -54,7 +54,7 @@ class SeriesPool:
     def to_json(self) -> dict[str, Any]:
         """Values of all series as base64 of little-endian uint16 over each channel's range, and whose they are."""
         X = np.stack([self.sources[source].X[case, :MAX_CHANNELS] for source, case in self.entries])
-        short = shorten(fill(X).values, MAX_VALUES // X.shape[1])
+        short = downsample(fill(X).values, MAX_VALUES // X.shape[1])
         low, high = short.min(axis=(0, 2)), short.max(axis=(0, 2))
         span = np.where(high > low, high - low, 1)
         steps = np.rint((short - low[:, None]) / span[:, None] * 65535).astype("<u2")
@@ -76,7 +76,7 @@ class SeriesPool:
         return -1 if y is None else self.places.get(y.tolist()[case], -1)
 
 
-def shorten(X: np.ndarray, n_points: int) -> np.ndarray:
+def downsample(X: np.ndarray, n_points: int) -> np.ndarray:
     """Series (n, C, L) with at most `n_points` values: least and greatest of each bin in their order, so peaks stay."""
     length = X.shape[-1]
     if length <= n_points:

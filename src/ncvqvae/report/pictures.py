@@ -1,4 +1,4 @@
-"""The pictures of a run: each function takes arrays and gives a matplotlib Figure; `save_figures` writes them all."""
+"""The pictures of a run: each function takes arrays and gives a matplotlib Figure; `save_pictures` writes them all."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def pca_of_series(train: Sample, test: Sample, generated: Sample) -> Figure:
     return plane_figure("PCA of series", {title: (plane, y) for title, plane, y in panels})
 
 
-def save_figures(content: ReportContent, folder: str | Path) -> list[Path]:
+def save_pictures(content: ReportContent, folder: str | Path) -> list[Path]:
     """Write every picture that the content has data for as PNG, each whole or not at all; gives their paths."""
     return save_all(_drawings(content), folder)
 

@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from ncvqvae.evaluation.diversity import copied_share, mean_pairwise_distance
+from ncvqvae.evaluation.diversity import copied_share
 from ncvqvae.evaluation.metrics import number_text
+from ncvqvae.evaluation.neighbours import mean_pairwise_distance
 from ncvqvae.report.content import ReportContent, Sample, label_text
 from ncvqvae.report.projections import choose, choose_per_class
 
@@ -54,7 +55,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Headline, whether all is well (None: nothing could be checked), each check, and the figures by class."""
+    """Headline, whether all is well (None: nothing could be checked), each check, and the metrics by class."""
 
     headline: str
     fine: bool | None
@@ -63,7 +64,7 @@ class Verdict:
 
 
 def judge(content: ReportContent) -> Verdict:
-    """Verdict on the generated series of a run, from its figures and from the spread within each class."""
+    """Verdict on the generated series of a run, from its metrics and from the spread within each class."""
     classes = class_rows(content)
     findings = [_copies(content), _collapse(classes), _likeness(content)]
     bad = [finding.title for finding in findings if finding.state == "bad"]

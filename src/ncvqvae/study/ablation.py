@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from ncvqvae.config import load_config
-from ncvqvae.study.rows import HIGHER_IS_BETTER, flat_settings, row_settings
+from ncvqvae.evaluation.metrics import METRICS, STUDY, metric_of
+from ncvqvae.study.rows import flat_settings, is_known, row_settings
 
-GENERATIVE = ("fid", "is", "cas", "cas_rocket", "fid_labelled", "is_labelled")
-METRICS = ("knn", "svm", *GENERATIVE, "copied")
+GENERATIVE = [key for key in STUDY if metric_of(key).group in ("fidelity", "utility")]
+COMPARED = [key for key in STUDY if key in METRICS and metric_of(key).group != "training"]
 PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "prior.scale_tied_logits", "stage2.schedule_gives"}
 """In what the published pair differs: besides SSL, how the prior reads and scores tokens, and how many it masks."""
 
@@ -72,7 +73,7 @@ def ssl_share(rows: pd.DataFrame) -> pd.DataFrame:
         if dataset != other or not as_published or set(_switches(a, b)) != PUBLISHED_SWITCHES:
             continue
         for metric in GENERATIVE:
-            sign = 1 if HIGHER_IS_BETTER.get(metric, False) else -1
+            sign = 1 if metric_of(metric).better == "higher" else -1
             published = _paired(rows, dataset, naive, model, metric)
             alone = {
                 "with the model's prior": _gain_of_ssl(rows, settings, dataset, a, b, b, metric),
@@ -116,11 +117,12 @@ def _key(settings: dict[str, Any]) -> str:
 
 
 def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
-    """Settings by (dataset, model); none for rows that do not say them."""
+    """Settings by (dataset, model); none for rows that do not say them, or of losses or views not installed here."""
     if "settings" not in rows:
         return {}
     models = rows.drop_duplicates(["dataset", "model"])
-    return {(row["dataset"], row["model"]): row_settings(row) for _, row in models.iterrows()}
+    known = [row for _, row in models.iterrows() if is_known(row["preset"], row["ssl"], row["augmentation"])]
+    return {(row["dataset"], row["model"]): row_settings(row) for row in known}
 
 
 def _switches(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
@@ -142,7 +144,7 @@ def _paired(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: s
 
 def _differences(rows: pd.DataFrame, dataset: str, first: str, second: str) -> dict[str, str]:
     texts = {}
-    for metric in [name for name in METRICS if name in rows]:
+    for metric in [name for name in COMPARED if name in rows]:
         values = _paired(rows, dataset, first, second, metric)
         spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
         texts[metric] = f"{values.mean():+.3f}{spread}" if len(values) else ""

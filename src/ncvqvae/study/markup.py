@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.study.rows import CHAPTER_MODELS
 
-if TYPE_CHECKING:
-    from ncvqvae.study.tables import TableSpec
+Statistic = Literal["mean", "top1"]
+PEER = {"TimeVQVAE": "TimeVQVAE, published", "real data": "real data"}
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What one of the tables shows."""
+
+    number: int
+    title: str
+    statistic: Statistic
+    metrics: tuple[str, ...]
+
+    @property
+    def stem(self) -> str:
+        """Name of its files."""
+        return f"table-{self.number}"
 
 
 class Line(NamedTuple):
@@ -24,7 +41,7 @@ def to_markdown(spec: TableSpec, cells: pd.DataFrame) -> str:
     """The table with its title as a Markdown section."""
     models = _columns(cells)
     lines = [f"## Table {spec.number}: {spec.title}", ""]
-    lines.append("| " + " | ".join(["dataset", "figure", "runs", *models]) + " |")
+    lines.append("| " + " | ".join(["dataset", "metric", "runs", *models]) + " |")
     lines.append("|" + " --- |" * 3 + " ---: |" * len(models))
     for line in _lines(cells, models):
         texts = ["" if cell is None else f"**{cell[0]}**" if cell[1] else cell[0] for cell in line.cells]
@@ -37,7 +54,7 @@ def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
     models = _columns(cells)
     out = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(spec.title)}}}", rf"\label{{tab:{spec.stem}}}"]
     out += [rf"\begin{{tabular}}{{lll{'r' * len(models)}}}", r"\toprule"]
-    out.append(" & ".join(_escaped(name) for name in ["dataset", "figure", "runs", *models]) + r" \\")
+    out.append(" & ".join(_escaped(name) for name in ["dataset", "metric", "runs", *models]) + r" \\")
     out.append(r"\midrule")
     for line in _lines(cells, models):
         texts = ["" if cell is None else _latex_cell(*cell) for cell in line.cells]
@@ -47,27 +64,20 @@ def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
 
 def _columns(cells: pd.DataFrame) -> list[str]:
     """Models that ours or the chapter's lines fill: the chapter's in its order, then others, then peers."""
-    from ncvqvae.study.tables import PEER
-
     found = dict.fromkeys(cells["model"])
     own = [name for name in found if name not in (*CHAPTER_MODELS, *PEER.values())]
     return [name for name in (*CHAPTER_MODELS, *own, *PEER.values()) if name in found]
 
 
 def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
-    from ncvqvae.study.tables import METRIC_NAMES, PEER
-
     for (dataset, metric, source), group in cells.groupby(["dataset", "metric", "source"], sort=False):
         by_model = {row["model"]: row for row in group.to_dict("records")}
-        texts: list[tuple[str, bool] | None] = []
-        for model in models:
-            row = by_model.get(model)
-            texts.append(
-                None if row is None else (number(row["value"], row["sd"], decimals(str(metric))), bool(row["best"]))
-            )
+        places = metric_of(str(metric)).decimals
+        rows = [by_model.get(model) for model in models]
+        texts = [None if row is None else (number(row["value"], row["sd"], places), bool(row["best"])) for row in rows]
         seeds = group.loc[~group["model"].isin(PEER.values()), "n_seeds"].dropna().astype(int)
         n = f" ({seeds.min()})" if seeds.min() == seeds.max() else f" ({seeds.min()}–{seeds.max()})"
-        yield Line((str(dataset), METRIC_NAMES[str(metric)], f"{source}{n if len(seeds) else ''}"), texts)
+        yield Line((str(dataset), metric_name(str(metric)), f"{source}{n if len(seeds) else ''}"), texts)
 
 
 def plain_markdown(table: pd.DataFrame) -> str:
@@ -85,9 +95,9 @@ def number(value: float, sd: float, places: int) -> str:
     return f"{value:.{places}f}{spread}"
 
 
-def decimals(metric: str) -> int:
-    """Decimal places as in the chapter: 2 for FID and IS, 3 for the others."""
-    return 2 if metric.startswith(("fid", "is")) else 3
+def metric_name(key: str) -> str:
+    """A metric's title with an arrow that says which way is better: `FID, label-first ↓`."""
+    return f"{metric_of(key).title} {metric_of(key).arrow}".rstrip()
 
 
 def _latex_cell(text: str, best: bool) -> str:

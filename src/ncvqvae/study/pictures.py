@@ -1,8 +1,8 @@
-"""The chapter's figures over models, from the rows of a bench and the loss curves of its runs."""
+"""The chapter's pictures over models, from the rows of a bench and the loss curves of its runs."""
 
 from __future__ import annotations
 
-from itertools import cycle
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,24 +13,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.config import Config
-from ncvqvae.study.rows import CHAPTER_MODELS, read_settings, run_folders
+from ncvqvae.evaluation.metrics import metric_of
+from ncvqvae.files import replaced
+from ncvqvae.study.rows import main_models, read_settings, run_folders
 
-COLOURS = {"none": "#555555", "barlowtwins": "#0072b2", "vibcreg": "#d55e00"}
-NEW_COLOURS = ("#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6bb1", "#a6761d", "#1b1b9c", "#66a61e")
-MARKERS = {"none": "o", "warp": "s", "slice": "^", "gauss": "D"}
-HATCHES = {"slice": "///", "gauss": "..."}
-LABELS = {
-    "val_recon": "validation reconstruction",
-    "knn": "KNN accuracy",
-    "svm": "SVM accuracy",
-    "fid": "FID (unconditional)",
-    "is": "IS (unconditional)",
-    "cas": "CAS",
-}
+LOSSES, VIEWS = ("none", "barlowtwins", "vibcreg"), ("none", "warp", "slice", "gauss")
+"""SSL losses and augmentations whose colours and shapes are always the same; those of others follow."""
+COLOURS = ("#555555", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#2d2270")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+HATCHES = ("", "", "///", "...", "xxx", "|||", "---", "ooo")
 
 
-def save_figures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
-    """Write every figure that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
+class Look(NamedTuple):
+    """How a model is drawn."""
+
+    colour: str
+    marker: str
+    hatch: str
+
+
+def save_pictures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
+    """Write every picture that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
 
     Args:
         rows: a row a run: `dataset`, `ssl`, `augmentation`, `model`, `seed` and its metrics.
@@ -56,10 +59,11 @@ def save_figures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Pa
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG and PDF."""
+    """Write a Figure as PNG and PDF, each whole or not at all."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "pdf")]
     for path in paths:
-        figure.savefig(path, dpi=150, bbox_inches="tight")
+        with replaced(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], dpi=150, bbox_inches="tight")
     return paths
 
 
@@ -68,8 +72,8 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
     metrics = [metric for metric in metrics if metric in rows and rows[metric].notna().any()]
     if not metrics:
         return None
-    models = _ordered_models(rows)
-    styles = _styles(rows, models)
+    models = main_models(rows)
+    looks = model_looks(rows)
     datasets = list(dict.fromkeys(rows["dataset"]))
     size = (max(6.0, 0.16 * len(models) * len(datasets) + 2.5), 2.8 * len(metrics))
     figure, axes = _panels(len(metrics), 1, size)
@@ -78,6 +82,7 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
         mean, sd = groups.mean().unstack(), groups.std().unstack()
         for place, model in enumerate(models):
             x = np.arange(len(datasets)) + (place - (len(models) - 1) / 2) * 0.8 / len(models)
+            look = looks[model]
             height, spread = mean.loc[datasets, model], sd.loc[datasets, model]
             axis.bar(
                 x,
@@ -85,42 +90,43 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
                 0.8 / len(models),
                 yerr=spread.fillna(0.0),
                 label=model,
-                color=styles[model].colour,
-                hatch=styles[model].hatch,
+                color=look.colour,
                 edgecolor="white",
+                hatch=look.hatch,
                 error_kw={"lw": 0.7},
             )
-        axis.set_ylabel(LABELS[metric])
+        axis.set_ylabel(metric_of(metric).title)
         axis.set_xticks(range(len(datasets)), datasets, rotation=25, ha="right")
-        if metric == "fid":
+        if metric_of(metric).logarithmic:
             axis.set_yscale("log")
     axes[0].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
 def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
-    """A panel per dataset, a point per run; the chapter's models have the colour of their loss."""
+    """A panel per dataset, a point per run; colour by SSL loss, shape by augmentation."""
+    looks = model_looks(rows)
     rows = rows.dropna(subset=[x, y]) if {x, y} <= set(rows.columns) else rows.iloc[:0]
-    models = _ordered_models(rows)
-    rows = rows[rows["model"].isin(models)]
+    rows = rows[rows["model"].isin(main_models(rows))]
     datasets = list(dict.fromkeys(rows["dataset"]))
     if not datasets:
         return None
-    styles = _styles(rows, models)
     n_columns = min(4, len(datasets))
     n_rows = -(-len(datasets) // n_columns)
     figure, axes = _panels(n_rows, n_columns, (2.7 * n_columns + 1, 2.4 * n_rows))
     for axis, dataset in zip(axes, datasets, strict=False):
         for model, group in rows[rows["dataset"] == dataset].groupby("model"):
-            axis.scatter(group[x], group[y], s=18, c=styles[str(model)].colour, marker=styles[str(model)].marker)
+            look = looks[str(model)]
+            axis.scatter(group[x], group[y], s=18, c=look.colour, marker=look.marker)
         axis.set_title(dataset, fontsize=9)
-        axis.set_xlabel(LABELS.get(x, "final SSL loss"), fontsize=8)
-        axis.set_ylabel(LABELS[y], fontsize=8)
-        if y == "fid":
+        axis.set_xlabel("final SSL loss" if x == "ssl_loss" else metric_of(x).title, fontsize=8)
+        axis.set_ylabel(metric_of(y).title, fontsize=8)
+        if metric_of(y).logarithmic:
             axis.set_yscale("log")
     _hide_rest(axes, len(datasets))
     handles = [
-        axes[0].scatter([], [], c=styles[model].colour, marker=styles[model].marker, label=model) for model in models
+        axes[0].scatter([], [], c=looks[model].colour, marker=looks[model].marker, label=model)
+        for model in main_models(rows)
     ]
     figure.legend(handles=handles, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -138,7 +144,7 @@ def load_curves(folder: Path) -> pd.DataFrame:
 
 
 def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) -> pd.DataFrame:
-    """Stage-1 loss terms of a run during training, with dataset, model, seed and the settings that figures need."""
+    """Stage-1 loss terms of a run during training, with dataset, model, seed and the settings that pictures need."""
     of_stage = history[history["stage"] == "stage1"]
     return of_stage.assign(
         dataset=dataset,
@@ -155,19 +161,17 @@ SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
 
 
 def ssl_curves(curves: pd.DataFrame) -> Figure | None:
-    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation or new model."""
+    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation."""
     if SSL_TERM not in curves:
         return None
-    models = _ordered_models(curves)
-    curves = curves[curves["model"].isin(models)].dropna(subset=[SSL_TERM])
-    line = "augmentation" if set(models) <= set(CHAPTER_MODELS) else "model"
-    return _curve_panels(curves, ["dataset", "method"], line, SSL_TERM, "SSL loss")
+    curves = curves[curves["model"].isin(main_models(curves))].dropna(subset=[SSL_TERM])
+    return _curve_panels(curves, ["dataset", "method"], "augmentation", SSL_TERM, "SSL loss")
 
 
 def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
     """Reconstruction error of the train split during stage 1, mean over seeds: a panel per dataset, a line per model.
 
-    The chapter's figure has the test split's, which no training here ever sees; its final value is in figure 1.
+    The chapter's picture 2 shows the test split's, which no training here ever sees; its last value is in picture 1.
     """
     if RECONSTRUCTION_TERM not in curves:
         return None
@@ -225,26 +229,15 @@ def _hide_rest(axes: list[Axes], n: int) -> None:
         axis.set_visible(False)
 
 
-def _ordered_models(rows: pd.DataFrame) -> list[str]:
-    """The chapter's models, then new ones without their variants; where there is none of either, all."""
-    present = sorted(set(rows["model"]))
-    chapter = [name for name in CHAPTER_MODELS if name in present]
-    return chapter + [name for name in present if name not in chapter and "+" not in name] or present
-
-
-class Style(NamedTuple):
-    """How a model is drawn."""
-
-    colour: str
-    marker: str
-    hatch: str
-
-
-def _styles(rows: pd.DataFrame, models: list[str]) -> dict[str, Style]:
-    """By model: one of the chapter's has the colour of its loss, any other one a colour of its own."""
-    styles, new = {}, cycle(NEW_COLOURS)
-    for model in models:
-        first = rows[rows["model"] == model].iloc[0]
-        colour = COLOURS[first["ssl"]] if model in CHAPTER_MODELS else next(new)
-        styles[model] = Style(colour, MARKERS.get(first["augmentation"], "v"), HATCHES.get(first["augmentation"], ""))
-    return styles
+def model_looks(rows: pd.DataFrame) -> dict[str, Look]:
+    """Colour by SSL loss, marker and hatch by augmentation; models that share both differ in marker and hatch."""
+    losses, views = (list(dict.fromkeys([*k, *rows[c]])) for c, k in (("ssl", LOSSES), ("augmentation", VIEWS)))
+    looks: dict[str, Look] = {}
+    pairs: Counter[tuple[str, str]] = Counter()
+    for row in rows.drop_duplicates("model").to_dict("records"):
+        pair = row["ssl"], row["augmentation"]
+        shape = len(views) + pairs[pair] - 1 if pairs[pair] else views.index(pair[1])
+        pairs[pair] += 1
+        colour = COLOURS[losses.index(pair[0]) % len(COLOURS)]
+        looks[row["model"]] = Look(colour, MARKERS[shape % len(MARKERS)], HATCHES[shape % len(HATCHES)])
+    return looks

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ncvqvae.study.rows import HIGHER_IS_BETTER
-
-METRICS = ("val_recon", "knn", "svm", "fid", "is", "cas", "fid_labelled", "is_labelled")
+from ncvqvae.evaluation.metrics import STUDY, metric_of
+from ncvqvae.files import replaced
 
 
 def complete_scores(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -31,17 +30,18 @@ def save_ranks(rows: pd.DataFrame, out: Path) -> list[Path]:
     from ncvqvae.study.pictures import save
 
     ranks, files = {}, []
-    for metric in METRICS:
+    for metric in [key for key in STUDY if metric_of(key).arrow]:
         scores = complete_scores(rows, metric)
         if scores.shape[0] < 3 or scores.shape[1] < 3:
             continue
-        higher = HIGHER_IS_BETTER.get(metric, False)
+        higher = metric_of(metric).better == "higher"
         ranks[metric] = average_ranks(scores, higher)
         figure, _ = plot_critical_difference(scores.to_numpy(), list(scores.columns), lower_better=not higher)
         files += save(figure, out / f"ranks-{metric}")
         plt.close(figure)
     if ranks:
         path = out / "ranks.csv"
-        pd.DataFrame(ranks).rename_axis("model").round(3).to_csv(path)
+        with replaced(path) as temporary:
+            pd.DataFrame(ranks).rename_axis("model").round(3).to_csv(temporary)
         files.append(path)
     return files

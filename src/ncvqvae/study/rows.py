@@ -1,4 +1,4 @@
-"""Figures of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
+"""Metrics of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncvqvae.bench.job import read_facts
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.metrics import read_metrics
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
-HIGHER_IS_BETTER = {"knn": True, "svm": True, "is": True, "is_labelled": True, "cas": True, "cas_rocket": True}
-"""By metric; every other metric of the tables is better when lower."""
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
 """Columns that are text even where they look like numbers, as commit 2564e87 does."""
 
@@ -63,6 +61,12 @@ def _read_settings(path: Path, modified: int) -> Stored:
     return Stored(values["preset"], from_dict(Config, values["model"]))
 
 
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
+    path = folder / "bench.yaml"
+    return read_yaml(path) if path.is_file() else {}
+
+
 def flat_settings(config: Config) -> dict[str, Any]:
     """Settings by dotted name."""
     flat: dict[str, Any] = {}
@@ -70,6 +74,16 @@ def flat_settings(config: Config) -> dict[str, Any]:
         inner = {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
         flat |= inner
     return flat
+
+
+@cache
+def is_known(preset: str, ssl: str, augmentation: str) -> bool:
+    """Whether this installation has the SSL loss and the augmentation of a row."""
+    try:
+        load_config(preset, settings={"ssl": ssl, "augmentation": augmentation})
+    except InputError:
+        return False
+    return True
 
 
 def row_settings(row: pd.Series) -> dict[str, Any]:
@@ -106,7 +120,7 @@ def published_rows() -> pd.DataFrame:
 
 
 def timevqvae_means() -> pd.DataFrame:
-    """Published mean figures of TimeVQVAE: a row per dataset, a column per metric."""
+    """Published means of TimeVQVAE: a row per dataset, a column per metric."""
     return _published("timevqvae.csv").pivot(index="dataset", columns="metric", values="value")
 
 
@@ -122,6 +136,13 @@ CHAPTER_MODELS = ["none"] + [
 ]
 
 
+def main_models(rows: pd.DataFrame) -> list[str]:
+    """Models that are no variants (``A+B``), the chapter's first and in its order; all, where all are variants."""
+    present = sorted(set(rows["model"]))
+    main = [name for name in present if "+" not in name] or present
+    return [name for name in CHAPTER_MODELS if name in main] + [name for name in main if name not in CHAPTER_MODELS]
+
+
 def _row(folder: Path) -> dict[str, Any]:
     preset, config = read_settings(folder)
     facts = read_facts(folder)
@@ -134,8 +155,9 @@ def _row(folder: Path) -> dict[str, Any]:
         "preset": preset,
         "settings": _own_settings(preset, config),
     }
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return identity | metrics | {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+    made_by = {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
+    metrics = {key: value for key, value in read_metrics(folder / "metrics.json").items() if key not in identity}
+    return identity | metrics | made_by
 
 
 def _read_rows(path: Path) -> pd.DataFrame:

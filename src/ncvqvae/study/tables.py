@@ -1,52 +1,20 @@
-"""The chapter's seven tables over the runs of a bench: mean ± sd over seeds, the published figures beside ours."""
+"""The chapter's seven tables over the runs of a bench: mean ± sd over seeds, the published values beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from ncvqvae.evaluation.metrics import STUDY, metric_of
 from ncvqvae.files import replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
-from ncvqvae.study.markup import decimals, number, plain_markdown, to_latex, to_markdown
-from ncvqvae.study.rows import CHAPTER_MODELS, HIGHER_IS_BETTER, collect_rows, published_rows, timevqvae_means
+from ncvqvae.study.markup import PEER, Statistic, TableSpec, number, plain_markdown, to_latex, to_markdown
+from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, main_models, published_rows, timevqvae_means
 
-Statistic = Literal["mean", "top1"]
 Source = Literal["ours", "chapter", "TimeVQVAE", "real data"]
-
-METRIC_NAMES = {
-    "val_recon": "reconstruction ↓",
-    "knn": "KNN ↑",
-    "svm": "SVM ↑",
-    "fid": "FID ↓",
-    "is": "IS ↑",
-    "cas": "CAS ↑",
-    "cas_rocket": "CAS by MiniRocket ↑",
-    "fid_labelled": "FID label-first ↓",
-    "is_labelled": "IS label-first ↑",
-    "copied": "copied",
-    "copied_real": "copied, real series",
-}
-PEER = {"TimeVQVAE": "TimeVQVAE, published", "real data": "real data"}
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What one of the tables shows."""
-
-    number: int
-    title: str
-    statistic: Statistic
-    metrics: tuple[str, ...]
-
-    @property
-    def stem(self) -> str:
-        """Name of its files."""
-        return f"table-{self.number}"
-
 
 TABLES = (
     TableSpec(1, "Mean validation reconstruction error", "mean", ("val_recon",)),
@@ -62,7 +30,7 @@ TABLES = (
 
 
 def write_all(folder: str | Path, out: str | Path) -> list[Path]:
-    """Write rows, tables and figures of the bench in ``folder`` into ``out``; returns the files.
+    """Write rows, tables and pictures of the bench in ``folder`` into ``out``; returns the files.
 
     Args:
         folder: a bench's folder, or a CSV of rows: then without what needs the runs' loss curves.
@@ -71,7 +39,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     Raises:
         InputError: if there is no evaluated run.
     """
-    from ncvqvae.study.pictures import load_curves, save_figures
+    from ncvqvae.study.pictures import load_curves, save_pictures
     from ncvqvae.study.ranks import save_ranks
 
     folder, out = Path(folder), Path(out)
@@ -79,8 +47,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / "rows.csv", rows.to_csv(index=False))]
     sections = ["# Tables", _preface(rows, folder.name if folder.is_file() else "rows.csv")]
-    variant = rows["model"].str.contains("+", regex=False)
-    main = rows if variant.all() else rows[~variant]  # variants have tables of their own
+    main = rows[rows["model"].isin(main_models(rows))]  # variants have tables of their own
     for spec in TABLES:
         cells = table_cells(spec, main)
         if len(cells):
@@ -98,16 +65,16 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
             files.append(_write(out / f"{name}.csv", effects.to_csv(index=False)))
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
     files.append(_write(out / "tables.md", "\n\n".join(sections) + "\n"))
-    return files + save_ranks(main, out) + save_figures(rows, load_curves(folder), out)
+    return files + save_ranks(main, out) + save_pictures(rows, load_curves(folder), out)
 
 
 def all_models(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per dataset and model, variants included: number of seeds and ``mean ± sd`` of each metric."""
     groups = rows.groupby(["dataset", "model"], sort=False)
     table = groups.size().rename("runs").to_frame()
-    for metric in [name for name in METRIC_NAMES if name in rows]:
+    for metric in [name for name in STUDY if name in rows]:
         mean, sd = groups[metric].mean(), groups[metric].std()
-        table[metric] = [number(m, s, decimals(metric)) for m, s in zip(mean, sd, strict=True)]
+        table[metric] = [number(m, s, metric_of(metric).decimals) for m, s in zip(mean, sd, strict=True)]
     return table.reset_index()
 
 
@@ -140,15 +107,13 @@ def table_cells(spec: TableSpec, rows: pd.DataFrame) -> pd.DataFrame:
 def _statistics(statistic: Statistic, rows: pd.DataFrame, metrics: Sequence[str], source: Source) -> pd.DataFrame:
     parts = []
     for metric in metrics:
-        higher = HIGHER_IS_BETTER.get(metric, False)
+        best = metric_of(metric).best
         groups = rows.dropna(subset=[metric]).groupby(["dataset", "model"], sort=False)[metric]
-        top = groups.max() if higher else groups.min()
-        values = pd.DataFrame({"n_seeds": groups.size(), "value": groups.mean() if statistic == "mean" else top})
+        value = groups.mean() if statistic == "mean" else groups.agg(best)
+        values = pd.DataFrame({"n_seeds": groups.size(), "value": value})
         values["sd"] = groups.std() if statistic == "mean" else float("nan")
-        of_dataset = values.groupby("dataset")["value"]
-        values["best"] = values["value"] == (of_dataset.transform("max") if higher else of_dataset.transform("min"))
-        if metric.startswith("copied"):  # neither high nor low is good
-            values["best"] = False
+        best_of_dataset = values.groupby("dataset")["value"].transform(best)
+        values["best"] = values["value"].to_numpy() == best_of_dataset.to_numpy()
         parts.append(values.reset_index().assign(metric=metric, source=source))
     columns = ["dataset", "metric", "source", "model", "n_seeds", "value", "sd", "best"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
@@ -167,11 +132,11 @@ def _timevqvae(datasets: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def _real_data(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The same figure for real data, which our runs carry along; not where it depends on the model's tokenizer."""
+    """The same metric for real data, which our runs carry along; not where it depends on the model's tokenizer."""
     parts = []
-    for metric in [name for name in metrics if not name.startswith("copied")]:
-        column = f"{metric.removesuffix('_labelled')}_real"
-        if column in rows:
+    for metric in metrics:
+        column = metric_of(metric).real
+        if column is not None and column in rows and metric_of(metric).better != "real":
             groups = rows.dropna(subset=[column]).groupby("dataset", sort=False)[column]
             values = pd.DataFrame({"n_seeds": groups.size(), "value": groups.mean(), "sd": groups.std()}).reset_index()
             parts.append(values.assign(metric=metric, source="ours", model=PEER["real data"], best=False))

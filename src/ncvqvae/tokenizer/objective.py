@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from ncvqvae.config import FEW_CASES, Stage1Config
+from ncvqvae.config import Stage1Config
 from ncvqvae.registry import ssl_losses
 from ncvqvae.tokenizer.patches import patch_distance
 from ncvqvae.tokenizer.ssl import SSLLoss, pool
@@ -15,13 +15,6 @@ from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_erro
 
 COLLAPSED = 1 / 4
 """Perplexity of the codes, as a share of their number, below which the tokenizer is said to have collapsed."""
-
-
-def warped_share(config: Stage1Config, n_cases: int) -> float:
-    """Share of a batch of ``n_cases`` training series that is warped."""
-    if config.warped_share != "auto":
-        return config.warped_share
-    return 0.0 if n_cases < FEW_CASES else 0.5
 
 
 class CollapseWarning(UserWarning):

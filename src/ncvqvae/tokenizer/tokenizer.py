@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.config import TokenizerConfig
-from ncvqvae.generation.residuals import Residuals
 from ncvqvae.registry import quantizers
-from ncvqvae.tokenizer.encoder import Decoder, Encoder, grid_width, n_halvings
+from ncvqvae.tokenizer.decoder import Decoder
+from ncvqvae.tokenizer.encoder import Encoder, grid_width, n_halvings
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
@@ -25,23 +24,9 @@ class Reconstruction(NamedTuple):
     series: Tensor
 
 
-MAX_CODES = 512
-"""Codes that ``tokens_per_code`` may ask for; more were not tried."""
-
-
 def token_grid(spectrogram: Spectrogram, latent_width: int) -> tuple[int, int]:
     """(H, W) of the token grid of this spectrogram."""
     return spectrogram.n_rows, grid_width(spectrogram.n_frames, latent_width)
-
-
-def codebook_size(config: TokenizerConfig, n_cases: int, n_timepoints: int, n_classes: int) -> int:
-    """Number of codes K for a train split of this size."""
-    sizes = [config.codebook_size, config.codes_per_class * n_classes]
-    if config.tokens_per_code:
-        spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
-        n_tokens = n_cases * math.prod(token_grid(spectrogram, config.latent_width))
-        sizes.append(min(n_tokens // config.tokens_per_code, MAX_CODES))
-    return max(sizes)
 
 
 class Tokenizer(nn.Module):
@@ -51,14 +36,14 @@ class Tokenizer(nn.Module):
         config: the architecture.
         n_channels: channels C of a series.
         n_timepoints: length T of a series, at least n_fft.
-        n_residuals: series whose residuals it keeps.
 
     Attributes:
         grid: (H, W) of the token grid, known before the first forward pass.
-        residuals: what the decoder leaves out, None where no residuals are kept.
+        residuals: what it leaves out of training series (:class:`ncvqvae.generation.residuals.Residuals`), saved with
+            the weights; None where nothing is kept.
     """
 
-    def __init__(self, config: TokenizerConfig, n_channels: int, n_timepoints: int, n_residuals: int = 0) -> None:
+    def __init__(self, config: TokenizerConfig, n_channels: int, n_timepoints: int) -> None:
         super().__init__()
         self.spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
         rows, frames = self.spectrogram.n_rows, self.spectrogram.n_frames
@@ -68,7 +53,7 @@ class Tokenizer(nn.Module):
         self.encoder = Encoder(2 * n_channels, hidden, halvings, blocks)
         self.decoder = Decoder(2 * n_channels, hidden, halvings, blocks, (rows, frames))
         self.quantizer: Quantizer = quantizers[config.quantizer](hidden, config, **config.quantizer_settings)
-        self.residuals = Residuals(n_residuals, self.n_tokens, n_channels, n_timepoints) if n_residuals else None
+        self.residuals: nn.Module | None = None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -152,6 +137,8 @@ def observed_error(spectrogram: Spectrogram, x: Tensor, decoded: Reconstruction,
     """
     target = spectrogram(torch.where(observed, x, decoded.series.detach()))
     share = spectrogram.observed_share(observed)
-    in_frames = ((decoded.spectrogram - target).square().mean(2, keepdim=True) * share).sum() / share.sum()
-    in_time = (decoded.series - x).square().masked_fill(~observed, 0.0).sum() / observed.sum()
+    # a view that was cut from a gap may hold nothing: then there is nothing to ask for
+    weight, n_observed = share.sum().clamp(min=1e-6), observed.sum().clamp(min=1)
+    in_frames = ((decoded.spectrogram - target).square().mean(2, keepdim=True) * share).sum() / weight
+    in_time = (decoded.series - x).square().masked_fill(~observed, 0.0).sum() / n_observed
     return in_time + in_frames

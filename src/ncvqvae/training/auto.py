@@ -1,21 +1,95 @@
-"""Which augmentation the views of stage 1 get where the user leaves it to the data."""
+"""What the settings that are left to the data become: each once, from the train split, before the training.
+
+The one exception is the factor of the residuals, which only the trained networks can tell.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import reduce
+from operator import getitem
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from ncvqvae.augmentations import augment
-from ncvqvae.config import FEW_CASES
+from ncvqvae.codec import CHUNK
+from ncvqvae.config import FEW_CASES, Config, TokenizerConfig, from_dict, to_dict
+from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.missing import ScaledSeries
+from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.tokenizer.spectrogram import Spectrogram
+from ncvqvae.tokenizer.tokenizer import token_grid
 
 CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
-"""Series that the choice is made by, at most."""
+"""Series that the choice of views is made by, at most."""
+
+MAX_CODES = 512
+"""Codes that ``tokens_per_code`` may ask for; more were not tried."""
+
+TIED_CODES = 64
+"""Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
+
+SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
+"""``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
+
+LINEAR_RANK, LINEAR_CASES = 256, 1000
+"""Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
 
 
-def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) -> str:
+class Choice(NamedTuple):
+    """What a setting becomes, and why."""
+
+    value: Any
+    reason: str
+
+
+class Resolved(NamedTuple):
+    """Settings in plain numbers and names, and a line for each that was left to the data."""
+
+    config: Config
+    lines: list[str]
+
+
+def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Resolved:
+    """Settle every setting that is left to the data.
+
+    Two words stay: ``precision: auto`` asks the machine, anew on each, and ``sampling.residual_scale: auto`` the
+    trained networks, see :func:`choose_residual_scale`.
+
+    Args:
+        asked: settings as the user gave them.
+        facts: of the train split.
+        views: what ``augmentation: auto`` becomes, see :func:`choose_augmentation`; None leaves it as it is.
+    """
+    codes = codebook_size(asked.tokenizer, facts)
+    choices: dict[str, Choice] = {}
+    if asked.augmentation == "auto" and views is not None:
+        choices["augmentation"] = views
+    if asked.tokenizer.codes_per_class or asked.tokenizer.tokens_per_code:
+        choices["tokenizer.codebook_size"] = codes
+    if asked.stage1.warped_share == "auto":
+        choices["stage1.warped_share"] = warped_share(facts.n_cases)
+    if asked.prior.linear_rank == "auto":
+        choices["prior.linear_rank"] = linear_rank(facts.n_cases)
+    if asked.prior.input_mode == "auto":
+        choices["prior.input_mode"] = input_mode(codes.value)
+    if asked.stage2.token_temperature == "auto":
+        choices["stage2.token_temperature"] = token_temperature(facts.n_cases)
+    values = to_dict(asked)
+    for name, choice in choices.items():
+        *groups, last = name.split(".")
+        reduce(getitem, groups, values)[last] = choice.value
+    values["tokenizer"] |= {"codes_per_class": 0, "tokens_per_code": 0}  # the size of the codebook says it now
+    lines = [f"{name}: {choice.value} ({choice.reason})" for name, choice in choices.items()]
+    return Resolved(from_dict(Config, values), lines)
+
+
+def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) -> Choice:
     """Augmentation set, ``warp`` or ``slice``, whose views still show their class; ``gauss`` for fewer than 32 series.
 
     MiniRocket with a ridge classifier learns from one half of the series and is asked about views of the other, both
@@ -28,9 +102,9 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
         seed: seed of halves, views and classifier.
     """
     if len(series) < FEW_CASES:
-        return "gauss"
+        return Choice("gauss", f"{len(series)} series, fewer than {FEW_CASES}")
     if len(np.unique(y_index)) == 1:
-        return "warp"
+        return Choice("warp", "there are no classes to tell apart")
     from sklearn.model_selection import KFold
 
     from ncvqvae.evaluation.resampling import subsample
@@ -45,4 +119,86 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
         views = augment(torch.from_numpy(X), kind, generator).numpy()
         return float(np.mean([rocket_accuracy(X[fit], y[fit], views[held], y[held], seed) for fit, held in halves]))
 
-    return max(CANDIDATES, key=accuracy)
+    accuracies = {kind: accuracy(kind) for kind in CANDIDATES}
+    best = max(accuracies, key=lambda kind: accuracies[kind])
+    others = ", ".join(f"{kind} {value:.2f}" for kind, value in accuracies.items() if kind != best)
+    return Choice(best, f"classes stay {accuracies[best]:.2f} readable; {others}")
+
+
+def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:
+    """Number of codes K: as set, or more where classes or tokens ask for more."""
+    choices = [Choice(config.codebook_size, "the data asks for no more")]
+    if config.codes_per_class:
+        n_codes = config.codes_per_class * facts.n_classes
+        choices.append(Choice(n_codes, f"{config.codes_per_class} for each of {facts.n_classes} classes"))
+    if config.tokens_per_code:
+        spectrogram = Spectrogram(config.n_fft, config.hop_length, facts.n_timepoints)
+        n_tokens = facts.n_cases * math.prod(token_grid(spectrogram, config.latent_width))
+        reason = f"one for each {config.tokens_per_code} of {n_tokens} training tokens, at most {MAX_CODES}"
+        choices.append(Choice(min(n_tokens // config.tokens_per_code, MAX_CODES), reason))
+    return max(choices, key=lambda choice: choice.value)
+
+
+def linear_rank(n_cases: int) -> Choice:
+    """Rank of the linear map over tokens for ``n_cases`` training series."""
+    if n_cases < LINEAR_CASES:
+        return Choice(0, f"{n_cases} series, fewer than {LINEAR_CASES}, would be learned by heart")
+    return Choice(LINEAR_RANK, f"{n_cases} series, at least {LINEAR_CASES}")
+
+
+def input_mode(n_codes: int) -> Choice:
+    """How tokens of ``n_codes`` codes enter the prior, see :class:`ncvqvae.prior.prior.Prior`."""
+    if n_codes <= TIED_CODES:
+        return Choice("token", f"{n_codes} codes, at most {TIED_CODES}")
+    return Choice("codebook-finetuned", f"{n_codes} codes, more than {TIED_CODES}")
+
+
+def warped_share(n_cases: int) -> Choice:
+    """Share of a batch of ``n_cases`` training series that is warped."""
+    if n_cases < FEW_CASES:
+        return Choice(0.0, f"{n_cases} series, fewer than {FEW_CASES}")
+    return Choice(0.5, f"{n_cases} series, at least {FEW_CASES}")
+
+
+def token_temperature(n_cases: int) -> Choice:
+    """Temperature at which the tokens of ``n_cases`` training series are drawn."""
+    if n_cases < FEW_CASES:
+        return Choice(1.0, f"{n_cases} series, fewer than {FEW_CASES}, need the variety")
+    return Choice(0.1, f"{n_cases} series, at least {FEW_CASES}")
+
+
+def choose_residual_scale(
+    generator: SeriesGenerator, n_neighbours: int, seed: int, as_given_out: Callable[[np.ndarray], np.ndarray]
+) -> float:
+    """Factor of the residuals at which imitations of training series are hardest to tell from these.
+
+    An imitation is what a training series' tokens decode to, with residuals of others; a classifier of MiniRocket's
+    features tells the two apart. 0 unless its accuracy is lower by three standard errors than without residuals:
+    detail that lies elsewhere in each series, such as a pause in a gesture, becomes noise everywhere.
+
+    Args:
+        generator: of the trained networks; keeps residuals.
+        n_neighbours: training series that a residual is drawn from.
+        seed: of the draws and of the classifier.
+        as_given_out: series (n, C, T) as they leave the model, in scaled units again: standardised, if those of
+            train were.
+    """
+    from ncvqvae.evaluation.rocket import minirocket
+    from ncvqvae.evaluation.utility import paired_two_sample_accuracy
+
+    kept = generator.kept
+    own = torch.linspace(0, len(kept.tokens) - 1, min(len(kept.tokens), CHUNK)).long()
+    tokens = kept.tokens[own].long()
+    decoded, draws = generator.decode(tokens), Generator().manual_seed(seed)
+    real = as_given_out((decoded + kept.values[own].cpu()).numpy())
+    features = minirocket(real, seed)
+    of_real = features(real)
+
+    def accuracy(made: Tensor) -> float:
+        return paired_two_sample_accuracy(of_real, features(as_given_out(made.numpy())), seed=seed)
+
+    drawn = [generator.draw_residuals(tokens, n_neighbours, draws, own) for _ in range(TRIALS)]
+    accuracies = {scale: np.mean([accuracy(decoded + scale * r) for r in drawn]) for scale in SCALES}
+    best = min(accuracies, key=lambda scale: accuracies[scale])
+    standard_error = 0.5 / (2 * len(own)) ** 0.5
+    return best if accuracies[best] < accuracy(decoded) - CLEARLY * standard_error else 0.0

@@ -6,10 +6,13 @@ killed ends in the same weights as an unbroken one.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -24,9 +27,11 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ncvqvae.config import TrainingConfig
+from ncvqvae.config import Config, TrainingConfig, to_dict
+from ncvqvae.data import case_chunks
 from ncvqvae.errors import InputError
-from ncvqvae.hardware import keep_freed_pages, resolve_precision
+from ncvqvae.files import replaced
+from ncvqvae.hardware import freed_pages_kept, resolve_precision
 from ncvqvae.training.checkpoints import Interruption, WholeFileIO, describe
 
 CHUNK = 100  # optimizer steps that Lightning sees as one epoch, so that its per-epoch work does not grow with epochs
@@ -225,8 +230,6 @@ def train(
         InputError: if a checkpoint is damaged, or cannot be written.
         KeyboardInterrupt: after Ctrl-C; the step in hand is finished and a checkpoint saved first.
     """
-    _quiet()
-    keep_freed_pages()
     history, clock = History(stage, report, monitor), Clock()
     path = None if checkpoints is None else checkpoints / f"{stage}.ckpt"
     interruption = Interruption(path)
@@ -240,25 +243,13 @@ def train(
                 enable_version_counter=False,
             )
         )
-    trainer = L.Trainer(
-        max_steps=plan.n_steps,
-        max_epochs=-1,
-        accelerator="auto",
-        devices=1,
-        precision=resolve_precision(plan.config.precision),  # type: ignore[arg-type]
-        callbacks=callbacks,
-        plugins=[WholeFileIO()],
-        logger=logger or False,
-        enable_checkpointing=checkpoints is not None,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=max(1, plan.n_steps),
-    )
+    with _quiet():
+        trainer = _trainer(plan, callbacks, logger, checkpoints is not None)
     loader: DataLoader[int] = DataLoader(range(CHUNK), batch_size=None)  # type: ignore[arg-type]
     module = Stage(objective, get_batch, plan, plan.config)
     objective.train()
     try:
-        with torch.random.fork_rng(), interruption:
+        with _quiet(), freed_pages_kept(), torch.random.fork_rng(), interruption:
             trainer.fit(module, loader, ckpt_path=path if path is not None and path.exists() else None)
     except TrainingError as error:
         mend = f"look at these series, or lower {stage}.learning_rate"
@@ -267,10 +258,54 @@ def train(
     return Trained(history.rows, clock.state_dict()["seconds"])
 
 
-def _quiet() -> None:
-    """Silence Lightning's notes that do not concern a user of this package."""
-    import logging
+def _trainer(plan: Plan, callbacks: list[L.Callback], logger: Logger | None, checkpointing: bool) -> L.Trainer:
+    return L.Trainer(
+        max_steps=plan.n_steps,
+        max_epochs=-1,
+        accelerator="auto",
+        devices=1,
+        precision=resolve_precision(plan.config.precision),  # type: ignore[arg-type]
+        callbacks=callbacks,
+        plugins=[WholeFileIO()],
+        logger=logger or False,
+        enable_checkpointing=checkpointing,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=max(1, plan.n_steps),
+    )
 
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning\..*")
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's notes that do not concern a user of this package; afterwards they are as before."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def check_identity(path: Path, config: Config, series: np.ndarray, y: Any) -> None:
+    """Checkpoints are continued only by the same settings on the same data.
+
+    Args:
+        path: file beside the checkpoints that says what they belong to.
+        config: the settings.
+        series, y: the train split.
+
+    Raises:
+        InputError: if they belong to others.
+    """
+    digest = hashlib.sha256(repr((to_dict(config), series.shape, None if y is None else list(y))).encode())
+    for chunk in case_chunks(series):
+        digest.update(np.ascontiguousarray(chunk).tobytes())
+    if path.exists() and path.read_text() != digest.hexdigest():
+        raise InputError(f"{path.parent} has checkpoints of other data or settings; use the same, or another folder")
+    with replaced(path) as temporary:
+        temporary.write_text(digest.hexdigest())

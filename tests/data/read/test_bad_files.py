@@ -20,9 +20,25 @@ BAD_TEXT = {
     "header only": ("x.csv", "t0,t1\n", None, "a header and no rows; write series into it"),
     "unknown type": ("x.xlsx", "1,2\n", None, "unknown file type '.xlsx'; use one of .csv, .tsv"),
     "no type": ("x", "1,2\n", None, "unknown file type ''; use one of"),
-    "no numeric column": ("x.csv", "a,b\nu,v\nw,x\n", None, "no numeric column; check the separator"),
-    "text among values": ("x.csv", "t0,t1\n1,2\n3,oops\n", None, "columns that are not numeric: 't1'; drop them"),
-    "decimal comma": ("x.csv", "t0;t1\n1,5;2\n3;4\n", None, "columns that are not numeric: 't0'"),
+    "no numeric column": ("x.csv", "a,b\nu,v\nw,x\n", None, "columns 'a', 'b' have no common numbering such as t0"),
+    "text among values": (
+        "x.csv",
+        "t0,t1\n1,2\n3,oops\n",
+        None,
+        "column 't1' holds 'oops' in row 2, which is no number; mend it",
+    ),
+    "decimal comma and point": (
+        "x.csv",
+        "t0;t1\n1,5;2.5\n3;4\n",
+        None,
+        "decimal points in column 't1' and decimal commas in column 't0'; write all",
+    ),
+    "thousands": (
+        "x.csv",
+        't0,t1\n"1,500",2\n3,4\n',
+        None,
+        "column 't0' has commas in its numbers, such as '1,500'; write",
+    ),
     "label absent": (
         "x.csv",
         "t0,t1,klass\n1,2,a\n3,4,b\n",
@@ -39,24 +55,34 @@ BAD_TEXT = {
         "x.csv",
         "label,class,t0,t1\na,b,1,2\nb,a,3,4\n",
         None,
-        "more than one column may be the label: 'label', 'class'; name it as label_column",
+        "more than one column may be the label: 'label', 'class'; name it with label_column",
     ),
     "label missing": ("x.csv", "label,t0,t1\na,1,2\n,3,4\n", None, "the label of series 1 is missing"),
     "id taken for a step": (
         "x.csv",
         "id,t0,t1,t2\n1,2,3,4\n3,4,5,6\n",
         None,
-        "columns that are not named like the other time steps: 'id'; name them as label_column or id_column",
+        "column 'id' among the time steps t0 … t2; say what it is with label_column, id_column or time_column",
     ),
     "duplicate ids": (
         "x.csv",
         "id,t0,t1\n1,2,3\n1,4,5\n",
         TableOptions(id_column="id"),
-        "ids that occur twice: '1'; give every series its own id",
+        "ids that occur twice: '1' (2 rows); give every series its own id; if a row is a time step, name",
     ),
     "duplicate columns": ("x.csv", "t0,t1,t0\n1,2,3\n1,4,5\n", None, "columns that occur twice: 't0'; give every"),
-    "row too long": ("x.csv", "t0,t1\n1,2\n3,4,5\n", None, "cannot be read as .csv (Error tokenizing data"),
-    "all rows too long": ("x.csv", "t0,t1\n1,2,3\n3,4,5\n", None, "rows with more fields than the 2 of the first line"),
+    "row too long": (
+        "x.csv",
+        "t0,t1\n1,2\n3,4,5\n",
+        None,
+        "row 2 has 3 cells where the first line has 2 (3,4,5); give every row",
+    ),
+    "all rows too long": (
+        "x.csv",
+        "t0,t1\n1,2,3\n3,4,5\n",
+        None,
+        "row 1 has 3 cells where the first line has 2 (1,2,3)",
+    ),
     "empty series": ("x.csv", "t0,t1\n1,2\n,\n3,4\n", None, "series 1 has no value at all; drop it"),
     "all missing": ("x.csv", "t0,t1\n,\n,\n", None, "all values are missing"),
     "infinite": ("x.csv", "t0,t1\n1,inf\n3,4\n", None, "infinite values, first in series 0; replace or drop them"),
@@ -78,25 +104,25 @@ BAD_TEXT = {
         "x.csv",
         "id,time,v,label\n7,0,1,a\n7,1,2,b\n8,0,1,a\n8,1,1,a\n",
         LONG,
-        "the label of series '7' changes within it; give one label per series",
+        "the label of series '7' changes within it, in row 2; give one label per series",
     ),
     "long: time missing": (
         "x.csv",
         "id,time,v\n7,0,1\n7,,2\n8,0,1\n8,1,1\n",
         LONG,
-        "missing values in column 'time'; fill them in or drop those rows",
+        "column 'time' has no time in row 2; fill it in, or drop those rows",
     ),
     "long: time is words": (
         "x.csv",
         "id,time,v\n7,soon,1\n7,later,2\n",
         LONG,
-        "column 'time' holds neither numbers nor dates; give times as numbers or ISO dates",
+        "column 'time' holds neither numbers nor dates, such as 'soon'; give times as numbers or ISO dates",
     ),
     "long: no id": (
         "x.csv",
         "time,v\n0,1\n1,2\n",
         TableOptions(time_column="time"),
-        "a time column and no id column; name the column of series ids (id_column)",
+        "a time column and no id column; name the column of series ids with id_column",
     ),
     "long: value column absent": (
         "x.csv",
@@ -112,7 +138,6 @@ BAD_TEXT = {
         None,
         "a .ts file with time stamps; write it",
     ),
-    "ts: blank line": ("x.ts", TS + "@data\n1,2:a\n\n", None, "a blank line among the series; remove it"),
     "ts: words": ("x.ts", TS + "@data\n1,two:a\n", None, "cannot be read as .ts (could not convert string to float"),
     "ts: option": ("x.ts", TS + "@data\n1,2:a\n", TableOptions("y"), "label_column means nothing in a .ts file; leave"),
     "arff: nothing": ("x.arff", "@relation x\n", None, "no @data section with series"),
@@ -270,7 +295,8 @@ def sample_file(path: Path) -> bytes:
     elif path.suffix == ".feather":
         pd.DataFrame(X[:, 0]).set_axis([f"t{i}" for i in range(5)], axis=1).to_feather(path)
     elif path.suffix == ".arff":
-        path.write_text("@relation x\n@data\n" + "\n".join(",".join(row[1:] + row[:1]) for row in rows))
+        names = "".join(f"@attribute {name} numeric\n" for name in ("t0", "t1", "t2", "t3", "t4", "class"))
+        path.write_text(f"@relation x\n{names}@data\n" + "\n".join(",".join(row[1:] + row[:1]) for row in rows))
     else:
         path.write_text("\n".join(("\t" if path.suffix == ".tsv" else " ").join(row) for row in rows))
     return path.read_bytes()

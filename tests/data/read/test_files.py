@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from ncvqvae.data import SeriesWriter, TableOptions, read_series, write_series
-from ncvqvae.data.read.text import parse_labels
 from ncvqvae.errors import InputError
+from ncvqvae.labels import parse_labels
 
 SUFFIXES = (".npz", ".csv", ".parquet", ".ts")
 SHAPES = array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=4)
@@ -199,8 +199,8 @@ FORMS = {
     "byte order mark": ("x.csv", "\ufefflabel,t0,t1\na,1,2\nb,3,4\n", None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
     "windows line ends": ("x.csv", "label,t0,t1\r\na,1,2\r\nb,3,4\r\n", None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
     "semicolons": ("x.csv", "label;t0;t1\na;1;2\nb;3;4\n", None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
-    "quoted header": ("x.csv", '"label","a, b","t1"\na,1,2\nb,3,4\n', None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
-    "pandas' row numbers": ("x.csv", ",a,b\n0,1,2\n1,3,4\n", None, [[[1, 2]], [[3, 4]]], None),
+    "quoted header": ("x.csv", '"label","a, 0","a, 1"\na,1,2\nb,3,4\n', None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
+    "pandas' row numbers": ("x.csv", ",t0,t1\n0,1,2\n1,3,4\n", None, [[[1, 2]], [[3, 4]]], None),
     "column numbers": ("x.csv", "0,1\n1,2\n3,4\n", None, [[[1, 2]], [[3, 4]]], None),
     "no header": ("x.csv", "1.5,2\n3,4\n", None, [[[1.5, 2]], [[3, 4]]], None),
     "no header, label first": ("x.csv", "a,1,2\nb,3,4\n", None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
@@ -240,7 +240,7 @@ FORMS = {
         [[[5, 6]], [[7, 8]]],
         None,
     ),
-    "a short row": ("x.csv", "label,t0,t1,t2\na,1,2\nb,1,,3\n", None, [[[1, 2, NAN]], [[1, NAN, 3]]], ["a", "b"]),
+    "short rows without a header": ("x.csv", "a,1,2\nb,1,,3\n", None, [[[1, 2, NAN]], [[1, NAN, 3]]], ["a", "b"]),
     "ucr tsv, unequal": (
         "x.tsv",
         "1\t1\t2\t3\n2\t1\tNaN\n2\t4\t5\n",
@@ -273,7 +273,7 @@ FORMS = {
     "ts, regression": ("x.ts", "@targetlabel true\n@data\n1,2:0.5\n3,4:1.5\n", None, [[[1, 2]], [[3, 4]]], [0.5, 1.5]),
     "arff": (
         "x.arff",
-        "@relation x\n@attribute t0 numeric\n@data\n1,2,a\n3,4,b\n",
+        "@relation x\n@attribute t0 numeric\n@attribute t1 real\n@attribute kind {a, b}\n@data\n1,2,a\n3,4,b\n",
         None,
         [[[1, 2]], [[3, 4]]],
         ["a", "b"],
@@ -325,7 +325,10 @@ def test_what_is_done_to_a_mapped_array_never_reaches_its_file(tmp_path: Path) -
     ("texts", "labels"),
     [
         (["1", "-1", "+3"], [1, -1, 3]),
-        (["1.0", "2.0000000e+00"], [1, 2]),
+        (["1.0", "2.0000000e+00"], [1.0, 2.0]),
+        (["1E2", "100"], ["1E2", "100"]),
+        (["1", "1.0"], ["1", "1.0"]),
+        (["True", "true"], ["True", "true"]),
         (["1.5", "2"], ["1.5", "2"]),
         (["007", "8"], ["007", "8"]),
         (["1", "b"], ["1", "b"]),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncvqvae.data import SeriesWriter, TableForm, TableOptions, load_form, read_series
+from ncvqvae.data import SeriesWriter, TableForm, TableOptions, load_half, read_series
 
 RNG = np.random.default_rng(0)
 CASE, STEP = np.indices((4, 6)).reshape(2, -1)
@@ -66,9 +66,9 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def form_of(path: Path, options: TableOptions) -> TableForm:
-    form = load_form(path, **{name: getattr(options, name) for name in options.named()})
+    form = load_half(path, **{name: getattr(options, name) for name in options.given()}).form
     assert form is not None
-    return TableForm(**form.to_dict())
+    return TableForm.from_dict(form.to_dict())
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".feather"])
@@ -126,7 +126,7 @@ def test_the_archives_text_keeps_its_form(tmp_path: Path) -> None:
 
 
 def test_semicolons_stay(tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("label;x\n1;2\n")
+    (tmp_path / "in.csv").write_text("label;x0;x1\n1;2;3\n2;3;4\n")
     assert form_of(tmp_path / "in.csv", TableOptions()).separator == ";"
 
 
@@ -134,13 +134,14 @@ def test_windows_and_folders_are_written_long_with_an_id(tmp_path: Path) -> None
     frame = pd.DataFrame({"volt": np.arange(40.0), "state": ["a"] * 40})
     (tmp_path / "folder" / "up").mkdir(parents=True)
     frame.to_csv(tmp_path / "in.csv", index=False)
-    frame[["volt"]].to_csv(tmp_path / "folder" / "up" / "0.csv", index=False)
+    for name in ("0.csv", "1.csv"):
+        frame[["volt"]].to_csv(tmp_path / "folder" / "up" / name, index=False)
     sources = {
         "state": (tmp_path / "in.csv", {"window": 10, "label_column": "state"}),
         "label": (tmp_path / "folder", {}),
     }
     for label, (source, options) in sources.items():
-        with SeriesWriter(tmp_path / "out.parquet", form=load_form(source, **options)) as writer:
+        with SeriesWriter(tmp_path / "out.parquet", form=load_half(source, **options).form) as writer:
             writer.write(np.zeros((2, 1, 10), np.float32), ["a", "b"])
         written = pd.read_parquet(tmp_path / "out.parquet")
         assert written.columns.tolist() == ["series", "volt", label]
@@ -149,4 +150,4 @@ def test_windows_and_folders_are_written_long_with_an_id(tmp_path: Path) -> None
 
 def test_arrays_have_no_form(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((3, 4)))
-    assert load_form(tmp_path / "x.npy") is None
+    assert load_half(tmp_path / "x.npy").form is None

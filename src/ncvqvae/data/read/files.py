@@ -1,14 +1,14 @@
-"""Read series from the files users have.
+"""Read series from the files that users have.
 
 | suffix | form |
 |---|---|
-| .tsv, .txt | UCR: label first, no header; with a header read like .csv |
-| .csv, .parquet, .feather | wide (a row a series) or long (a row a time step) |
+| .tsv, .txt | the archive's: label first, no header; with a header like .csv |
+| .csv, .parquet, .feather | wide (a row a series) or long (a row a time step); which column is what: see `roles` |
 | .npz, .npy | arrays `X` and optional `y`; a lone array |
 | .ts, .arff | the archive's own formats |
 | a folder | one .csv a series, a row a time step and a column a channel; in a folder a class, or with a label column |
 
-Wide tables of several channels name their columns `<channel>_t<step>`. Nothing is ever unpickled.
+Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.read.table import Raw, TableOptions, from_frame
-from ncvqvae.data.read.text import parse_labels, read_text_table, text_frame
-from ncvqvae.data.validate import bad_input, check_labels, check_series, nearest_name, shorten
-from ncvqvae.errors import InputError
+from ncvqvae.data.read.archive_formats import read_arff, read_ts
+from ncvqvae.data.read.frame import read_binary_table
+from ncvqvae.data.read.roles import TableOptions
+from ncvqvae.data.read.table import Raw, from_table
+from ncvqvae.data.read.text import is_label_first, read_text
+from ncvqvae.data.validate import check_labels, check_series
+from ncvqvae.data.write.table_form import with_label_column
+from ncvqvae.errors import InputError, bad_input, listed, nearest_name
 
 
 class Series(NamedTuple):
-    """Series float32 (n_cases, n_channels, n_timepoints) and their labels (n_cases,), None where there are none."""
+    """Series (n_cases, n_channels, n_timepoints) and their labels (n_cases,), None where there are none.
+
+    The values are float32, or float64 where float32 would lose what differs between them.
+    """
 
     X: np.ndarray
     y: np.ndarray | None
@@ -72,32 +79,71 @@ def read_raw(path: str | Path, options: TableOptions | None = None) -> Raw:
         return reader(path, options)
 
 
+# --- folders ----------------------------------------------------------------------------------------------------
+
+
+class _Folder(NamedTuple):
+    """The files of a folder that hold one series each, and the names of all others but hidden ones."""
+
+    files: list[Path]
+    others: list[str]
+
+
 def series_files(folder: Path) -> list[Path]:
-    """The files of a folder that holds one series each: its .csv files, else those of its folders, one a class."""
-    return sorted(folder.glob("*.csv")) or sorted(folder.glob("*/*.csv"))
+    """The files of a folder that holds one series each: its .csv files, or those of its folders, one a class."""
+    return _scan(folder).files
+
+
+def _scan(folder: Path) -> _Folder:
+    here = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    below = sorted(path for part in here if part.is_dir() for path in part.iterdir() if not path.name.startswith("."))
+    top = [path for path in here if _is_csv(path)]
+    in_classes = [path for path in below if _is_csv(path)]
+    if top and in_classes:
+        what = f"files such as {top[0].name} beside folders such as {in_classes[0].parent.name}"
+        raise bad_input(folder, what, "put every series into the folder of its class, or none")
+    used = top or in_classes
+    seen = [path for path in here if path.is_file() or not top] if top else [*here, *below]
+    classes = {path.parent for path in in_classes}
+    others = [path for path in seen if path not in used and path not in classes]
+    return _Folder(used, [str(path.relative_to(folder)) for path in others])
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv" and path.is_file()
 
 
 def _read_folder(folder: Path, options: TableOptions) -> Raw:
     """Series of any length from one file each; the folder of a file is its class where there is no label column."""
-    files = series_files(folder)
+    files, others = _scan(folder)
     if not files:
         raise bad_input(folder, "a folder without .csv files", "name a file in it, or give a UCR name and data_dir")
-    series, labels, header = [], [], None
+    tables = [name for name in others if Path(name).suffix.lower() in (*READERS, ".xlsx", ".xls")]
+    if tables:
+        raise bad_input(folder, f"{listed(tables)} beside .csv files", "give all series as .csv, or move those away")
+    series, labels, first = [], [], None
     for file in files:
         _check_file(file, known=True)
         with _one_line_errors(file):
-            frame, found, *_ = text_frame(file, replace(options, recordings=True))
-            header = header or list(frame.columns)
-            if list(frame.columns) != header:
-                what = f"columns {shorten(list(frame.columns))} where {files[0].name} has {shorten(header)}"
-                raise bad_input(file, what, "give all files the same columns")
-            raw = from_frame(frame, found, file)
+            raw = _read_text_table(file, replace(options, recordings=True))
+        assert raw.roles is not None
+        first = first or raw
+        if raw.roles.channel_names != first.roles.channel_names:  # type: ignore[union-attr]
+            columns = first.roles.channel_names  # type: ignore[union-attr]
+            what = f"columns {listed(raw.roles.channel_names)} where {files[0].name} has {listed(columns)}"
+            raise bad_input(file, what, "give all files the same columns")
         if len(raw.X) > 1:
             raise bad_input(file, "more than one series", "leave out id_column, or put all series into one table")
         series.append(raw.X[0])
-        labels.append(_label_of_file(raw, file, folder, options.recordings))
+        labels.append(_label_of_file(raw, file, folder, options.window is not None))
+    assert first is not None and first.roles is not None
     in_classes = files[0].parent != folder
-    return Raw(series, None if labels[0] is None and not in_classes else labels)
+    notes = (f"not read: {', '.join(others[:6])}" + (f" and {len(others) - 6} more" if len(others) > 6 else ""),)
+    by_folder = in_classes and first.roles.label is None
+    roles = replace(first.roles, notes=first.roles.notes + (notes if others else ()), classes_are_folders=by_folder)
+    form = with_label_column(first.form) if by_folder and first.form is not None else first.form
+    ids = [str(file.relative_to(folder).with_suffix("")) for file in files]
+    return Raw(series, None if labels[0] is None and not in_classes else labels, ids, roles, form)
 
 
 def _label_of_file(raw: Raw, file: Path, folder: Path, per_step: bool) -> Any:
@@ -108,8 +154,33 @@ def _label_of_file(raw: Raw, file: Path, folder: Path, per_step: bool) -> Any:
     if per_step:
         return steps
     if len(set(steps)) > 1:
-        raise bad_input(file, f"labels {shorten(sorted(set(steps), key=str))}", "give one label per file")
+        raise bad_input(file, f"labels {listed(sorted(set(steps), key=str))}", "give one label per file")
     return steps[0]
+
+
+# --- tables -----------------------------------------------------------------------------------------------------
+
+
+def _read_text_table(path: Path, options: TableOptions) -> Raw:
+    """Read .csv, .tsv or .txt; without a header, .tsv and .txt have the label first, as the archive's files do."""
+    table, style, notes = read_text(path, options)
+    label_first = is_label_first(table, style, path, options)
+    raw = from_table(table, style, replace(options, label_column="0") if label_first else options, path)
+    if label_first and raw.y is not None and all(isinstance(label, float) and label.is_integer() for label in raw.y):
+        raw = raw._replace(y=[int(label) for label in raw.y])  # the archive writes 1 as 1.0000000e+00
+    assert raw.roles is not None and raw.form is not None
+    return raw._replace(
+        roles=replace(raw.roles, notes=raw.roles.notes + notes), form=replace(raw.form, suffix=path.suffix.lower())
+    )
+
+
+def _read_table_file(path: Path, options: TableOptions) -> Raw:
+    table, options = read_binary_table(path, options)
+    raw = from_table(table, None, options, path)
+    return raw._replace(form=None if raw.form is None else replace(raw.form, suffix=path.suffix.lower()))
+
+
+# --- checks of files --------------------------------------------------------------------------------------------
 
 
 def _check_file(path: Path, known: bool) -> None:
@@ -144,14 +215,6 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 # --- arrays -----------------------------------------------------------------------------------------------------
 
 
-def _read_columnar(path: Path, options: TableOptions) -> Raw:
-    """Read .parquet or .feather; labels keep the dtype of their column."""
-    import pandas as pd
-
-    frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_feather(path)
-    return from_frame(frame, options, path)
-
-
 def _read_npy(path: Path, options: TableOptions) -> Raw:
     _refuse_options(path, options)
     with path.open("rb") as file:
@@ -166,7 +229,7 @@ def _read_npz(path: Path, options: TableOptions) -> Raw:
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         if "X" not in names:
-            raise bad_input(path, f"no array X (it has {shorten(names)})", "call the array of series X, labels y")
+            raise bad_input(path, f"no array X (it has {listed(names)})", "call the array of series X, labels y")
         X = _read_member(archive, "X.npy", path)
         return Raw(X, _read_member(archive, "y.npy", path) if "y" in names else None)
 
@@ -190,72 +253,25 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-# --- the archive's formats --------------------------------------------------------------------------------------
+def _refuse_options(path: Path, options: TableOptions) -> None:
+    if options.given():
+        raise bad_input(path, f"{options.given()[0]} means nothing in a {path.suffix} file", "leave it out")
 
 
 def _read_ts(path: Path, options: TableOptions) -> Raw:
-    from aeon.datasets import load_from_ts_file
-
     _refuse_options(path, options)
-    header, labels = _scan_ts(path)
-    if header.get("timestamps") == "true":
-        raise bad_input(path, "a .ts file with time stamps", "write it without (@timeStamps false)")
-    X, y = load_from_ts_file(str(path))
-    if header.get("targetlabel") == "true":  # a regression target: y holds numbers
-        return Raw(X, y)
-    return Raw(X, parse_labels(labels) if len(y) and any(labels) else None)
-
-
-class _TsText(NamedTuple):
-    """The flags of a .ts header, lower case, and the labels as written."""
-
-    header: dict[str, str]
-    labels: list[str]
-
-
-def _scan_ts(path: Path) -> _TsText:
-    """Read what aeon's reader does not give back: header flags, and labels before it lower-cases them."""
-    header: dict[str, str] = {}
-    labels: list[str] = []
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            text = line.strip()
-            if "data" in header and not text:
-                raise bad_input(path, "a blank line among the series", "remove it")
-            if "data" in header:
-                labels.append(text.rpartition(":")[2])
-            elif text.startswith("@"):
-                key, _, value = text[1:].partition(" ")
-                header[key.lower()] = value.strip().lower()
-    if not labels:
-        raise bad_input(path, "no @data section with series", "check that the file is whole")
-    return _TsText(header, labels)
-
-
-def _read_arff(path: Path, options: TableOptions) -> Raw:
-    from aeon.datasets import load_from_arff_file
-
-    _refuse_options(path, options)
-    X, y = load_from_arff_file(str(path))
-    if not len(X):
-        raise bad_input(path, "no @data section with series", "check that the file is whole")
-    return Raw(X, parse_labels([str(label).strip("'\"") for label in y]))
-
-
-def _refuse_options(path: Path, options: TableOptions) -> None:
-    if options.named():
-        raise bad_input(path, f"{options.named()[0]} means nothing in a {path.suffix} file", "leave it out")
+    return read_ts(path)
 
 
 Reader = Callable[[Path, TableOptions], Raw]
 READERS: dict[str, Reader] = {
-    ".csv": read_text_table,
-    ".tsv": read_text_table,
-    ".txt": read_text_table,
-    ".parquet": _read_columnar,
-    ".feather": _read_columnar,
+    ".csv": _read_text_table,
+    ".tsv": _read_text_table,
+    ".txt": _read_text_table,
+    ".parquet": _read_table_file,
+    ".feather": _read_table_file,
     ".npz": _read_npz,
     ".npy": _read_npy,
     ".ts": _read_ts,
-    ".arff": _read_arff,
+    ".arff": read_arff,
 }

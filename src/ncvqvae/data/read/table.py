@@ -1,238 +1,321 @@
-"""Series out of tables: which columns are labels, ids, times and values; wide (a row a series) or long form."""
+"""Series out of an Arrow table, once the roles of its columns are decided: a row a series, or a row a time step."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ncvqvae.data.validate import bad_input, nearest_name, shorten
+from ncvqvae.data.read.numbers import NumberStyle, as_texts, is_text, number_matrix, row_with
+from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
+from ncvqvae.data.read.text import MISSING, TextStyle
+from ncvqvae.data.times import TimeForm, Times, look_like_times, read_times
+from ncvqvae.data.write.table_form import TableForm, table_form
+from ncvqvae.errors import InputError, bad_input, listed
+from ncvqvae.labels import parse_labels
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
-# Names under which a label column is found without being named (case ignored).
-LABEL_NAMES = ("label", "class", "target")
+ALIKE = 0.9
+"""Share of the columns with fractions that makes one without any look like a label."""
 
 
 class Raw(NamedTuple):
-    """Series and labels as a file holds them, before any check."""
+    """Series and labels as a source holds them, before any check of the values.
+
+    X : array, or a list of arrays of any length.
+    y : a label for each series (for each step of a recording), None where there are none.
+    ids : the name of each series, None where there are none.
+    roles, form : what the columns are, and how such a table is written; None where the source is no table.
+    """
 
     X: Any
     y: Any
+    ids: list[Any] | None = None
+    roles: Roles | None = None
+    form: TableForm | None = None
 
 
 @dataclass(frozen=True)
-class TableOptions:
-    """Which columns of a table are what.
+class _Source:
+    """A table with what every step of reading it asks for."""
 
-    label_column : the class of each series; default: a column called label, class or target.
-    id_column : names the series; needed in long form, left out in wide form.
-    time_column : orders the time steps; giving it means long form.
-    value_columns : the values (wide: a column a time step, long: a column a channel); default: all other columns.
-    recordings : the table is one recording, a row a time step and a column a channel (several with an id_column).
+    table: pa.Table
+    roles: Roles
+    style: TextStyle | None
+    where: object
+    numbers: NumberStyle
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self.table.column(name)
+
+    def values(self) -> np.ndarray:
+        """All value columns as (rows, columns)."""
+        return number_matrix(self.table, self.roles.values, self.numbers, self.where)
+
+    def names(self, name: str) -> list[Any]:
+        """Ids, one a row: in the kind they have, without blanks around them.
+
+        Raises:
+            InputError: one is missing.
+        """
+        column = self.column(name)
+        if is_text(column):
+            values: list[Any] = [text.strip() for text in as_texts(column)]
+            missing = [text in ("", *MISSING) for text in values]
+            values = parse_labels(values) if self.style is not None else values
+        else:
+            values = column.to_pylist()
+            missing = [value is None or value != value for value in values]
+        if any(missing):
+            where = row_with(missing)
+            raise bad_input(self.where, f"column {name!r} has no id in {where}", "fill it in, or drop those rows")
+        return values
+
+    def times(self, name: str) -> Times:
+        column = self.column(name)
+        if is_text(column):
+            missing = [text.strip() in ("", *MISSING) for text in as_texts(column)]
+        else:
+            missing = [value is None or value != value for value in column.to_pylist()]
+        if any(missing):
+            raise bad_input(
+                self.where, f"column {name!r} has no time in {row_with(missing)}", "fill it in, or drop those rows"
+            )
+        return read_times(column, name, self.where)
+
+    def labels(self) -> list[Any] | None:
+        """The label of each row; None in place of one that is missing."""
+        name = self.roles.label
+        if name is None:
+            return None
+        column = self.column(name)
+        return column.to_pylist() if self.style is None else parse_labels(as_texts(column), self.numbers.decimal)
+
+
+def from_table(table: pa.Table, style: TextStyle | None, options: TableOptions, where: object) -> Raw:
+    """Take series, labels and ids out of a table.
+
+    Args:
+        table: of texts alone where it was read from a text file.
+        style: how a text file is written; None for other tables.
+        options: which columns are what.
+        where: what the error line names as the place.
+
+    Raises:
+        InputError: a column without a clear role, a missing id or time, a value that is no number.
     """
-
-    label_column: str | None = None
-    id_column: str | None = None
-    time_column: str | None = None
-    value_columns: Sequence[str] | None = None
-    recordings: bool = False
-
-    def named(self) -> list[str]:
-        """List the columns that were given."""
-        return [
-            name for name, value in vars(self).items() if name.endswith(("column", "columns")) and value is not None
-        ]
-
-
-def from_frame(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
-    """Take series and labels out of a wide or a long table; labels keep the kind their column has."""
-    frame = frame.reset_index(drop=True).set_axis([str(c) for c in frame.columns], axis="columns")
-    check_unique(list(frame.columns), where)
-    if not len(frame):
+    if not len(table):
         raise bad_input(where, "a header and no rows", "write series into it")
-    if options.recordings:
-        return _from_recordings(frame, options, where)
-    read = _from_wide if options.time_column is None else _from_long
-    return read(frame, options, where)
+    table, options = _named(table, style, options, where)
+    numbers = NumberStyle("," if style is None else style.separator)
+    source = _Source(table, decide(table.column_names, options, where), style, where, numbers)
+    if source.roles.id == ROW_NAMES:
+        source = _with_row_names(source)
+    if options.per_step:
+        return _recordings(source)
+    return _long(source) if options.time_column is not None else _wide(source, options)
 
 
-def check_unique(names: Sequence[str], where: object) -> None:
-    """Refuse column names that occur twice."""
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
-        raise bad_input(where, f"columns that occur twice: {shorten(repeated)}", "give every column its own name")
+def _named(
+    table: pa.Table, style: TextStyle | None, options: TableOptions, where: object
+) -> tuple[pa.Table, TableOptions]:
+    """The table with a nameless first column called so, and without nameless blank ones at its end."""
+    names = table.column_names
+    if len(names) > 1 and names[0] in NAMELESS and names[0] not in options.column_names():
+        names = [ROW_NAMES, *names[1:]]
+        table = table.rename_columns(names)
+    nameless = [i for i, name in enumerate(names) if i and name == ""]
+    if not nameless:
+        return table, options
+    blank = [i for i in nameless if is_text(table.column(i)) and not any(map(str.strip, as_texts(table.column(i))))]
+    if blank != nameless:
+        raise bad_input(where, f"column {nameless[0] + 1} has no name", "name every column in the first line")
+    return table.select([i for i in range(len(names)) if i not in blank]), options
 
 
-def _from_wide(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
-    label = find_label(list(frame.columns), options, where)
-    if options.id_column is not None:
-        ids = frame[find_column(options.id_column, frame.columns, where)]
-        if ids.duplicated().any():
-            twice = shorten(ids[ids.duplicated()].unique().tolist())
-            raise bad_input(where, f"ids that occur twice: {twice}", "give every series its own id")
-    columns = value_columns(frame, options, label, where)
-    X = _split_channels(_values(frame, columns), columns, where)
-    return Raw(X, None if label is None else frame[label].tolist())
+def _with_row_names(source: _Source) -> _Source:
+    """Row names that are whole numbers only count the rows and are left out; others are the ids."""
+    names = source.names(ROW_NAMES)
+    roles = source.roles
+    if all(isinstance(name, (int, np.integer)) for name in names):
+        roles = replace(roles, id=None, ignored=(ROW_NAMES, *roles.ignored))
+    return replace(source, roles=roles)
 
 
-def _from_long(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
-    import pandas as pd
-
-    if options.id_column is None:
-        raise bad_input(where, "a time column and no id column", "name the column of series ids (id_column)")
-    identity = find_column(options.id_column, frame.columns, where)
-    time = find_column(str(options.time_column), frame.columns, where)
-    label = find_label(list(frame.columns), options, where)
-    frame = frame.assign(**{time: as_times(frame[time], where)})
-    for column in (identity, time):
-        if frame[column].isna().any():
-            raise bad_input(where, f"missing values in column {column!r}", "fill them in or drop those rows")
-    _check_rows(frame, identity, time, where)
-    columns = value_columns(frame, options, label, where)
-    case, _ = pd.factorize(frame[identity])
-    order = np.lexsort((frame[time].to_numpy(), case))
-    lengths = np.bincount(case)
-    ends = np.cumsum(lengths)
-    step = np.arange(len(frame)) - np.repeat(ends - lengths, lengths)
-    values = _values(frame, columns)
-    X = np.full((len(lengths), len(columns), lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
-    X[case[order], :, step] = values[order]
-    return Raw(X, None if label is None else _labels_by_id(frame, identity, label, where))
+# --- a row a series ---------------------------------------------------------------------------------------------
 
 
-def _from_recordings(frame: pd.DataFrame, options: TableOptions, where: object) -> Raw:
-    """Take recordings (n_channels, n_steps) of any length, and a label for each of their steps."""
-    label = find_label(list(frame.columns), options, where)
-    if options.time_column is not None:
-        time = find_column(options.time_column, frame.columns, where)
-        frame = frame.assign(**{time: as_times(frame[time], where)}).sort_values(time, kind="stable")
-    columns = value_columns(frame, options, label, where)
-    parts = [frame]
-    if options.id_column is not None:
-        identity = find_column(options.id_column, frame.columns, where)
-        parts = [part for _, part in frame.groupby(identity, sort=False)]
-    if options.time_column is not None:
-        for part in parts:
-            again = part[time][part[time].duplicated()]
-            if len(again):
-                raise bad_input(where, f"time {str(again.iloc[0])!r} occurs twice", "keep one row per time (and id)")
-    y = None if label is None else [part[label].tolist() for part in parts]
-    return Raw([_values(part, columns).T for part in parts], y)
-
-
-def as_times(column: pd.Series, where: object) -> pd.Series:
-    """Make a time column sortable: numbers and timestamps as they are, text as dates."""
-    import pandas as pd
-
-    if column.dtype.kind in "iufmM":
-        return column
+def _wide(source: _Source, options: TableOptions) -> Raw:
+    roles = source.roles
+    ids = None if roles.id is None else source.names(roles.id)
+    if ids is not None:
+        _check_ids(ids, source)
     try:
-        return pd.to_datetime(column, format="ISO8601")
-    except (ValueError, TypeError):
-        what = f"column {str(column.name)!r} holds neither numbers nor dates"
-        raise bad_input(where, what, "give times as numbers or ISO dates") from None
+        values = source.values()
+    except InputError:
+        _refuse_times(source)
+        raise
+    if options.value_columns is None:
+        _check_first_and_last(values, source)
+    X = values.reshape(len(values), len(roles.channels), -1)
+    return Raw(X, source.labels(), ids, roles, _form_of(source, ids))
 
 
-def _check_rows(frame: pd.DataFrame, identity: str, time: str, where: object) -> None:
-    """Refuse a long table in which a series has a time twice."""
-    again = frame.duplicated([identity, time])
+def _check_ids(ids: list[Any], source: _Source) -> None:
+    counts: dict[Any, int] = {}
+    for name in ids:
+        counts[name] = counts.get(name, 0) + 1
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        what = f"ids that occur twice: {listed(twice)} ({counts[twice[0]]} rows)"
+        mend = "give every series its own id; if a row is a time step, name the time_column or cut it with window"
+        raise bad_input(source.where, what, mend)
+
+
+def _refuse_times(source: _Source) -> None:
+    """A value column that holds times gets a message of its own."""
+    for name in source.roles.values:
+        column = source.column(name)
+        if is_text(column) and look_like_times([text for text in as_texts(column)[:100] if text.strip()]):
+            what = f"column {name!r} holds times"
+            raise bad_input(source.where, what, "name it as time_column (and the ids as id_column), or ignore_columns")
+
+
+def _check_first_and_last(values: np.ndarray, source: _Source) -> None:
+    """Refuse a first or last column of whole numbers beside fractions, where no name tells it from a time step."""
+    columns = source.roles.values
+    if len(source.roles.channels) > 1 or len(columns) < 4 or not all(name.isdigit() for name in columns):
+        return
+    with np.errstate(invalid="ignore"):
+        whole = (np.isnan(values) | (values == np.rint(values))).all(axis=0)
+    constant = np.array([len(np.unique(values[:, at])) < 2 for at in (0, -1)])
+    for at, same in zip((0, len(columns) - 1), constant, strict=True):
+        others = np.delete(whole, at)
+        if whole[at] and not same and (~others).mean() >= ALIKE:
+            what = f"column {columns[at]!r} holds whole numbers and the others do not, so it may be a label or an id"
+            mend = f"{SAY_WHAT}, or list the time steps in value_columns"
+            raise bad_input(source.where, what, mend)
+
+
+# --- a row a time step ------------------------------------------------------------------------------------------
+
+
+def _long(source: _Source) -> Raw:
+    import pandas as pd
+
+    roles, where = source.roles, source.where
+    if roles.id is None:
+        mend = "name the column of series ids with id_column, or cut one recording into parts with window"
+        raise bad_input(where, "a time column and no id column", mend)
+    ids, times = source.names(roles.id), source.times(str(roles.time))
+    case, names = pd.factorize(pd.Series(ids, dtype=object))
+    order = np.lexsort((times.key, case))
+    again = (np.diff(case[order]) == 0) & (np.diff(times.key[order]) == 0)
     if again.any():
-        row = frame[again].iloc[0]
-        what = f"series {str(row[identity])!r} has time {str(row[time])!r} twice"
+        row = order[1:][again][0]
+        what = f"series {str(ids[row])!r} has time {_written(source, row)!r} twice"
         raise bad_input(where, what, "keep one row per id and time")
+    values = source.values()
+    _check_attributes(values, case, source)
+    lengths = np.bincount(case)
+    step = np.arange(len(case)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    X = np.full((len(lengths), values.shape[1], lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
+    X[case[order], :, step] = values[order]
+    labels = source.labels()
+    y = None if labels is None else _label_of_each(labels, case, names, where)
+    form = _form_of(source, ids, times.form_of(np.flatnonzero(case == 0)))
+    return Raw(X, y, list(names), roles, form)
 
 
-def _labels_by_id(frame: pd.DataFrame, identity: str, label: str, where: object) -> list[Any]:
-    kinds = frame.groupby(identity, sort=False)[label].nunique(dropna=False)
-    if (kinds > 1).any():
-        changing = str(kinds.index[kinds > 1][0])
-        raise bad_input(where, f"the label of series {changing!r} changes within it", "give one label per series")
-    return frame.drop_duplicates(identity)[label].tolist()
+def _written(source: _Source, row: int) -> str:
+    return str(source.column(str(source.roles.time))[int(row)].as_py())
 
 
-def find_column(name: str, columns: Iterable[str], where: object) -> str:
-    """Return the column of this name; if there is none, the error line has the nearest."""
-    known = list(columns)
-    if name in known:
-        return name
-    near = nearest_name(name, known)
-    mend = f"did you mean {near!r}?" if near else f"its columns are {shorten(known)}"
-    raise bad_input(where, f"no column named {name!r}", mend)
+def _check_attributes(values: np.ndarray, case: np.ndarray, source: _Source) -> None:
+    """Refuse a value column such as an age, which differs between series and never changes within one."""
+    channels = source.roles.values
+    n_cases = int(case.max()) + 1
+    if len(channels) < 2 or n_cases < 2 or n_cases == len(case):
+        return
+    order = np.argsort(case, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(case[order]) != 0])
+    lowest, highest = (pick.reduceat(values[order], starts, axis=0) for pick in (np.fmin, np.fmax))
+    fixed = (lowest == highest).all(axis=0) & (lowest.min(axis=0) != lowest.max(axis=0))
+    if fixed.any() and not fixed.all():
+        name = channels[int(np.argmax(fixed))]
+        what = f"column {name!r} never changes within a series, so it may describe the series and be no channel"
+        raise bad_input(source.where, what, "leave it out with ignore_columns, or list the channels in value_columns")
 
 
-def find_label(columns: Sequence[str], options: TableOptions, where: object) -> str | None:
-    """Find the label column: the one named, else the only one with a usual name."""
-    if options.label_column is not None:
-        return find_column(options.label_column, columns, where)
-    taken = {options.id_column, options.time_column, *(options.value_columns or ())}
-    usual = [c for c in columns if c.lower() in LABEL_NAMES and c not in taken]
-    if len(usual) > 1:
-        raise bad_input(where, f"more than one column may be the label: {shorten(usual)}", "name it as label_column")
-    return usual[0] if usual else None
+def _label_of_each(labels: list[Any], case: np.ndarray, names: Any, where: object) -> list[Any]:
+    """The one label of each series."""
+    of_case: dict[int, Any] = {}
+    for row, (number, label) in enumerate(zip(case.tolist(), labels, strict=True)):
+        known = of_case.setdefault(number, label)
+        if known is not label and known != label and not (known != known and label != label):
+            what = f"the label of series {str(names[number])!r} changes within it, in row {row + 1}"
+            raise bad_input(where, what, "give one label per series, or cut recordings into parts with window")
+    return [of_case[number] for number in range(len(of_case))]
 
 
-def value_columns(frame: pd.DataFrame, options: TableOptions, label: str | None, where: object) -> list[str]:
-    """List the columns that hold values; all must be numeric."""
-    if options.value_columns is not None:
-        columns = [find_column(c, frame.columns, where) for c in options.value_columns]
-    else:
-        columns = [c for c in frame.columns if c not in (label, options.id_column, options.time_column)]
-        if options.time_column is None and not options.recordings:
-            _check_step_names(columns, where)
-    numeric = [c for c in columns if frame[c].dtype.kind in "iufb"]
-    if not numeric:
-        raise bad_input(where, "no numeric column", "check the separator and the decimal sign")
-    other = [c for c in columns if c not in numeric]
-    if other:
-        what = f"columns that are not numeric: {shorten(other)}"
-        raise bad_input(where, what, "drop them, or name them as label_column or id_column")
-    return columns
+# --- recordings -------------------------------------------------------------------------------------------------
 
 
-def _check_step_names(columns: Sequence[str], where: object) -> None:
-    """Refuse a column such as `id` among `t0, t1 …`: it would pass for a time step."""
-    other = [c for c in columns if not re.fullmatch(r"(.+_)?t?\d+", c)]
-    if other and 2 * len(other) < len(columns):
-        what = f"columns that are not named like the other time steps: {shorten(other)}"
-        raise bad_input(where, what, "name them as label_column or id_column, or list value_columns")
+def _recordings(source: _Source) -> Raw:
+    """Recordings (n_channels, n_steps) of any length, and a label for each of their steps."""
+    import pandas as pd
+
+    roles, where = source.roles, source.where
+    ids = None if roles.id is None else source.names(roles.id)
+    case, names = (
+        (np.zeros(len(source.table), int), None) if ids is None else pd.factorize(pd.Series(ids, dtype=object))
+    )
+    times = None if roles.time is None else source.times(roles.time)
+    key = np.arange(len(case)) if times is None else times.key
+    order = np.lexsort((key, case))
+    again = (np.diff(case[order]) == 0) & (np.diff(key[order]) == 0)
+    if again.any():
+        what = f"time {_written(source, order[1:][again][0])!r} occurs twice"
+        raise bad_input(where, what, "keep one row per time (and id)")
+    labels = source.labels()
+    if labels is not None:
+        missing = [label is None or label != label for label in labels]
+        if any(missing):
+            what = f"column {roles.label!r} has no label in {row_with(missing)}"
+            raise bad_input(where, what, "fill it in, or drop those rows")
+    values = source.values()
+    parts = np.split(order, np.flatnonzero(np.diff(case[order])) + 1)
+    y = None if labels is None else [[labels[row] for row in part] for part in parts]
+    form = _form_of(source, ids, None if times is None else times.form_of(parts[0]))
+    return Raw([values[part].T for part in parts], y, None if names is None else list(names), roles, form)
 
 
-def _values(frame: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Take values as (rows, columns), float32 if all of them are, so that other values are checked unrounded."""
-    all_float32 = all(frame[c].dtype == np.float32 for c in columns)
-    return frame[columns].to_numpy(dtype=np.float32 if all_float32 else np.float64, na_value=np.nan)
+def _form_of(source: _Source, ids: list[Any] | None = None, times: TimeForm | None = None) -> TableForm:
+    """How the table is written, for samples in the same columns."""
+    roles, style = source.roles, source.style
+    if style is None:
+        return table_form(source.table.schema, roles, times)
+    types = {name: "int64" if name in source.numbers.whole else "double" for name in roles.values}
+    if ids is not None and all(isinstance(name, int) for name in ids):
+        types[str(roles.id)] = "int64"
+    if times is not None and times.kind == "number":
+        whole = float(times.start).is_integer() and isinstance(times.interval, int)
+        types[str(roles.time)] = "int64" if whole else "double"
+    texts = [] if roles.label is None else [*dict.fromkeys(map(str.strip, as_texts(source.column(roles.label))))]
+    return replace(
+        table_form(source.table.schema, roles, times, types),
+        separator=style.separator,
+        header=style.header,
+        decimal=source.numbers.decimal,
+        decimals=source.numbers.decimals,
+        label_texts=[] if _are_plain(texts, source.numbers.decimal) else texts,
+    )
 
 
-def channel_places(columns: Sequence[str]) -> dict[str, list[int]]:
-    """Channel and time step of each value column of a wide table; `<channel>_t<step>` names several channels."""
-    matches = [re.fullmatch(r"(.+)_t(\d+)", c) for c in columns]
-    if not all(matches):
-        return {column: [0, step] for step, column in enumerate(columns)}
-    steps: dict[str, list[tuple[int, str]]] = {}
-    for column, match in zip(columns, matches, strict=True):
-        assert match is not None
-        steps.setdefault(match[1], []).append((int(match[2]), column))
-    places = {}
-    for channel, of_channel in enumerate(steps.values()):
-        for step, (_, column) in enumerate(sorted(of_channel)):
-            places[column] = [channel, step]
-    return {column: places[column] for column in columns}
-
-
-def _split_channels(values: np.ndarray, columns: list[str], where: object) -> np.ndarray:
-    """Bring (n_cases, columns) to (n_cases, n_channels, n_timepoints)."""
-    places = np.array(list(channel_places(columns).values()))
-    lengths = np.bincount(places[:, 0])
-    if lengths.min() != lengths.max():
-        short, long = int(lengths.argmin()), int(lengths.argmax())
-        names = [columns[int(np.argmax(places[:, 0] == c))].rpartition("_")[0] for c in (short, long)]
-        what = f"channel {names[0]!r} has {lengths[short]} steps and channel {names[1]!r} {lengths[long]}"
-        raise bad_input(where, what, "give all channels one length")
-    X = np.empty((len(values), len(lengths), lengths[0]), values.dtype)
-    X[:, places[:, 0], places[:, 1]] = values
-    return X
+def _are_plain(texts: list[str], decimal: str) -> bool:
+    """Whether labels read as text are written the same again without help: whole numbers and words are."""
+    labels = zip(parse_labels(texts, decimal), texts, strict=True)
+    return all(type(label) in (int, str) and str(label) == text for label, text in labels)

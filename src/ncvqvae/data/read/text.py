@@ -1,142 +1,280 @@
-"""Tables in text files: separator and header are found out, labels get the kind they look like."""
+"""Tables in text files: separator, header and decimal sign are found out, and every cell stays the text that it is."""
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from ncvqvae.data.read.table import Raw, TableOptions, check_unique, find_column, find_label, from_frame
-from ncvqvae.data.validate import bad_input
+from ncvqvae.data.read.roles import LABEL_NAMES, ROW_NAMES, TableOptions
+from ncvqvae.errors import bad_input
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
+
+HEAD_LINES = 200
+"""Lines that separator and header are found from."""
+FEW, MANY = 4, 8
+"""Evenly spaced numbers in a first line: fewer than FEW are a series, MANY are names, and between it is unclear."""
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "?")
+"""Cells that stand for a missing value, in columns of values, ids and times; a label may be called so."""
 
 
-def parse_labels(texts: Sequence[str]) -> list[Any]:
-    """Give labels read as text their kind: all integer-valued → int, all true/false → bool, else string.
+@dataclass(frozen=True)
+class TextStyle:
+    """How a table is written as text.
 
-    >>> parse_labels(["1", "2.0000000e+00"]), parse_labels(["01", "2"]), parse_labels(["True", "false"])
-    ([1, 2], ['01', '2'], [True, False])
+    separator : of cells; a blank stands for any run of blanks.
+    header : whether the first line holds names.
     """
-    stripped = [text.strip() for text in texts]
-    if all(text.lower() in ("true", "false") for text in stripped):
-        return [text.lower() == "true" for text in stripped]
-    if all(INTEGER_VALUED.fullmatch(text) for text in stripped):
-        numbers = [float(text) for text in stripped]
-        if all(number.is_integer() and abs(number) < 2**53 for number in numbers):
-            return [int(number) for number in numbers]
-    return [text if text else None for text in stripped]
 
-
-# An integer or a float in plain or scientific notation; a leading zero marks a name such as "007", not a number.
-INTEGER_VALUED = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?")
-
-
-def read_text_table(path: Path, options: TableOptions) -> Raw:
-    """Read .csv, .tsv or .txt, with or without a header line; .tsv and .txt without one have the label first."""
-    table = text_frame(path, options)
-    return from_frame(table.frame, table.options, path)
-
-
-class TextTable(NamedTuple):
-    """A table read from text, labels in the kind they look like, which columns are what, and how it was written."""
-
-    frame: pd.DataFrame
-    options: TableOptions
     separator: str
     header: bool
 
 
-def text_frame(path: Path, options: TableOptions) -> TextTable:
-    """Let pandas read a text table, once separator, header and label column are known."""
-    import pandas as pd
+class TextTable(NamedTuple):
+    """All cells of a text table as strings, how it is written, and what a user should know of it."""
 
+    table: pa.Table
+    style: TextStyle
+    notes: tuple[str, ...] = ()
+
+
+def read_text(path: Path, options: TableOptions) -> TextTable:
+    """Parse a text table once, every cell as a string.
+
+    Args:
+        path: .csv, .tsv or .txt; .tsv and .txt without a header have the label first (the caller says so).
+        options: a column that they name makes the first line a header.
+
+    Without a header, rows with fewer cells than others are shorter series.
+
+    Raises:
+        InputError: an empty file, fewer or more cells than names, a first line that may be names or values.
+    """
+    head = _head(path)
+    separator = _separator(head.lines, path.suffix.lower())
+    rows = [_cells(line, separator) for line in head.lines]
+    row_names = _has_row_names(rows, head.lines)
+    header = row_names or (_has_header(rows, head.lines, path, options) if options.header is None else options.header)
+    style = TextStyle(" " if separator is None else separator, header)
+    names = [ROW_NAMES, *rows[0]] if row_names else rows[0] if header else [str(i) for i in range(len(rows[0]))]
+    try:
+        return TextTable(_parse(path, separator, names, head.skipped + header), style)
+    except _UnevenRows:
+        pass
+    lines = _all_rows(path, separator)[header:]
+    if header:
+        raise _uneven(lines, len(names), path)
+    return TextTable(_padded(lines), style, (f"rows of {min(map(len, lines))} to {max(map(len, lines))} cells",))
+
+
+class _Head(NamedTuple):
+    """The first lines that hold anything, and how many lines stand before them."""
+
+    lines: list[str]
+    skipped: int
+
+
+def _head(path: Path) -> _Head:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        first = next((line.rstrip("\r\n") for line in file if line.strip()), "")
-    if not first:
+        lines = [line.rstrip("\r\n") for line in islice(file, HEAD_LINES)]
+    skipped = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    if lines[skipped : skipped + 1] and re.fullmatch(r"sep=.", lines[skipped]):  # Excel says the separator so
+        skipped += 1
+    filled = [line for line in lines[skipped:] if line.strip()]
+    if not filled:
         raise bad_input(path, "the file is empty", "write series into it")
-    separator = _separator(first, path.suffix.lower())
-    cells = _split_line(first, separator)
-    is_csv = path.suffix.lower() == ".csv"
-    has_header = not _is_data(cells) or (is_csv and _is_counting(cells))
-    names = [cell or f"Unnamed: {i}" if has_header else str(i) for i, cell in enumerate(cells)]
-    check_unique(names, path)
-    label_first = not has_header and not options.recordings and (not is_csv or not _is_number(cells[0]))
-    if label_first and options.label_column is None:
-        options = replace(options, label_column="0")
-    label = find_label(names, options, path)
-    as_text = [find_column(name, names, path) for name in (label, options.id_column) if name is not None]
-    frame = _drop_row_numbers(_parse_text(path, separator, names, has_header, as_text))
-    if label is not None:
-        frame[label] = pd.Series(parse_labels(frame[label].tolist()), dtype=object)
-    return TextTable(frame, options, separator, has_header)
+    return _Head(filled, skipped)
 
 
-def _parse_text(path: Path, separator: str, names: list[str], has_header: bool, as_text: list[str]) -> pd.DataFrame:
-    """Let pandas parse a delimited file; a row with too many fields is an error, never cut short."""
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            return pd.read_csv(
-                path,
-                sep=separator,
-                header=0 if has_header else None,
-                names=names,
-                encoding="utf-8-sig",
-                converters=dict.fromkeys(as_text, str),
-                index_col=False,
-                skipinitialspace=True,
-            )
-        except pd.errors.ParserWarning:
-            what = f"rows with more fields than the {len(names)} of the first line"
-            raise bad_input(path, what, "give every row the same number of fields") from None
+def _separator(lines: list[str], suffix: str) -> str | None:
+    """The separator that gives all lines the same number of cells; None for runs of blanks."""
+    if suffix == ".tsv":
+        return "\t"
+    for mark in ("\t", ";", "|", ","):
+        counts = [len(_cells(line, mark)) for line in lines[:20]]
+        same = set(counts[1:] or counts)
+        if len(same) == 1 and counts[0] in (same | {n - 1 for n in same if n > 2}) and max(counts) > 1:
+            return mark
+    if any("," in line for line in lines[:20]):
+        return ","
+    return None if suffix == ".txt" else ","
 
 
-def _split_line(line: str, separator: str) -> list[str]:
-    if separator == r"\s+":
+def _cells(line: str, separator: str | None) -> list[str]:
+    if separator is None:
         return line.split()
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
 
 
-def _separator(line: str, suffix: str) -> str:
-    """Find the separator of a line, in pandas' notation."""
-    if suffix == ".tsv" or ("\t" in line and "," not in line):
-        return "\t"
-    counts = {mark: line.count(mark) for mark in (",", ";")}
-    if not any(counts.values()):
-        return r"\s+" if suffix == ".txt" else ","
-    return max(counts, key=lambda mark: counts[mark])
+def _has_row_names(rows: list[list[str]], lines: list[str]) -> bool:
+    """Whether the first line lacks a name for the row names, as R writes it: these are in quotes, or texts."""
+    if len(rows) < 2 or any(len(row) != len(rows[0]) + 1 for row in rows[1:20]):
+        return False
+    if not lines[0].lstrip().startswith('"') and any(map(_is_value, rows[0])):
+        return False
+    return all(line.lstrip().startswith('"') for line in lines[1:20]) or not any(
+        _is_value(row[0]) for row in rows[1:20]
+    )
 
 
-def _is_number(cell: str) -> bool:
+def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: TableOptions) -> bool:
+    """Whether the first row holds names.
+
+    It does if it has a usual label name or a column that an option names, if it alone is in quotes, if a text stands
+    over a column of numbers, or nothing over row names. Numbers that are evenly spaced are names, too, where the rows
+    below are not; where these are few, they may also be a series.
+
+    Raises:
+        InputError: both may be.
+    """
+    first = rows[0]
+    if {cell.lower() for cell in first} & set(LABEL_NAMES) or set(first) & set(map(str, options.column_names())):
+        return True
+    if len(rows) == 1:
+        return not any(map(_is_value, first))
+    quoted = [all(cell.startswith('"') for cell in re.split(r",|;|\t", line)) for line in lines[:2]]
+    texts = [i for i, cell in enumerate(first) if not _is_value(cell)]
+    names_below = [row[0] for row in rows[1:4] if row]
+    if (
+        quoted == [True, False]
+        or len(texts) == len(first)
+        or any(i >= len(rows[1]) or _is_value(rows[1][i]) for i in texts)
+        or (not first[0] and (_counts(names_below) or not any(map(_is_value, names_below))))
+    ):
+        return True
+    numbers, *others = ([cell for i, cell in enumerate(row) if i not in texts] for row in rows[:3])
+    below = any(map(_evenly_spaced, others))
+    if _evenly_spaced(numbers) and len(numbers) >= MANY and not below:
+        return True
+    if _counts(numbers) and not texts and path.suffix.lower() == ".csv" and (len(numbers) == 2 or not below):
+        return True
+    if not _evenly_spaced(numbers) or len(numbers) < FEW:
+        return False
+    raise bad_input(
+        path,
+        f"the first line ({', '.join(first)}) may hold the names of the columns or the first series",
+        "say which with header=True or header=False",
+    )
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell is a number, with a decimal point or a decimal comma, or stands for a missing one."""
+    if cell in MISSING:
+        return True
     try:
-        float(cell)
+        float(cell.replace(",", "."))
     except ValueError:
         return False
     return True
 
 
-def _is_data(cells: list[str]) -> bool:
-    """Tell a first line of data from a header: most of its cells are numbers."""
-    return 2 * sum(map(_is_number, cells)) > len(cells)
+def _counts(cells: list[str]) -> bool:
+    """Whether cells count 0, 1, 2 and so on, or 1, 2, 3."""
+    return len(cells) > 1 and any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
 
 
-def _is_counting(cells: list[str]) -> bool:
-    """Tell whether cells count 0, 1, 2 … or 1, 2, 3 …: column numbers, as pandas writes them for a nameless array."""
-    return any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
+def _evenly_spaced(cells: list[str]) -> bool:
+    """Whether cells are numbers that are evenly spaced once sorted, and none occurs twice."""
+    try:
+        numbers = sorted(float(cell.replace(",", ".")) for cell in cells if cell)
+    except ValueError:
+        return False
+    gaps = [after - before for before, after in pairwise(numbers)]
+    return len(gaps) > 1 and min(gaps) > 0 and max(gaps) - min(gaps) < 1e-6 * max(gaps)
 
 
-def _drop_row_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the nameless first column that pandas writes as the index."""
-    first = str(frame.columns[0])
-    numbered = first.startswith("Unnamed: 0") and (frame.iloc[:, 0] == np.arange(len(frame))).all()
-    return frame.iloc[:, 1:] if numbered else frame
+class _UnevenRows(Exception):
+    """Rows differ in their number of cells."""
+
+
+def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    source: Any = path
+    if separator is None:
+        text = path.read_text(encoding="utf-8-sig")
+        source = io.BytesIO("\n".join("\t".join(line.split()) for line in text.splitlines()).encode())
+    unique = [f"{i}" for i in range(len(names))]  # names may repeat here: `decide` says so
+    bad_rows: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        bad_rows.append(row)
+        return "error"
+
+    try:
+        table = arrow_csv.read_csv(
+            source,
+            read_options=arrow_csv.ReadOptions(column_names=unique, skip_rows=skip_rows),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=separator or "\t", newlines_in_values=True, invalid_row_handler=refuse
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(unique, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if bad_rows:
+            raise _UnevenRows from None
+        if "Empty CSV file" in str(error):
+            raise bad_input(path, "a header and no rows", "write series into it") from None
+        raise
+    return table.rename_columns(names)
+
+
+def _all_rows(path: Path, separator: str | None) -> list[list[str]]:
+    """The cells of every line that holds anything, read in Python: slower, and of any number."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if separator is None:
+            return [line.split() for line in file if line.strip()]
+        rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        return [row for row in rows if any(cell.strip() for cell in row)]
+
+
+def _uneven(rows: list[list[str]], n_names: int, path: Path) -> Exception:
+    at, row = next((i, row) for i, row in enumerate(rows) if len(row) != n_names)
+    what = f"row {at + 1} has {len(row)} cells where the first line has {n_names} ({','.join(row)[:60]})"
+    return bad_input(path, what, "give every row the same number of cells")
+
+
+def _padded(rows: list[list[str]]) -> pa.Table:
+    import pyarrow as pa
+
+    width = max(map(len, rows))
+    filled = [[*row, *[""] * (width - len(row))] for row in rows]
+    return pa.table({str(i): pa.array([row[i] for row in filled], pa.string()) for i in range(width)})
+
+
+def is_label_first(table: pa.Table, style: TextStyle, path: Path, options: TableOptions) -> bool:
+    """Whether a table without a header has its labels in the first column.
+
+    It does in the archive's .tsv and .txt files, and in a .csv file whose first column alone is text.
+
+    Raises:
+        InputError: the first column of a .tsv or .txt file holds fractions, which are no labels.
+    """
+    if style.header or options.per_step or "0" in options.column_names() or options.label_column is not None:
+        return False
+    if options.value_columns is not None:
+        return False
+    first = [text.strip() for text in table.column(0).to_pylist()]
+    if path.suffix.lower() == ".csv":
+        return not all(_is_value(text) for text in first)
+    fractions = [text for text in first if _is_fraction(text)]
+    if fractions:
+        what = f"the first column of a {path.suffix} file without a header is the label, but holds {fractions[0]!r}"
+        raise bad_input(path, what, "put a label first, or give the file a header")
+    return True
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        return not float(text.replace(",", ".")).is_integer()
+    except (ValueError, OverflowError):
+        return False

@@ -1,4 +1,4 @@
-"""The formats that series are written in, each able to take them chunk by chunk. See `writers` for their layout."""
+"""The formats that series are written in, each able to take them chunk by chunk. See `writer` for their layout."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ncvqvae.data.missing import series_lengths
-from ncvqvae.data.validate import bad_input
 from ncvqvae.data.write.table_form import TableForm, wide_form
+from ncvqvae.errors import bad_input
 
 # Values in one row group of a table, 4 MB.
 GROUP_VALUES = 1 << 20
@@ -25,7 +25,12 @@ class Layout(NamedTuple):
     n_timepoints: int
     label_kind: str | None  # NumPy's dtype kind; None for unlabelled series
     where: Path  # the file's final name, for error lines
-    form: TableForm | None = None  # of tables; None for the form that is documented in `writers`
+    form: TableForm | None = None  # of tables; None for the form that is documented in `writer`
+    dtype: str = "float32"  # of the values: float32 or float64
+
+
+def _usual_form(layout: Layout) -> TableForm:
+    return wide_form(layout.n_channels, layout.n_timepoints, layout.label_kind is not None, layout.dtype)
 
 
 class Format(Protocol):
@@ -50,8 +55,8 @@ class _ArrowFormat:
         import pyarrow as pa
 
         label_types = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64(), "U": pa.string(), None: None}
-        self._form = layout.form or wide_form(layout.n_channels, layout.n_timepoints, layout.label_kind is not None)
-        self._schema = self._form.schema(label_types[layout.label_kind])
+        self._form = layout.form or _usual_form(layout)
+        self._schema = self._form.schema(label_types[layout.label_kind], layout.dtype)
         self._waiting: list[Any] = []
         self._n_written = 0
         self._file = self._open(path)
@@ -109,7 +114,7 @@ class _UcrFormat(_CsvFormat):
     """The archive's text tables: label first, no header, separated by tabs."""
 
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
-        form = layout.form or wide_form(layout.n_channels, layout.n_timepoints, layout.label_kind is not None)
+        form = layout.form or _usual_form(layout)
         if layout.form is None:
             if layout.label_kind is None or layout.n_channels > 1:
                 raise bad_input(
@@ -125,18 +130,19 @@ class _NpzFormat:
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
         assert n_cases is not None, "SeriesWriter asks for it"
         self._labels: list[np.ndarray] = []
+        self._dtype = np.dtype(layout.dtype)
         self._left = n_cases
         self._archive = zipfile.ZipFile(path, "w")
         self._member = self._archive.open("X.npy", "w", force_zip64=True)
         shape = (n_cases, layout.n_channels, layout.n_timepoints)
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._member, header)
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
         self._left -= len(X)
         if self._left < 0:
             raise ValueError("more series written than announced")
-        self._member.write(np.ascontiguousarray(X, dtype="<f4").tobytes())
+        self._member.write(np.ascontiguousarray(X, dtype=self._dtype).tobytes())
         if labels is not None:
             self._labels.append(labels)
 
@@ -161,13 +167,14 @@ class _NpyFormat:
         assert n_cases is not None, "SeriesWriter asks for it"
         if layout.label_kind is not None:
             raise bad_input(layout.where, "a .npy file cannot hold labels", "use .npz, or series without labels")
+        self._dtype = np.dtype(layout.dtype)
         self._file = path.open("wb")
         shape = (n_cases, layout.n_channels, layout.n_timepoints)
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
-        self._file.write(np.ascontiguousarray(X, dtype="<f4").tobytes())
+        self._file.write(np.ascontiguousarray(X, dtype=self._dtype).tobytes())
 
     def finish(self) -> None:
         self.close()

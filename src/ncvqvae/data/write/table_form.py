@@ -1,24 +1,23 @@
-"""The form of a user's table, remembered so that generated series come back in it: columns, dtypes, ids and times."""
+"""The form of a user's table, remembered so that generated series come back in it: columns, types, ids and times."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ncvqvae.data.missing import series_lengths
-from ncvqvae.data.read.files import series_files
-from ncvqvae.data.read.table import TableOptions, as_times, channel_places, find_label, value_columns
-from ncvqvae.data.read.text import parse_labels, text_frame
+from ncvqvae.data.read.roles import Roles
+from ncvqvae.data.times import TimeForm
+from ncvqvae.labels import parse_labels
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
-TABLES = (*TEXT_TABLES, ".parquet", ".feather")
 GENERATED_ID = "series"
 """Name of the id column where the input had none: windows of one recording, a folder of files."""
 
@@ -27,12 +26,13 @@ GENERATED_ID = "series"
 class TableForm:
     """How a table holds series; plain values, which YAML keeps.
 
-    columns : all columns in their order, with their pandas dtypes.
+    columns : all columns in their order, with the names of their Arrow types.
     places : channel and time step of each value column; in long form the step is 0.
     label, id, time : the columns of these names, if any; an id or time column makes `long` rows, one a time step.
-    start, interval : first time and spacing of times; of dates in nanoseconds.
-    date_format : how dates are written where the table is text.
-    suffix, separator, header : of the file.
+    times : how the time column goes on.
+    suffix, separator, header, decimal : of the file; `decimal` is the decimal sign.
+    decimals : digits behind it, in text; None for as many as a value needs.
+    label_texts : the labels as a text file writes them.
     """
 
     columns: dict[str, str]
@@ -41,31 +41,67 @@ class TableForm:
     id: str | None = None
     time: str | None = None
     long: bool = False
-    start: float = 0
-    interval: float = 1
-    date_format: str | None = None
+    times: TimeForm | None = None
     suffix: str = ".csv"
     separator: str = ","
     header: bool = True
+    decimal: str = "."
+    decimals: int | None = None
+    label_texts: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; `TableForm(**values)` is the inverse."""
+        """Plain values; `TableForm.from_dict` is the inverse."""
         return asdict(self)
 
-    def schema(self, label_type: pa.DataType | None) -> pa.Schema:
-        """The columns that are written, with Arrow's types; `label_type` serves where the input's says nothing."""
-        import pandas as pd
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TableForm:
+        """The form of plain values, also of those that earlier versions wrote.
+
+        Raises:
+            TypeError: they are no form.
+        """
+        known = {f.name for f in fields(cls)}
+        former = {name: value for name, value in values.items() if name not in known}
+        kept = {name: value for name, value in values.items() if name in known}
+        times = kept.pop("times", None)
+        if former.keys() == {"start", "interval", "date_format"} and kept.get("time") is not None:
+            is_date = former["date_format"] is not None or "datetime" in kept["columns"][kept["time"]]
+            pattern = former["date_format"]
+            times = {
+                "kind": "date" if is_date else "number",
+                "start": former["start"],
+                "interval": former["interval"],
+                "pattern": pattern,
+                "text": pattern,
+            }
+        elif former.keys() - {"start", "interval", "date_format"}:
+            raise TypeError(f"unknown {sorted(former)}")
+        return cls(**kept, times=None if times is None else TimeForm(**times))
+
+    def schema(self, label_type: pa.DataType | None, dtype: str = "float32") -> pa.Schema:
+        """The columns that are written, with Arrow's types.
+
+        Args:
+            label_type: of labels, where the input's type says nothing.
+            dtype: of values that come from text and are not rounded, so that they get no digits that mean nothing.
+        """
         import pyarrow as pa
 
-        fields = []
-        for name, dtype in self.columns.items():
+        found = []
+        for name, text in self.columns.items():
             if name == self.label and label_type is None:
                 continue  # series without a label
-            if dtype in ("object", "str", "string", "category"):
-                fields.append(pa.field(name, label_type if name == self.label else pa.string()))
-            else:
-                fields.append(pa.Schema.from_pandas(pd.DataFrame({name: pd.Series(dtype=dtype)})).field(name))
-        return pa.schema([pa.field(f.name, f.type) for f in fields])
+            kind = self._value_type(text, dtype) if name in self.places else arrow_type(text)
+            if name == self.label:
+                kind = pa.string() if self.label_texts else (label_type if kind == pa.string() else kind)
+            elif self.decimal != "." and (name in self.places or pa.types.is_floating(kind)):
+                kind = pa.string()
+            found.append(pa.field(name, kind))
+        return pa.schema(found)
+
+    def _value_type(self, text: str, dtype: str) -> pa.DataType:
+        as_known = text == "double" and self.suffix in TEXT_TABLES and self.decimals is None
+        return arrow_type(dtype if as_known else text)
 
     def table(self, X: np.ndarray, labels: np.ndarray | None, first: int, schema: pa.Schema) -> pa.Table:
         """Series (n, C, L) and labels (n,) as rows; the series have the numbers from `first` on."""
@@ -77,107 +113,104 @@ class TableForm:
         columns = []
         for column in schema:
             if column.name == self.label and labels is not None:
-                columns.append(pa.array(labels[case].tolist()).cast(column.type))
+                columns.append(pa.array(self._label_values(labels)[case].tolist()).cast(column.type))
             elif column.name == self.id:
                 columns.append(_ids(first + case, column.type))
             elif column.name == self.time:
-                columns.append(self._times(step, column.type))
+                columns.append(self._times(step).cast(column.type))
             else:
                 channel, place = self.places[column.name]
                 values = X[case, channel, step] if self.long else X[:, channel, place]
-                columns.append(_values(values, column.type))
+                columns.append(self._values(values, column))
         return pa.Table.from_arrays(columns, schema=schema)
 
-    def _times(self, step: np.ndarray, kind: pa.DataType) -> pa.Array:
-        import pandas as pd
+    def _label_values(self, labels: np.ndarray) -> np.ndarray:
+        """Labels, in the words of the input where it was text."""
+        texts = dict(zip(parse_labels(self.label_texts, self.decimal), self.label_texts, strict=True))
+        return np.array([texts.get(label, label) for label in labels.tolist()], dtype=object)
+
+    def _times(self, step: np.ndarray) -> pa.Array:
         import pyarrow as pa
 
-        times = self.start + self.interval * step
-        if self.date_format is not None:
-            return pa.array(pd.to_datetime(times).strftime(self.date_format).tolist(), type=kind)
-        if pa.types.is_timestamp(kind):
-            return pa.array(times.astype("datetime64[ns]")).cast(kind, safe=False)
-        return pa.array(times).cast(kind, safe=False)
+        assert self.times is not None and self.time is not None
+        kind = arrow_type(self.columns[self.time])
+        times = self.times.column(step, kind)
+        return self._with_sign(times) if self.decimal != "." and pa.types.is_floating(kind) else times
+
+    def _with_sign(self, numbers: pa.Array) -> pa.Array:
+        """Numbers with the decimal sign of the input, which makes them texts."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return pc.replace_substring(numbers.cast(pa.string()), ".", self.decimal)
+
+    def _values(self, values: np.ndarray, column: pa.Field) -> pa.Array:
+        """Values in the type of their column: whole numbers are rounded and stay in its range; NaN is missing."""
+        import pyarrow as pa
+
+        kind = self._value_type(self.columns[column.name], values.dtype.name)
+        if pa.types.is_integer(kind):
+            limits = np.iinfo(kind.to_pandas_dtype())
+            values = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+        elif self.decimals is not None:
+            values = np.round(values.astype(np.float64), self.decimals)
+        # Arrow wants every column contiguous
+        array = pa.array(np.ascontiguousarray(values), from_pandas=True).cast(kind, safe=False)
+        return array if self.decimal == "." else self._with_sign(array)
 
 
-def wide_form(n_channels: int, n_timepoints: int, labelled: bool) -> TableForm:
+def table_form(
+    schema: pa.Schema, roles: Roles, times: TimeForm | None = None, types: Mapping[str, str] | None = None
+) -> TableForm:
+    """The form of a table whose columns have these roles.
+
+    Args:
+        schema: of the table.
+        roles: of its columns.
+        times: how the time column goes on.
+        types: Arrow types that text stands for, by column.
+    """
+    kept = {name for name in (roles.label, roles.id, roles.time) if name is not None} | set(roles.values)
+    columns = {f.name: (types or {}).get(f.name, str(f.type)) for f in schema if f.name in kept}
+    places = {
+        column: [channel, step]
+        for channel, of_channel in enumerate(roles.channels.values())
+        for step, column in enumerate(of_channel)
+    }
+    identity = roles.id
+    if roles.long and identity is None:
+        identity, columns = GENERATED_ID, {GENERATED_ID: "int64", **columns}
+    return TableForm(columns, places, roles.label, identity, roles.time, roles.long, times)
+
+
+def with_label_column(form: TableForm) -> TableForm:
+    """The form of files in folders that are classes, which have no label column of their own."""
+    return replace(form, label="label", columns={**form.columns, "label": "string"})
+
+
+def arrow_type(text: str) -> pa.DataType:
+    """The Arrow type of this name; also of pandas' names, which earlier versions wrote."""
+    import pyarrow as pa
+
+    if text in ("object", "str", "category"):
+        return pa.string()
+    dates = re.fullmatch(r"(?:timestamp|datetime64)\[(\w+)(?:, (?:tz=)?(.+))?\]", text)
+    if dates is not None:
+        return pa.timestamp(dates[1], dates[2])
+    if text.startswith("decimal"):
+        return pa.float64()
+    return pa.type_for_alias(text.removesuffix("[day]"))
+
+
+def wide_form(n_channels: int, n_timepoints: int, labelled: bool, dtype: str) -> TableForm:
     """The form of tables whose input was none: `label`, then `t0 …`, or `c0_t0 … c1_t0 …` for several channels."""
     places = {
         f"t{step}" if n_channels == 1 else f"c{channel}_t{step}": [channel, step]
         for channel in range(n_channels)
         for step in range(n_timepoints)
     }
-    columns = {**({"label": "object"} if labelled else {}), **dict.fromkeys(places, "float32")}
+    columns = {**({"label": "object"} if labelled else {}), **dict.fromkeys(places, dtype)}
     return TableForm(columns, places, "label" if labelled else None)
-
-
-def file_form(path: Path, options: TableOptions) -> TableForm | None:
-    """The form of a file, or of the files in a folder; None where it is no table."""
-    import pandas as pd
-
-    if path.is_dir():
-        first = series_files(path)[0]
-        form = file_form(first, replace(options, recordings=True))
-        if form is None or form.label is not None or first.parent == path:
-            return form
-        return replace(form, label="label", columns={**form.columns, "label": "object"})  # folders are classes
-    if path.suffix.lower() not in TABLES:
-        return None
-    if path.suffix.lower() in TEXT_TABLES:
-        frame, options, separator, header = text_frame(path, options)
-        separator = " " if separator == r"\s+" else separator
-        if options.id_column is not None:  # read as text, like labels
-            frame[options.id_column] = pd.Series(parse_labels(frame[options.id_column].tolist()), dtype=object)
-        frame = frame.infer_objects()
-        return replace(frame_form(frame, options), suffix=path.suffix.lower(), separator=separator, header=header)
-    frame = _head(path) if path.suffix.lower() == ".parquet" else pd.read_feather(path)
-    return replace(frame_form(frame, options), suffix=path.suffix.lower())
-
-
-def frame_form(frame: pd.DataFrame, options: TableOptions) -> TableForm:
-    """The form of a table that could be read with these options."""
-    frame = frame.set_axis([str(c) for c in frame.columns], axis="columns")
-    label = find_label(list(frame.columns), options, "table")
-    values = value_columns(frame, options, label, "table")
-    long = options.time_column is not None or options.recordings
-    places = {name: [channel, 0] for channel, name in enumerate(values)} if long else channel_places(values)
-    kept = [c for c in frame.columns if c in values or c in (label, options.id_column, options.time_column)]
-    columns = {c: str(frame[c].dtype) for c in kept}
-    identity = options.id_column
-    if long and identity is None:
-        identity, columns = GENERATED_ID, {GENERATED_ID: "int64", **columns}
-    form = TableForm(columns, places, label, identity, options.time_column, long)
-    return form if options.time_column is None else _with_times(form, frame, options)
-
-
-def _with_times(form: TableForm, frame: pd.DataFrame, options: TableOptions) -> TableForm:
-    """Take start and spacing of times from the first series."""
-    first = frame if options.id_column is None else frame[frame[options.id_column] == frame[options.id_column].iloc[0]]
-    column = first[form.time]
-    times = as_times(column, "table").sort_values()
-    is_date = times.dtype.kind == "M"
-    numbers = times.dt.tz_localize(None).astype("datetime64[ns]").astype("int64") if is_date else times
-    interval = numbers.diff().median() if len(numbers) > 1 else 1
-    start, interval = (v.item() if isinstance(v, np.generic) else v for v in (numbers.iloc[0], interval))
-    if float(interval).is_integer():
-        interval = int(interval)
-    written = column.iloc[0] if is_date and not hasattr(column, "dt") else None
-    return replace(form, start=start, interval=interval, date_format=None if written is None else _date_format(written))
-
-
-def _date_format(text: str) -> str:
-    """The format of ISO dates that look like this one."""
-    if len(text) == len("2020-01-01"):
-        return "%Y-%m-%d"
-    return f"%Y-%m-%d{text[10]}%H:%M:%S" + (".%f" if "." in text else "")
-
-
-def _head(path: Path) -> pd.DataFrame:
-    """The first rows of a .parquet file."""
-    from pyarrow.parquet import ParquetFile
-
-    with ParquetFile(path) as file:
-        return next(file.iter_batches(batch_size=10_000)).to_pandas()
 
 
 def _ids(numbers: np.ndarray, kind: pa.DataType) -> pa.Array:
@@ -186,14 +219,3 @@ def _ids(numbers: np.ndarray, kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pa.array([f"generated-{number}" for number in numbers], type=kind)
     return pa.array(numbers).cast(kind)
-
-
-def _values(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """Values in the dtype of their column: whole numbers are rounded and stay in its range. NaN is a missing value."""
-    import pyarrow as pa
-
-    if pa.types.is_integer(kind):
-        limits = np.iinfo(kind.to_pandas_dtype())
-        values = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
-    # Arrow wants every column contiguous
-    return pa.array(np.ascontiguousarray(values), from_pandas=True).cast(kind, safe=False)

@@ -16,7 +16,6 @@ folder and renamed when complete; under its final name a file is whole or not th
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,10 +24,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ncvqvae.data.validate import bad_input, check_labels, check_series, shorten
+from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
 from ncvqvae.data.write.table_form import TableForm
-from ncvqvae.errors import InputError
+from ncvqvae.errors import InputError, bad_input, listed
+from ncvqvae.files import take_names, temporary_path
 
 
 class SeriesWriter:
@@ -60,8 +60,7 @@ class SeriesWriter:
         _check_target(self.path)
         if self.path.suffix.lower() in SIZED and n_cases is None:
             raise ValueError(f"SeriesWriter needs n_cases for {self.path.suffix}")
-        token = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._temporary = self.path.with_name(f".{self.path.name}.{token}.tmp")
+        self._temporary = temporary_path(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -69,9 +68,10 @@ class SeriesWriter:
     def write(self, X: np.ndarray, y: Any = None) -> None:
         """Append series (n, n_channels, n_timepoints) or (n, n_timepoints) and their labels (n,) or None."""
         X = check_series(X, where=self.path, min_cases=1, min_timepoints=1)
+        X = X if self._layout is None else X.astype(self._layout.dtype, copy=False)
         labels = check_labels(y, len(X), where=self.path)
         kind = None if labels is None else labels.dtype.kind
-        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form)
+        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form, X.dtype.name)
         self._check_chunk(layout, labels)
         with _disk_errors(self.path):
             if self._file is None:
@@ -99,9 +99,7 @@ class SeriesWriter:
             raise ValueError(f"{self.path}: {self._n_written} series written, {self._n_expected} announced")
         with _disk_errors(self.path):
             self._file.finish()
-            with self._temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            self._temporary.replace(self.path)
+            take_names([self._temporary], [self.path])
 
     def _check_chunk(self, layout: Layout, labels: np.ndarray | None) -> None:
         if self._layout is not None and layout[:2] != self._layout[:2]:
@@ -115,7 +113,7 @@ class SeriesWriter:
         if self.path.suffix.lower() in TEXT_SUFFIXES and labels.dtype.kind == "U":
             lost = [label for label in labels.tolist() if not label or label != label.strip()]
             if lost:
-                what = f"labels that are empty or have spaces around them: {shorten(lost)}"
+                what = f"labels that are empty or have spaces around them: {listed(lost)}"
                 raise bad_input(self.path, what, "use .npz or .parquet")
 
 

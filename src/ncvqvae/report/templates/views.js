@@ -287,7 +287,7 @@ function switcher(container, label, options, draw) {
   draw(canvas, options[0]);
 }
 
-// Runs side by side: the grid, one figure by run, planes with one common preview, losses.
+// Runs side by side: the grid, one metric by run, planes with one common preview, losses.
 function comparisonView(container, data) {
   const part = (title, name) => {
     const node = html("div", { class: name });
@@ -296,12 +296,12 @@ function comparisonView(container, data) {
   };
   gridView(part("Held-out series and what each run generates", "grid-part"), data);
   if (data.bars.length) {
-    switcher(part("One figure by run", "bars-part"), "Figure", data.bars, (canvas, { title, better, runs, real, log }) => {
+    switcher(part("One metric by run", "bars-part"), "Metric", data.bars, (canvas, { title, better, runs, real, log }) => {
       const text = runs.map((run) => `${run.title} ${run.value === null ? "not known" : short(run.value)}`).join(", ");
       canvas.replaceChildren();
       const drawing = html("div", { class: "bars" });
       canvas.append(drawing);
-      namedBars(drawing, runs, { real, log, label: `${title}${better === "lower" || better === "higher" ? `, ${better} is better` : ""}: ${text}` });
+      namedBars(drawing, runs, { real, log, label: `${title}${better ? `, better: ${better}` : ""}: ${text}` });
     });
   }
   const planes = data.planes.filter(({ runs }) => runs.length);

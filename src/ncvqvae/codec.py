@@ -1,0 +1,135 @@
+"""Series in their own units to tokens and back, a chunk at a time, with their gaps and the ends of shorter ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ncvqvae.data import GlobalScaler, ScaledSeries, beyond, check_series, cut_or_pad
+from ncvqvae.data.facts import TrainFacts
+from ncvqvae.errors import InputError
+from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
+
+CHUNK = 256
+"""Series that go through a network at once, outside training."""
+
+
+class Codec:
+    """A trained tokenizer behind series as people have them.
+
+    Args:
+        facts: of the train split.
+        scaler: fitted on the train split.
+        tokenizer: the network.
+    """
+
+    def __init__(self, facts: TrainFacts, scaler: GlobalScaler, tokenizer: Tokenizer) -> None:
+        self.facts, self.scaler, self.tokenizer = facts, scaler, tokenizer
+
+    def scaled(self, X: Any) -> ScaledSeries:
+        """Checked series as the networks take them.
+
+        Raises:
+            InputError: if they are no series, or not of the train split's channels and length.
+        """
+        facts, series = self.facts, check_series(X, min_cases=1)
+        if facts.unequal and series.shape[2] < facts.n_timepoints:
+            series = cut_or_pad(series, facts.n_timepoints)
+        if series.shape[1:] != (facts.n_channels, facts.n_timepoints):
+            raise InputError(
+                f"series have {series.shape[1]} channels and {series.shape[2]} time steps; "
+                f"this model was fitted on {facts.n_channels} and {facts.n_timepoints}"
+            )
+        return ScaledSeries(series, self.scaler)
+
+    def in_units(self, scaled: Tensor, lengths: Any = None) -> np.ndarray:
+        """Series in their own units from scaled ones (n, C, T), NaN behind the ends if ``lengths`` (n,) are given."""
+        values = scaled.numpy()
+        if lengths is not None:
+            values = np.where(beyond(lengths, self.facts.n_timepoints), np.float32(np.nan), values)
+        X = self.scaler.inverse_transform(values)
+        return X[:, 0] if self.facts.flat else X
+
+    def encode(self, series: ScaledSeries) -> Tensor:
+        """Tokens (n, N) of scaled series; -1 where nothing of a token's time was observed."""
+        return in_chunks(self.tokenizer.encode, series)
+
+    def embed(self, tokens: Tensor) -> np.ndarray:
+        """The mean code vector (n, d) of tokens (n, N); a token of -1 does not count."""
+        codebook = self.tokenizer.codebook
+        codes = torch.cat([codebook, codebook.new_zeros(1, codebook.shape[1])])
+        absent = len(codebook)
+        bags = tokens.masked_fill(tokens < 0, absent)
+        return nn.functional.embedding_bag(bags, codes, mode="mean", padding_idx=absent).numpy()
+
+    def checked_tokens(self, tokens: Any) -> Tensor:
+        """Tokens (n, N) as int64.
+
+        Raises:
+            InputError: if they do not fit the tokenizer.
+        """
+        given = torch.as_tensor(np.asarray(tokens))
+        n_tokens, n_codes = self.tokenizer.n_tokens, len(self.tokenizer.codebook)
+        if given.ndim != 2 or given.shape[1] != n_tokens or given.dtype.is_floating_point:
+            raise InputError(
+                f"tokens have shape {tuple(given.shape)}; this model takes integers of shape (n, {n_tokens})"
+            )
+        if given.numel() and not -1 <= int(given.min()) <= int(given.max()) < n_codes:
+            raise InputError(
+                f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}"
+            )
+        return given.long()
+
+    def special_tokens(self, series: ScaledSeries, mask_token: int, absent_token: int) -> Tensor:
+        """What stands for codes (n, N): ``absent_token`` behind a series' end, ``mask_token`` in gaps, -1 elsewhere."""
+
+        def of_chunk(x: Tensor, observed: Tensor | None) -> Tensor:
+            tokens = torch.full((len(x), self.tokenizer.n_tokens), -1)
+            if observed is None:
+                return tokens
+            seen = self.tokenizer.on_grid(self.tokenizer.present(observed))
+            tokens = tokens.masked_fill(~seen, mask_token)
+            if not self.facts.unequal:
+                return tokens
+            time = torch.arange(1, observed.shape[-1] + 1)
+            lengths = (observed.any(1) * time).amax(-1)
+            return tokens.masked_fill(~self.tokenizer.within(lengths), absent_token)
+
+        return in_chunks(of_chunk, series)
+
+    @torch.no_grad()
+    def reconstruction_loss(self, series: ScaledSeries, tokens: Tensor | None = None) -> float:
+        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed.
+
+        Args:
+            series: scaled series.
+            tokens: those of the series (n, N); encoded here if not given.
+        """
+        tokens = self.encode(series) if tokens is None else tokens
+        tokenizer, total, weight = self.tokenizer, 0.0, 0.0
+        for start in range(0, len(series), CHUNK):
+            x, observed = tensors(series, slice(start, start + CHUNK))
+            decoded = tokenizer.reconstruct(tokenizer.code_latents(tokens[start : start + CHUNK]))
+            if observed is None:
+                share, error = 1.0, reconstruction_error(tokenizer.spectrogram(x), x, decoded)
+            else:
+                share = float(observed.float().mean())
+                error = observed_error(tokenizer.spectrogram, x, decoded, observed)
+            total, weight = total + share * len(x) * float(error), weight + share * len(x)
+        return total / weight
+
+
+@torch.no_grad()
+def in_chunks(function: Callable[[Tensor, Tensor | None], Tensor], series: ScaledSeries) -> Tensor:
+    """``function`` of values and mask (None: all observed), over all series, a chunk at a time."""
+    return torch.cat([function(*tensors(series, slice(at, at + CHUNK))) for at in range(0, len(series), CHUNK)])
+
+
+def tensors(series: ScaledSeries, rows: Any) -> tuple[Tensor, Tensor | None]:
+    """Values and mask of some series."""
+    values, mask = series[rows]
+    return torch.from_numpy(values), None if mask is None else torch.from_numpy(mask)

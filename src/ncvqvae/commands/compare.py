@@ -1,0 +1,53 @@
+"""Set evaluated runs side by side: one page, and a folder of pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ncvqvae.commands.evaluate import report_content
+from ncvqvae.commands.run_folder import open_run
+from ncvqvae.errors import InputError
+from ncvqvae.evaluation.metrics import read_metrics
+from ncvqvae.evaluation.protocol import n_unconditional
+
+
+def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
+    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's pictures.
+
+    Pictures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
+
+    Raises:
+        InputError: if a run has not been evaluated.
+    """
+    import pandas as pd
+
+    from ncvqvae.commands.score import Scores
+    from ncvqvae.report.model_pictures import save_model_pictures
+    from ncvqvae.report.page import write_comparison
+    from ncvqvae.study.pictures import run_curves, save_pictures
+    from ncvqvae.study.rows import chapter_model
+
+    contents, rows, curves = [], [], []
+    for folder in map(Path, folders):
+        model, source = open_run(folder)
+        path = folder / "metrics.json"
+        if not path.is_file():
+            raise InputError(f"{folder} has no metrics yet; first run: ncvqvae evaluate {folder}")
+        splits = source.load(model.config_.seed)
+        metrics, n = read_metrics(path), n_unconditional(len(splits.X_test))
+        seed = int(metrics.get("evaluation_seed", model.config_.seed))  # of the series that the metrics are of
+        labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
+        scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled)
+        content = report_content(folder, model, splits, scores)
+        contents.append(content)
+        config = model.config_
+        name = chapter_model(config.ssl, config.augmentation)
+        identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
+        rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
+        curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
+    write_comparison(contents, out)
+    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
+    save_model_pictures(contents, pictures)
+    if len({row["preset"] for row in rows}) == 1:
+        save_pictures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)

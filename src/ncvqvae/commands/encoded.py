@@ -1,0 +1,48 @@
+"""The sets of an evaluation with their tokens: each is encoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ncvqvae.data import Splits
+from ncvqvae.model import NCVQVAE
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Series, and what a tokenizer makes of them: encoded once for everything that asks.
+
+    Attributes:
+        X: series (n, C, L) in their own units.
+        tokens: tokens (n, N).
+        reconstruction: what the tokens decode to (n, C, L), NaN behind the end of a shorter series.
+        embedding: mean code vector of each series (n, d).
+    """
+
+    X: np.ndarray
+    tokens: np.ndarray
+    reconstruction: np.ndarray
+    embedding: np.ndarray
+
+    @classmethod
+    def by(cls, model: NCVQVAE, X: np.ndarray) -> Encoded:
+        """Encode series (n, C, L) with a fitted model."""
+        tokens = model.encode(X)
+        return cls(X, tokens, model.reconstruct(X, tokens=tokens).reshape(X.shape), model.embed(tokens))
+
+
+class EncodedSets(NamedTuple):
+    """The train split, the test split, and the generated series that metrics of one set judge."""
+
+    train: Encoded
+    test: Encoded
+    made: Encoded
+
+    @classmethod
+    def by(cls, model: NCVQVAE, splits: Splits, made: np.ndarray) -> EncodedSets:
+        """Encode all three, the generated series of any shape (n, …)."""
+        series = (splits.X_train, splits.X_test, made.reshape(-1, *splits.X_train.shape[1:]))
+        return cls(*(Encoded.by(model, X) for X in series))

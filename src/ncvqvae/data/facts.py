@@ -1,0 +1,148 @@
+"""What a model keeps of its train split besides weights: sizes, classes, lengths, and the form in which it came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ncvqvae.data.missing import length_counts, lengths_from_state, lengths_to_state
+from ncvqvae.data.validate import case_chunks, check_labels
+from ncvqvae.errors import InputError
+from ncvqvae.labels import check_storable, count_classes, labels_from_state
+
+
+@dataclass(frozen=True, eq=False)
+class TrainFacts:
+    """Facts of a train split.
+
+    Attributes:
+        n_cases, n_channels, n_timepoints: its shape; shorter series end in NaN.
+        flat: series were given without an axis of channels.
+        listed: series were given as a list, of unequal lengths.
+        classes: distinct labels in sorted order (n_classes,); empty for unlabelled data.
+        class_counts: cases of each class (n_classes,).
+        length_counts: cases of each class and length (max(n_classes, 1), n_timepoints + 1); None if all have one
+            length.
+    """
+
+    n_cases: int
+    n_channels: int
+    n_timepoints: int
+    flat: bool
+    listed: bool
+    classes: np.ndarray
+    class_counts: np.ndarray
+    length_counts: np.ndarray | None
+
+    @classmethod
+    def of(cls, X: Any, y: Any, series: np.ndarray) -> TrainFacts:
+        """The facts of series and labels as they were given.
+
+        Args:
+            X: series in any form that `check_series` takes.
+            y: labels (n_cases,), or None.
+            series: what `check_series` made of X.
+
+        Raises:
+            InputError: if all values are the same, or the labels cannot be used or saved.
+        """
+        lowest, highest = (  # NaN aside
+            pick.reduce([pick.reduce(chunk, axis=None) for chunk in case_chunks(series)]) for pick in (np.fmin, np.fmax)
+        )
+        if lowest == highest:
+            raise InputError(f"all values are {lowest:g}: there is nothing to learn; check which columns are read")
+        listed = isinstance(X, (list, tuple)) and len({np.shape(case) for case in X}) > 1
+        flat = np.ndim(X[0]) == 1 if listed else not isinstance(X, list) and np.ndim(X) == 2
+        classes, class_counts = count_classes(check_labels(y, len(series)))
+        check_storable(classes)
+        counts = length_counts(series, _indices(y, len(series), classes), len(classes))
+        n_cases, n_channels, n_timepoints = series.shape
+        return cls(n_cases, n_channels, n_timepoints, flat, listed, classes, class_counts, counts)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 0 for unlabelled data."""
+        return len(self.classes)
+
+    @property
+    def unequal(self) -> bool:
+        """Whether the series differ in length."""
+        return self.length_counts is not None
+
+    def class_indices(self, y: Any, n: int) -> np.ndarray:
+        """Index of each label in ``classes`` (n,); ``n_classes`` (no class) without labels, and for unknown ones."""
+        return _indices(y, n, self.classes)
+
+    def wanted_classes(self, labels: Any, n: int) -> np.ndarray:
+        """Class indices (n,) of one label for all, or of one for each series.
+
+        Raises:
+            InputError: for a label that the train split does not have, or another number of labels.
+        """
+        known = self.classes.tolist()
+        one_for_all = isinstance(labels, str) or np.ndim(labels) == 0 or _is_one_of(labels, known)
+        given = [labels] if one_for_all else list(labels)
+        if not one_for_all and len(given) != n:
+            raise InputError(f"{len(given)} labels were given for {n} series; give one, or one per series")
+        indices = self.class_indices(given, len(given))
+        unknown = np.flatnonzero(indices == self.n_classes)
+        if len(unknown):
+            listed = ", ".join(map(repr, known[:20])) or "none: the training data had no labels"
+            listed += f" and {len(known) - 20} more" if len(known) > 20 else ""
+            raise InputError(f"unknown label {given[int(unknown[0])]!r}; labels of this model: {listed}")
+        return np.repeat(indices, n) if one_for_all else indices
+
+    def to_state(self) -> dict[str, Any]:
+        """The facts as plain values, for ``config.yaml``."""
+        state = {
+            "n_cases": self.n_cases,
+            "n_channels": self.n_channels,
+            "n_timepoints": self.n_timepoints,
+            "flat": self.flat,
+            "listed": self.listed,
+            "classes": self.classes.tolist(),
+            "class_counts": self.class_counts.tolist(),
+        }
+        return state if self.length_counts is None else {**state, "lengths": lengths_to_state(self.length_counts)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], *, with_lengths: bool = True) -> TrainFacts:
+        """The inverse of `to_state`.
+
+        Args:
+            state: what `to_state` gave.
+            with_lengths: False leaves the counts of lengths empty: their size is yet to be checked.
+        """
+        n_cases, n_channels, n_timepoints = (int(state[name]) for name in ("n_cases", "n_channels", "n_timepoints"))
+        counts = None if "lengths" not in state else np.zeros((0, 0), int)
+        if with_lengths:
+            counts = lengths_from_state(state.get("lengths"), n_timepoints)
+        classes = check_labels(labels_from_state(state["classes"]), len(state["classes"]))
+        assert classes is not None
+        return cls(
+            n_cases,
+            n_channels,
+            n_timepoints,
+            bool(state["flat"]),
+            bool(state.get("listed", False)),  # models from before it gave arrays
+            classes,
+            np.array(state["class_counts"], dtype=int),
+            counts,
+        )
+
+
+def _indices(y: Any, n: int, classes: np.ndarray) -> np.ndarray:
+    if y is None or not len(classes):
+        return np.full(n, len(classes))
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    labels = check_labels(y, n)
+    assert labels is not None
+    return np.array([places.get(label, len(places)) for label in labels.tolist()], dtype=int)
+
+
+def _is_one_of(label: Any, classes: list[Any]) -> bool:
+    """Whether a tuple is itself a label, rather than a sequence of labels."""
+    return isinstance(label, tuple) and label in classes

@@ -1,0 +1,123 @@
+"""Tables that are in memory or in a binary file, as Arrow tables: pandas, polars, Arrow, .parquet, .feather."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, TableOptions, has_block
+from ncvqvae.errors import bad_input
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+INSTANCE, TIME = "instance", "time"
+"""Names of the two levels of an index (instance, time) that have none."""
+
+
+class ArrowTable(NamedTuple):
+    """A table, and the options with what its index says."""
+
+    table: pa.Table
+    options: TableOptions
+
+
+def is_table(source: Any) -> bool:
+    """Whether an object is a table: a DataFrame, or anything with the Arrow interface."""
+    return hasattr(source, "columns") or hasattr(source, "__arrow_c_stream__")
+
+
+def read_binary_table(path: Path, options: TableOptions) -> ArrowTable:
+    """Read .parquet or .feather; what pandas stored as an index is one again."""
+    from pyarrow import feather, parquet
+
+    read = parquet.read_table if path.suffix.lower() == ".parquet" else feather.read_table
+    table = read(path)
+    described = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    if any(isinstance(column, str) for column in described):
+        return as_arrow(table.to_pandas(), options, path)
+    return as_arrow(table, options, path)
+
+
+def as_arrow(source: Any, options: TableOptions, where: object) -> ArrowTable:
+    """Turn a table into an Arrow table whose text columns are plain strings.
+
+    The index of a DataFrame is kept: an index with a name becomes a column, one of texts becomes row names, and one of
+    two levels (instance, time) becomes the id and the time column. Row numbers are left out.
+
+    Raises:
+        InputError: an index or a column that has no clear meaning.
+    """
+    import pyarrow as pa
+
+    if type(source).__module__.split(".")[0] == "pandas":
+        source, options = _without_index(source, options, where)
+        try:
+            table = pa.Table.from_pandas(source, preserve_index=False)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise bad_input(where, f"a column of mixed values ({reason})", "give every column one kind") from None
+        table = table.replace_schema_metadata(None)
+    else:
+        table = source if isinstance(source, pa.Table) else pa.table(source)
+    plain = [_plain_type(field.type) for field in table.schema]
+    fields = [pa.field(str(f.name), kind) for f, kind in zip(table.schema, plain, strict=True)]
+    return ArrowTable(table.cast(pa.schema(fields)) if fields != list(table.schema) else table, options)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    is_text = pa.types.is_large_string(kind) or getattr(pa.types, "is_string_view", lambda _: False)(kind)
+    return pa.string() if is_text else kind
+
+
+def _without_index(frame: pd.DataFrame, options: TableOptions, where: object) -> tuple[pd.DataFrame, TableOptions]:
+    """The frame with its index as columns, and the roles that these have."""
+    import pandas as pd
+
+    if frame.columns.nlevels > 1:
+        frame = frame.set_axis(["_".join(map(str, name)) for name in frame.columns], axis="columns")
+    frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
+        return _with_instances(frame, options, where)
+    if index.name is not None and str(index.name) not in NAMELESS:
+        name = str(index.name)
+        if options.per_step and options.time_column is None and _holds_times(index):
+            options = replace(options, time_column=name)
+        return frame.rename_axis(index=name).reset_index(), options
+    if index.dtype.kind in "iu":
+        return frame.reset_index(drop=True), options
+    if _holds_times(index):
+        if not options.per_step:
+            what = "the index of the table holds times, so it is unclear whether a row is a series or a time step"
+            raise bad_input(where, what, "cut it with window, or use reset_index() and say what the columns are")
+        named = frame.rename_axis(index=TIME).reset_index()
+        return named, options if options.time_column is not None else replace(options, time_column=TIME)
+    return frame.rename_axis(index=ROW_NAMES).reset_index(names=ROW_NAMES), options
+
+
+def _holds_times(index: pd.Index) -> bool:
+    return index.dtype.kind in "mM" or hasattr(index.dtype, "tz")
+
+
+def _with_instances(frame: pd.DataFrame, options: TableOptions, where: object) -> tuple[pd.DataFrame, TableOptions]:
+    """An index of two levels is (instance, time), unless the columns are time steps themselves or options say else."""
+    names = [str(name) if name is not None else None for name in frame.index.names]
+    two = len(names) == 2
+    if two:
+        names = [name or fallback for name, fallback in zip(names, (INSTANCE, TIME), strict=True)]
+    if None in names:
+        raise bad_input(where, f"an index of {len(names)} levels without names", "use reset_index()")
+    flat = frame.set_axis(frame.index.set_names(names)).reset_index()
+    if {options.id_column, options.time_column} & set(names):
+        return flat, options
+    if not two or options.id_column or options.time_column or has_block(list(frame.columns)):
+        what = f"an index of {len(names)} levels ({', '.join(map(str, names))}) whose meaning is unclear"
+        raise bad_input(where, what, "use reset_index() and say what the columns are")
+    return flat, replace(options, id_column=names[0], time_column=names[1])

@@ -1,0 +1,174 @@
+"""Columns of numbers out of a table, also where they stand as text with a decimal point or comma."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ncvqvae.data.read.text import MISSING
+from ncvqvae.errors import bad_input
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+MAX_DECIMALS = 9
+"""Values with more digits behind the point are written as precisely as they are known, not rounded."""
+THOUSANDS = r"[1-9]\d{0,2}(,\d{3})+"
+
+
+class NumberStyle:
+    """How the numbers of a text table are written; filled as columns are read.
+
+    Args:
+        separator: of the cells; decides what a comma in a number may be.
+
+    Attributes:
+        point, comma: the first column with decimal points, with decimal commas; None where there is none.
+        decimals: most digits behind the style.
+        whole: names of the columns whose texts are all whole numbers.
+    """
+
+    def __init__(self, separator: str = ",") -> None:
+        self.separator = separator
+        self.point: str | None = None
+        self.comma: str | None = None
+        self.decimals: int | None = 0
+        self.whole: set[str] = set()
+
+    @property
+    def decimal(self) -> str:
+        """The decimal sign that was found, a point where there is none."""
+        return "," if self.comma is not None else "."
+
+
+def is_text(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds strings."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(column.type))
+
+
+def as_texts(column: pa.ChunkedArray) -> list[str]:
+    """A column as texts, "" where a value is missing."""
+    import pyarrow as pa
+
+    return ["" if text is None else text for text in column.cast(pa.string()).to_pylist()]
+
+
+def row_with(marks: Sequence[bool]) -> str:
+    """``row 3``, or ``row 3 and 7 more``: where marks are set, counted from 1 without the header."""
+    count = sum(marks)
+    return f"row {list(marks).index(True) + 1}" + (f" and {count - 1} more" if count > 1 else "")
+
+
+def number_matrix(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> np.ndarray:
+    """Value columns as (rows, columns): float32 if all of them are, else float64; NaN where a value is missing.
+
+    Raises:
+        InputError: a value that is no number, or decimal points beside decimal commas.
+    """
+    columns = [_numbers(table.column(name), name, style, where) for name in names]
+    if style.point is not None and style.comma is not None:
+        what = f"decimal points in column {style.point!r} and decimal commas in column {style.comma!r}"
+        raise bad_input(where, what, "write all numbers with a decimal point")
+    dtype = np.float32 if all(column.dtype == np.float32 for column in columns) else np.float64
+    return np.column_stack([column.astype(dtype, copy=False) for column in columns])
+
+
+def _numbers(column: pa.ChunkedArray, name: str, style: NumberStyle, where: object) -> np.ndarray:
+    import pyarrow as pa
+
+    kind = column.type
+    if is_text(column):
+        return _from_texts(column, name, style, where)
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise bad_input(where, f"column {name!r} of type {kind} holds no numbers", _mend(kind))
+    if not pa.types.is_float32(kind):
+        column = column.cast(pa.float64(), safe=False)
+    return np.asarray(column.to_numpy())
+
+
+def _mend(kind: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_temporal(kind):
+        return "name it as time_column (and the ids as id_column), or leave it out with ignore_columns"
+    return "name it as label_column or id_column, or leave it out with ignore_columns"
+
+
+def _from_texts(column: pa.ChunkedArray, name: str, style: NumberStyle, where: object) -> np.ndarray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(column)
+    missing = pc.is_in(text, value_set=pa.array([*MISSING]))
+    text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
+    if pc.any(pc.match_substring(text, ",")).as_py():
+        _check_commas(text, name, style, where)
+        style.comma = style.comma or name
+        text = pc.replace_substring(text, ",", ".", max_replacements=1)
+    elif pc.any(pc.match_substring(text, ".")).as_py():
+        style.point = style.point or name
+    _count_decimals(text, name, style)
+    try:
+        return np.asarray(pc.cast(pc.replace_substring_regex(text, r"^\+", ""), pa.float64()).to_numpy())
+    except pa.ArrowInvalid:
+        pass
+    words = pc.utf8_lower(text)
+    if pc.all(pc.is_in(words, value_set=pa.array(["true", "false", None]))).as_py():
+        return np.asarray(pc.cast(pc.cast(words, pa.bool_()), pa.float64()).to_numpy())
+    row, cell = next((i, cell) for i, cell in enumerate(as_texts(column)) if not _is_number(cell))
+    if pc.all(missing).as_py() or not any(_is_number(cell) for cell in as_texts(column)[:1000] if cell.strip()):
+        raise bad_input(where, f"column {name!r} holds no numbers, such as {cell!r}", _mend(pa.string()))
+    what = f"column {name!r} holds {cell!r} in row {row + 1}, which is no number"
+    raise bad_input(where, what, "mend it, or check the separator and the decimal sign")
+
+
+def _check_commas(text: Any, name: str, style: NumberStyle, where: object) -> None:
+    """Refuse commas that may stand between thousands."""
+    import pyarrow.compute as pc
+
+    with_comma = pc.filter(text, pc.match_substring(text, ","))
+    thousands = pc.all(pc.match_substring_regex(with_comma, f"^[+-]?{THOUSANDS}$")).as_py()
+    if style.separator == "," or (style.separator != ";" and thousands):
+        what = f"column {name!r} has commas in its numbers, such as {with_comma[0].as_py()!r}"
+        raise bad_input(where, what, "write numbers with a decimal point and without marks for thousands")
+
+
+def _count_decimals(text: Any, name: str, style: NumberStyle) -> None:
+    """Find the most digits behind the point, with exponents resolved: 1.5e-3 has four."""
+    import pyarrow.compute as pc
+
+    has_exponent = pc.match_substring_regex(text, "[eE]")
+    plain = pc.filter(text, pc.invert(has_exponent))
+    at = pc.find_substring(plain, ".")
+    behind = pc.if_else(pc.less(at, 0), 0, pc.subtract(pc.subtract(pc.utf8_length(plain), at), 1))
+    decimals = [pc.max(behind).as_py() or 0]
+    for cell in pc.unique(pc.filter(text, has_exponent)).to_pylist():
+        with suppress(InvalidOperation, ValueError):  # a word with an e in it is refused later
+            decimals.append(-int(Decimal(cell).as_tuple().exponent))
+    if style.decimals is not None:
+        most = max(style.decimals, *decimals)
+        style.decimals = most if most <= MAX_DECIMALS else None
+    if max(decimals) <= 0 and not pc.any(pc.greater_equal(at, 0)).as_py():
+        style.whole.add(name)
+
+
+def _is_number(cell: str) -> bool:
+    cell = cell.strip()
+    if cell in MISSING:
+        return True
+    try:
+        float(cell.replace(",", ".", 1))
+    except ValueError:
+        return False
+    return "_" not in cell

@@ -1,0 +1,369 @@
+"""Which column of a table is what: the one place that decides it, for every kind of table.
+
+The rules, in this order:
+
+1. A column that an option names has the role that the option gives it.
+2. A nameless first column (pandas' index, R's row names) is never a series column: row numbers are left out, other
+   names are ids.
+3. A column called label, class or target is the label, if there is just one.
+4. All that is left holds values. In a table with a row a series these columns must be one block: their names are
+   numbers or dates, or end in a number, and the numbers are evenly spaced. Several names before the number are
+   channels, if each has the same numbers.
+5. Whatever does not fit is refused, with the options that say what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+from ncvqvae.errors import InputError, bad_input, listed, nearest_name
+
+LABEL_NAMES = ("label", "class", "target")
+"""Names under which a label column is found without an option (upper and lower case are the same)."""
+ROW_NAMES = ""
+"""The name of a nameless first column; pandas writes it as one of the others."""
+NAMELESS = ("", "Unnamed: 0", "__index_level_0__")
+SAY_WHAT = "say what it is with label_column, id_column or time_column, or leave it out with ignore_columns"
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What a user says of the columns of a table, and whether long recordings are cut into windows.
+
+    label_column : the class of each series; default: a column called label, class or target.
+    id_column : names the series; needed in long form, kept beside the results in wide form.
+    time_column : orders the time steps; giving it means long form.
+    value_columns : the values, in this order: time steps in wide form, channels in long form; default: all others.
+    ignore_columns : columns to leave out.
+    header : whether the first line of a text file holds names; default: found out.
+    window : cut recordings into windows of this many time steps; a row of a table is then a time step.
+    stride : time steps from one window to the next; default: the window, so that none overlap.
+    recordings : a row of a table is a time step, also where nothing is cut (files of one series each).
+    """
+
+    label_column: str | None = None
+    id_column: str | None = None
+    time_column: str | None = None
+    value_columns: Sequence[str] | None = None
+    ignore_columns: Sequence[str] | None = None
+    header: bool | None = None
+    window: int | None = None
+    stride: int | None = None
+    recordings: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("window", self.window, 2), ("stride", self.stride, 1)):
+            if value is not None and value < least:
+                raise bad_input(name, f"{value} time steps", f"give at least {least}")
+        if self.stride is not None and self.window is None:
+            raise bad_input("stride", "it says how far apart windows are, and there are none", "give window, too")
+
+    @property
+    def per_step(self) -> bool:
+        """Whether a row is a time step of a recording."""
+        return self.recordings or self.window is not None
+
+    def given(self) -> list[str]:
+        """Names of the options for columns that were given."""
+        columns = ("label_column", "id_column", "time_column", "value_columns", "ignore_columns", "header")
+        return [name for name in columns if getattr(self, name) is not None]
+
+    def column_names(self) -> list[str]:
+        """All columns that the options name."""
+        one = [self.label_column, self.id_column, self.time_column]
+        return [name for name in one if name is not None] + [*(self.value_columns or ()), *(self.ignore_columns or ())]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column of a table is.
+
+    channels : the value columns of each channel: in wide form one a time step, in their order; in long form one.
+    label, id, time : the columns of these roles; None where there is none.
+    ignored : columns that are left out.
+    long : a row is a time step, not a series.
+    classes_are_folders : a file is a series, and its folder its label.
+    notes : what else a user should know, such as that columns were sorted.
+    """
+
+    channels: dict[str, tuple[str, ...]]
+    label: str | None = None
+    id: str | None = None
+    time: str | None = None
+    ignored: tuple[str, ...] = ()
+    long: bool = False
+    classes_are_folders: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> list[str]:
+        """All value columns, channel after channel."""
+        return [column for columns in self.channels.values() for column in columns]
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels; one channel of a wide table has none and is called ''."""
+        return tuple(self.channels)
+
+    def describe(self, n_cases: int, n_timepoints: int) -> str:
+        """One line of what was decided.
+
+        Example:
+            >>> Roles({"": ("X1", "X2")}, label="label").describe(24, 2)
+            "24 series of 2 steps from columns X1 … X2; label from 'label'; ignored: none"
+        """
+        names, values = self.channel_names, self.values
+        channels = f"{len(names)} channels ({_few(names)})" if len(names) > 1 else ""
+        if self.long:
+            what = f"channels {_few(names)}" if len(names) > 1 else f"values from {names[0]!r}"
+            parts = [f"{n_cases} series of {n_timepoints} steps, a row per step; {what}"]
+        else:
+            of = f"{channels} of {n_timepoints} steps" if channels else f"{n_timepoints} steps"
+            parts = [f"{n_cases} series of {of} from columns {values[0]} … {values[-1]}"]
+        unlabelled = "labels from the folders" if self.classes_are_folders else "no labels"
+        parts.append(unlabelled if self.label is None else f"label from {self.label!r}")
+        if self.id is not None:
+            parts.append("ids from the row names" if self.id == ROW_NAMES else f"ids from {self.id!r}")
+        if self.time is not None:
+            parts.append(f"times from {self.time!r}")
+        parts.append(f"ignored: {_few(self.ignored) if self.ignored else 'none'}")
+        return "; ".join([*parts, *self.notes])
+
+
+def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
+    """Decide the role of every column from the names and the options alone.
+
+    Args:
+        names: columns in the order of the table; ``ROW_NAMES`` for a nameless first one.
+        options: what the user says.
+        where: what the error line names as the place.
+
+    Raises:
+        InputError: a column that is not there, that has two roles, or that fits none.
+    """
+    _check_unique(names, where)
+    options = _found(options, names, where)
+    label = options.label_column or _usual_label(names, options, where)
+    taken = {label, options.id_column, options.time_column, *(options.ignore_columns or ())}
+    rest = [name for name in names if name not in taken]
+    ignored = list(options.ignore_columns or ())
+    identity = options.id_column
+    if rest and rest[0] == ROW_NAMES and names[0] == ROW_NAMES:
+        rest = rest[1:]
+        if identity is None and options.time_column is None and not options.per_step:
+            identity = ROW_NAMES  # `from_table` drops it where it only counts the rows
+        else:
+            ignored.append(ROW_NAMES)
+    if options.value_columns is not None:
+        ignored += [name for name in rest if name not in options.value_columns]
+        rest = list(options.value_columns)
+    roles = Roles({}, label, identity, options.time_column, tuple(ignored))
+    if options.per_step or options.time_column is not None:
+        if not rest:
+            raise bad_input(where, "no column is left for the values", "name them with value_columns")
+        return replace(roles, channels={name: (name,) for name in rest}, long=True)
+    if not rest:
+        raise bad_input(where, "no column is left for the values", "check the separator and the header")
+    if options.value_columns is not None:
+        return replace(roles, channels=_as_listed(rest, where))
+    block = _block(rest, where)
+    return replace(roles, channels=block.channels, notes=block.notes)
+
+
+def _few(names: Sequence[str], limit: int = 6) -> str:
+    return ", ".join(name or "row numbers" for name in names[:limit]) + (" …" if len(names) > limit else "")
+
+
+def _check_unique(names: Sequence[str], where: object) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise bad_input(where, f"columns that occur twice: {listed(repeated)}", "give every column its own name")
+
+
+def find_column(name: str, columns: Iterable[str], where: object) -> str:
+    """Return the column of this name; if there is none, the error line has the nearest."""
+    known = list(columns)
+    if str(name) in known:
+        return str(name)
+    near = nearest_name(name, known)
+    mend = f"did you mean {near!r}?" if near else f"its columns are {listed(known)}"
+    raise bad_input(where, f"no column named {name!r}", mend)
+
+
+def _found(options: TableOptions, names: Sequence[str], where: object) -> TableOptions:
+    """The options, after every column that they name was found and has one role only."""
+    changes: dict[str, object] = {}
+    for option in ("label_column", "id_column", "time_column"):
+        name = getattr(options, option)
+        if name is not None:
+            changes[option] = find_column(name, names, where)
+    for option in ("value_columns", "ignore_columns"):
+        several = getattr(options, option)
+        if several is not None:
+            if isinstance(several, str) or not len(several):
+                raise bad_input(where, f"{option} is {several!r}", "give a list of column names")
+            changes[option] = tuple(find_column(name, names, where) for name in several)
+    known = replace(options, **changes)  # type: ignore[arg-type]
+    named = known.column_names()
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise bad_input(where, f"options give column {twice[0]!r} two roles", "name each column once")
+    return known
+
+
+def _usual_label(names: Sequence[str], options: TableOptions, where: object) -> str | None:
+    usual = [name for name in names if name.lower() in LABEL_NAMES and name not in options.column_names()]
+    if len(usual) > 1:
+        raise bad_input(where, f"more than one column may be the label: {listed(usual)}", "name it with label_column")
+    return usual[0] if usual else None
+
+
+# --- the block of series columns --------------------------------------------------------------------------------
+
+
+class _Block(NamedTuple):
+    channels: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+class _Step(NamedTuple):
+    """A column's name taken apart: what stands before its number, and the number."""
+
+    prefix: str
+    number: float
+
+
+def _as_step(name: str) -> _Step | None:
+    """Take a name apart; None where it has no number at its end.
+
+    >>> _as_step("acc_t10"), _as_step("12"), _as_step("age")
+    (_Step(prefix='acc_t', number=10.0), _Step(prefix='', number=12.0), None)
+    """
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", name):
+        return _Step("", float(name))
+    date = as_date(name)
+    if date is not None:
+        return _Step("date ", (date - datetime(1970, 1, 1, tzinfo=date.tzinfo)).total_seconds())
+    match = re.fullmatch(r"(.*?\D)(\d+)[\])}]?", name)
+    return None if match is None else _Step(match[1], float(match[2]))
+
+
+def as_date(text: str) -> datetime | None:
+    """The date of an ISO text such as 2024-01 or 2024-01-01T12:30, None for other texts."""
+    if not re.match(r"\d{4}-\d\d", text):
+        return None
+    try:
+        return datetime.fromisoformat(f"{text}-01" if len(text) == 7 else text)
+    except ValueError:
+        return None
+
+
+def _block(names: Sequence[str], where: object) -> _Block:
+    """Channels of value columns that are named alike, each sorted by number.
+
+    Raises:
+        InputError: a column does not fit the others, or channels differ in length.
+    """
+    groups: dict[str, list[tuple[float, str]]] = {}
+    plain: list[str] = []
+    for name in names:
+        step = _as_step(name)
+        if step is None:
+            plain.append(name)
+        else:
+            groups.setdefault(step.prefix, []).append((step.number, name))
+    longest = max(map(len, groups.values()), default=0)
+    if longest < 2 and len(names) > longest:
+        raise _no_block(names, where)
+    steps_only = {prefix: steps for prefix, steps in groups.items() if 2 * len(steps) >= longest}
+    odd = plain + [name for prefix, steps in groups.items() if prefix not in steps_only for _, name in steps]
+    if odd and names:
+        raise _misfits([name for name in names if name in odd], names, where)
+    _check_lengths(steps_only, where)
+    ordered = {prefix: sorted(steps) for prefix, steps in groups.items()}
+    for steps in ordered.values():
+        _check_spacing(steps, where)
+    moved = ordered != groups
+    channels = {
+        _channel_name(prefix) if len(ordered) > 1 else "": tuple(name for _, name in steps)
+        for prefix, steps in ordered.items()
+    }
+    if len(channels) < len(ordered):
+        raise bad_input(where, f"channels {listed(list(ordered))} have one name", "give each channel its own name")
+    if len(channels) > longest and not all(prefix.endswith("_t") for prefix in ordered):
+        what = f"columns {listed(names)} would be {len(channels)} channels of {longest} steps"
+        raise bad_input(where, what, "name them <channel>_t<step>, or list the columns of one channel in value_columns")
+    return _Block(channels, ("columns sorted by number",) if moved else ())
+
+
+def has_block(names: Sequence[str]) -> bool:
+    """Whether columns look like the time steps of a wide table."""
+    try:
+        return max(len(columns) for columns in _block(names, "").channels.values()) > 2
+    except InputError:
+        return False
+
+
+def _channel_name(prefix: str) -> str:
+    """The name of a channel: what stands before `_t` or another separator and the number."""
+    return re.sub(r"(_t|[\W_]+)$", "", prefix) or prefix
+
+
+def _no_block(names: Sequence[str], where: object) -> InputError:
+    what = f"columns {listed(names)} have no common numbering such as t0, t1, t2 …, so which are time steps is unclear"
+    mend = (
+        "if a row is a series, list the time steps in value_columns; if a row is a time step, name the time_column and "
+        "the id_column, or cut it into parts with window"
+    )
+    return bad_input(where, what, mend)
+
+
+def _misfits(odd: Sequence[str], names: Sequence[str], where: object) -> InputError:
+    fit = [name for name in names if name not in odd]
+    what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the time steps {fit[0]} … {fit[-1]}"
+    return bad_input(where, what, SAY_WHAT)
+
+
+def _check_lengths(groups: dict[str, list[tuple[float, str]]], where: object) -> None:
+    by_length = sorted(groups.items(), key=lambda item: len(item[1]))
+    (short, few), (long, many) = by_length[0], by_length[-1]
+    if len(few) < len(many):
+        names = _channel_name(short), _channel_name(long)
+        what = f"channel {names[0]!r} has {len(few)} steps and channel {names[1]!r} {len(many)}"
+        raise bad_input(where, what, "give all channels one length, or leave columns out with ignore_columns")
+    numbers = {tuple(sorted(number for number, _ in steps)) for steps in groups.values()}
+    if len(numbers) > 1:
+        what = f"channels {_channel_name(short)!r} and {_channel_name(long)!r} have different step numbers"
+        raise bad_input(where, what, "number the steps of all channels alike")
+
+
+def _check_spacing(steps: Sequence[tuple[float, str]], where: object) -> None:
+    """Refuse a number that occurs twice (t1, t01) and whole numbers with a gap, where a column may be missing."""
+    numbers = [number for number, _ in steps]
+    gaps = [after - before for before, after in pairwise(numbers)]
+    if gaps and min(gaps) == 0:
+        at = gaps.index(0)
+        raise bad_input(where, f"columns {steps[at][1]!r} and {steps[at + 1][1]!r} are one step", "rename one of them")
+    whole = all(number.is_integer() for number in numbers) and as_date(steps[0][1]) is None
+    if whole and gaps and max(gaps) != min(gaps):
+        at = gaps.index(max(gaps))
+        what = f"a gap in the numbering between {steps[at][1]!r} and {steps[at + 1][1]!r}"
+        raise bad_input(where, what, "add the missing columns, or list the time steps in value_columns")
+
+
+def _as_listed(names: Sequence[str], where: object) -> dict[str, tuple[str, ...]]:
+    """Channels of columns that the user listed; within a channel their order is kept."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        step = _as_step(name)
+        groups.setdefault(step.prefix if step is not None and re.search(r"_t\d+$", name) else "", []).append(name)
+    if len(groups) == 1 or "" in groups:
+        return {"": tuple(names)}
+    if len({len(columns) for columns in groups.values()}) > 1:
+        _check_lengths({prefix: [(i, n) for i, n in enumerate(columns)] for prefix, columns in groups.items()}, where)
+    return {_channel_name(prefix): tuple(columns) for prefix, columns in groups.items()}

@@ -1,0 +1,130 @@
+"""Generated series and their labels, chunk by chunk, as users ask for them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator
+
+from ncvqvae.codec import Codec
+from ncvqvae.config import SamplingConfig
+from ncvqvae.data.facts import TrainFacts
+from ncvqvae.errors import InputError
+from ncvqvae.generation.generator import SeriesGenerator
+
+
+class Samples(NamedTuple):
+    """Generated series in the units and shape of the training data, and their labels (None where unconditional)."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+
+
+class DecodingSteps(NamedTuple):
+    """Probability of each token when it was selected (T, n, N), nan where none was; entropy of the unknown ones (T,).
+
+    The entropy is the mean over the places still masked before the step, in nats.
+    """
+
+    probabilities: np.ndarray
+    entropies: np.ndarray
+
+
+def joined(parts: Iterable[Samples]) -> Samples:
+    """What :meth:`NCVQVAE.iter_samples` gave, in one array."""
+    parts = list(parts)
+    y = None if parts[0].y is None else np.concatenate([part.y for part in parts if part.y is not None])
+    return Samples(np.concatenate([part.X for part in parts]), y)
+
+
+def sample_chunks(
+    generator: SeriesGenerator,
+    codec: Codec,
+    config: SamplingConfig,
+    n: int,
+    labels: Any,
+    *,
+    unconditional: bool,
+    length: int | None,
+    seed: int,
+    first: int,
+) -> Iterator[Samples]:
+    """Series and labels, ``config.chunk_size`` at a time; see :meth:`NCVQVAE.iter_samples` for the arguments.
+
+    What a chunk holds depends on the seed and on its place alone.
+    """
+    facts, size = codec.facts, config.chunk_size
+    wanted = None if labels is None else torch.from_numpy(facts.wanted_classes(labels, n))
+    for start in range(first, n, size):
+        count, chunk = min(size, n - start), start // size
+        source = Generator().manual_seed(int(np.random.SeedSequence([seed, 3, chunk]).generate_state(1)[0]))
+        if unconditional:
+            indices = torch.full((count,), facts.n_classes)
+        elif wanted is not None:
+            indices = wanted[start : start + count]
+        else:
+            indices = generator.draw_classes(count, source)
+        X = codec.in_units(*generator.draw(indices, config, source, length))
+        yield Samples(X, None if unconditional or not facts.n_classes else facts.classes[indices.numpy()])
+
+
+def checked_number(n: Any) -> int:
+    """A number of series to generate.
+
+    Raises:
+        InputError: if it is not whole, or not positive.
+    """
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise InputError(f"cannot generate {n!r} series; give a whole number") from None
+    if n <= 0:
+        raise InputError(f"cannot generate {n} series; give a number of at least 1")
+    return n
+
+
+def check_length(length: int | None, facts: TrainFacts) -> None:
+    """Refuse a length that series of this train split cannot have.
+
+    Raises:
+        InputError: naming those that they can have.
+    """
+    if length is None:
+        return
+    if not facts.unequal and length != facts.n_timepoints:
+        raise InputError(f"length {length}: this model's series all have length {facts.n_timepoints}; leave it out")
+    if not 1 <= length <= facts.n_timepoints:
+        raise InputError(f"length {length}: give a number from 1 to {facts.n_timepoints}, the longest in training")
+
+
+def resolved(config: SamplingConfig, keeps_residuals: bool, residual_scale: float | None) -> SamplingConfig:
+    """The settings with the factor that was chosen in place of ``residual_scale: auto``.
+
+    Args:
+        config: the settings of a draw.
+        keeps_residuals: whether the model keeps any.
+        residual_scale: the factor that was chosen after training, if one was.
+
+    Raises:
+        InputError: if they need residuals, or a choice, that the model does not have.
+    """
+    for name in ("residual_neighbours", "redraws"):
+        value = getattr(config, name)
+        if value and not keeps_residuals:
+            raise InputError(
+                f"sampling.{name} {value}: this model was fitted with 0 and keeps no residuals; fit it with this "
+                "setting, or leave it out"
+            )
+    if not config.residual_neighbours or config.residual_scale != "auto":
+        return config
+    if residual_scale is None:
+        raise InputError(
+            "sampling.residual_scale auto: this model was fitted with a number, or with residual_neighbours 0, and "
+            "has chosen none; give a number"
+        )
+    return replace(config, residual_scale=residual_scale)

@@ -1,0 +1,156 @@
+"""A trained model's three files: ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ncvqvae.config import Config, from_dict, read_yaml, to_dict
+from ncvqvae.data import GlobalScaler
+from ncvqvae.data.facts import TrainFacts
+from ncvqvae.errors import InputError
+from ncvqvae.files import all_replaced
+from ncvqvae.generation.residuals import Residuals, kept_residuals
+from ncvqvae.prior.prior import Prior
+from ncvqvae.storage.weights import check_weights, load_weights, write_weights
+from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.training.auto import resolve
+from ncvqvae.training.build import build_prior, build_tokenizer
+
+FORMAT = 2
+"""Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for."""
+
+WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
+"""The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """All that a trained model consists of.
+
+    Attributes:
+        preset: recipe that its settings started from.
+        asked: its settings as they were asked for.
+        config: what they became.
+        facts: of its train split.
+        scaler: fitted on its train split.
+        seconds: training time of each stage.
+        tokenizer, prior: the networks.
+    """
+
+    preset: str
+    asked: Config
+    config: Config
+    facts: TrainFacts
+    scaler: GlobalScaler
+    seconds: dict[str, float]
+    tokenizer: Tokenizer
+    prior: Prior
+
+
+def write_model(folder: Path, state: ModelState) -> None:
+    """Write the three files, all of them or none.
+
+    Raises:
+        InputError: if they cannot be written; an older model in the folder stays as it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name for name in (*WEIGHTS, "config.yaml")]  # the last name says that the model is whole
+    with all_replaced(*paths) as (tokenizer, prior, config):
+        write_weights(tokenizer, state.tokenizer)
+        write_weights(prior, state.prior)
+        digests = {name: digest(path) for name, path in zip(WEIGHTS, (tokenizer, prior), strict=True)}
+        config.write_text(_as_yaml(state, digests), encoding="utf-8")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _as_yaml(state: ModelState, digests: dict[str, str]) -> str:
+    """All but the weights."""
+    import yaml
+
+    data = {**state.facts.to_state(), "scaler": state.scaler.get_state()}
+    residuals = kept_residuals(state.tokenizer)
+    if residuals is not None:
+        data["n_residuals"] = len(residuals)
+    settings = {"asked": to_dict(state.asked), "model": to_dict(state.config)}
+    values = {"format": FORMAT, "preset": state.preset, **settings, "data": data, "seconds": state.seconds}
+    return yaml.safe_dump({**values, "weights": digests}, sort_keys=False)
+
+
+def read_model(folder: Path) -> ModelState:
+    """Read what :func:`write_model` wrote.
+
+    Raises:
+        InputError: if a file is missing, damaged, or of a newer format.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no trained model (no config.yaml); give the folder that fit wrote")
+    try:
+        values = read_yaml(path)
+        version = values["format"]
+        if not isinstance(version, int) or version > FORMAT:
+            raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
+        empty = _without_weights(folder, values)
+        digests = dict(values.get("weights", {}))  # models from before it were written without
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
+    residuals = kept_residuals(empty.tokenizer)
+    tokenizer, prior = _build(empty.config, empty.facts, 0 if residuals is None else len(residuals))
+    for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
+        load_weights(folder / name, network)
+        if name in digests and digests[name] != digest(folder / name):
+            raise InputError(f"{folder / name} is not the file that config.yaml was written with; fit the run again")
+        network.eval().requires_grad_(False)
+    return replace(empty, tokenizer=tokenizer, prior=prior)
+
+
+def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
+    """What ``config.yaml`` says, compared with the weights' files before memory is taken for it; networks are empty."""
+    config, data = from_dict(Config, values["model"]), values["data"]
+    asked = from_dict(Config, values.get("asked", values["model"]))
+    facts = TrainFacts.from_state(data, with_lengths=False)
+    with torch.device("meta"):
+        config = _settled(config, facts, data)
+        tokenizer, prior = _build(config, facts, int(data.get("n_residuals", 0)))
+    for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
+        check_weights(folder / name, network)
+    return ModelState(
+        preset=values["preset"],
+        asked=asked,
+        config=config,
+        facts=TrainFacts.from_state(data),
+        scaler=GlobalScaler.from_state(data["scaler"]),
+        seconds=dict(values["seconds"]),
+        tokenizer=tokenizer,
+        prior=prior,
+    )
+
+
+def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Config:
+    """What settings became: format 1 held them as asked for, and the factor of the residuals with the data."""
+    settled, scale = resolve(config, facts).config, data.get("residual_scale")
+    if scale is not None:
+        settled.sampling.residual_scale = float(scale)
+    return from_dict(Config, to_dict(settled))
+
+
+def _build(config: Config, facts: TrainFacts, n_residuals: int) -> tuple[Tokenizer, Prior]:
+    """Both networks with the memory for their weights."""
+    tokenizer = build_tokenizer(config.tokenizer, facts)
+    if n_residuals:
+        tokenizer.residuals = Residuals(n_residuals, tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
+    return tokenizer, build_prior(config.prior, tokenizer, facts)

@@ -1,0 +1,124 @@
+"""The two stages: what each trains, on which batches, and how long that takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ncvqvae.augmentations import augment_observed, augment_share
+from ncvqvae.codec import Codec, in_chunks, tensors
+from ncvqvae.config import Config
+from ncvqvae.data import ScaledSeries
+from ncvqvae.data.facts import TrainFacts
+from ncvqvae.hardware import resolve_precision
+from ncvqvae.prior.decoding import draw_tokens
+from ncvqvae.prior.objective import PriorObjective
+from ncvqvae.prior.prior import Prior
+from ncvqvae.tokenizer.objective import TokenizerObjective
+from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.training.build import build_prior, build_tokenizer
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
+    from ncvqvae.training.loop import Plan
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+"""Called while training with stage, step, number of steps and loss terms."""
+
+
+class TrainSet(NamedTuple):
+    """The train split as both stages take it; class indices (n_cases,), ``facts.n_classes`` for "no class"."""
+
+    series: ScaledSeries
+    classes: Tensor
+    facts: TrainFacts
+
+
+class StageParts(NamedTuple):
+    """What the training loop needs: batches, the objective with the network in it, and what it is shown of series."""
+
+    plan: Plan
+    objective: nn.Module
+    get_batch: Callable[[Tensor], Sequence[Tensor]]
+
+
+def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StageParts]:
+    """Stage 1: an untrained tokenizer, shown series and their augmented views."""
+    from ncvqvae.training.loop import Plan
+
+    with _seeded(config.seed, 1):
+        tokenizer = build_tokenizer(config.tokenizer, train.facts)
+        objective = TokenizerObjective(tokenizer, config.stage1, config.ssl)
+    share = config.stage1.warped_share
+    assert share != "auto"
+
+    def get_batch(rows: Tensor) -> Sequence[Tensor]:
+        x, observed = tensors(train.series, rows.numpy())
+        if share:
+            x, observed = augment_share(x, observed, "warp", share)
+        if config.ssl == "none" and observed is None:
+            return (x,)
+        kind = "none" if config.ssl == "none" else config.augmentation
+        own = config.stage1.augmentation_settings
+        view, view_observed = augment_observed(x, observed, kind, settings=own)
+        return [part for part in (x, view, observed, view_observed) if part is not None]
+
+    return tokenizer, StageParts(Plan(len(train.series), config.stage1, config.seed), objective, get_batch)
+
+
+def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, StageParts]:
+    """Stage 2: an untrained prior, shown tokens that are drawn anew from the latents of the trained tokenizer."""
+    from ncvqvae.training.loop import Plan
+
+    tokenizer = codec.tokenizer
+    with _seeded(config.seed, 2):
+        prior = build_prior(config.prior, tokenizer, train.facts)
+        objective = PriorObjective(prior, config.stage2)
+    tokenizer.eval()
+    temperature = config.stage2.token_temperature
+    assert temperature != "auto"
+    latents = in_chunks(lambda x, _: tokenizer.embed(x), train.series)
+    special = codec.special_tokens(train.series, prior.mask_token, prior.absent_token)
+
+    def get_batch(rows: Tensor) -> Sequence[Tensor]:
+        logits = tokenizer.token_logits(latents[rows])
+        if config.stage2.stochastic_tokens:
+            tokens = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
+        else:
+            tokens = logits.argmax(-1)
+        return torch.maximum(tokens, special[rows]), train.classes[rows]
+
+    return prior, StageParts(Plan(len(train.series), config.stage2, config.seed), objective, get_batch)
+
+
+def estimated_seconds(parts: StageParts) -> float:
+    """Expected seconds of a stage, from three steps without the optimizer's."""
+    parts.objective.train()
+    batch = parts.get_batch(parts.plan.batch(0))
+    bf16 = resolve_precision(parts.plan.config.precision) == "bf16-mixed"
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, bf16):
+            loss = torch.stack(list(parts.objective(*batch).values())).sum()
+        loss.backward()
+        times.append(time.perf_counter() - start)
+    return min(times) * parts.plan.n_steps
+
+
+@contextmanager
+def _seeded(seed: int, purpose: int) -> Iterator[None]:
+    """Context in which torch's generator starts from (seed, purpose); it is restored afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
+        yield
+
+
+def relay(report: Report | None, stage: str) -> Callable[[int, int, dict[str, float]], None] | None:
+    """``report`` for one stage."""
+    return None if report is None else lambda step, n_steps, terms: report(stage, step, n_steps, terms)

@@ -1,0 +1,59 @@
+"""Runs side by side: the series that are shown are those that the metrics are of."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tests.bench.tasks import TINY
+
+from ncvqvae import NCVQVAE, InputError
+from ncvqvae.commands.compare import compare_runs
+from ncvqvae.report.content import ReportContent
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(20, 1, 32)).astype(np.float32), np.array(["a", "b"] * 10)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without an evaluation."""
+    folder = tmp_path_factory.mktemp("work") / "run"
+    model = NCVQVAE("quick", settings=TINY, seed=1).fit(X, Y)
+    model.save_pretrained(folder)
+    np.savez(folder.parent / "data.npz", X=X, y=Y)
+    (folder / "data.yaml").write_text(yaml.safe_dump({"data": str(folder.parent / "data.npz")}))
+    pd.DataFrame(model.history_).to_csv(folder / "history.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[ReportContent]:
+    """What the pages show, in place of the pages."""
+    contents: list[ReportContent] = []
+    monkeypatch.setattr("ncvqvae.report.page.write_comparison", lambda found, _: contents.extend(found))
+    for name in ("report.model_pictures.save_model_pictures", "study.pictures.save_pictures"):
+        monkeypatch.setattr(f"ncvqvae.{name}", lambda *_: [])
+    return contents
+
+
+@pytest.mark.parametrize(("metrics", "seed"), [({"fid": 1.0}, 1), ({"fid": 1.0, "evaluation_seed": 7.0}, 7)])
+def test_the_series_are_those_of_the_metrics(
+    metrics: dict[str, float], seed: int, run: Path, shown: list[ReportContent]
+) -> None:
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    compare_runs([run], run.parent / "comparison.html")
+    (content,) = shown
+    assert content.X_unconditional is not None and content.X_labelled is not None
+    model = NCVQVAE.from_pretrained(run)
+    expected = model.sample(len(content.X_unconditional), unconditional=True, seed=seed).X
+    assert np.array_equal(content.X_unconditional, expected)
+    assert np.array_equal(content.X_labelled, model.sample(len(content.X_labelled), seed=seed + 1).X)
+
+
+def test_a_run_without_an_evaluation_is_said(run: Path) -> None:
+    (run / "metrics.json").unlink(missing_ok=True)
+    with pytest.raises(InputError, match="has no metrics yet; first run: ncvqvae evaluate"):
+        compare_runs([run], run.parent / "comparison.html")
