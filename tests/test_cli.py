@@ -144,7 +144,7 @@ def test_a_finished_run_is_resumed_to_itself_and_replaced_only_when_asked(work: 
 FIT = ["fit", "data.npz", "--config", "tiny.yaml", "--logger", "none", "--out", "new"]
 BAD_INPUT = {
     "missing file": (["fit", "absent.csv", "--out", "new"], "absent.csv: no such file"),
-    "folder for a file": (["fit", "run", "--out", "new"], "history.csv: columns that are not numeric: 'stage'"),
+    "folder for a file": (["fit", "run", "--out", "new"], "history.csv: column 'stage' holds no numbers"),
     "unknown dataset": (["fit", "GunPiont", "--out", "new"], "unknown dataset 'GunPiont'; did you mean 'GunPoint'?"),
     "empty file": (["fit", "empty.csv", *FIT[2:]], "empty.csv: the file is empty; write series into it"),
     "wrong encoding": (["fit", "latin.csv", *FIT[2:]], "latin.csv: not UTF-8 text; save it with encoding UTF-8"),
@@ -257,7 +257,7 @@ BAD_INPUT = {
     "no seeds": (["bench", "--suite", "smoke", "--seeds", "0", "--out", "new"], "--seeds has seeds 0"),
     "unknown suite": (["bench", "--suite", "papper", "--out", "new"], "unknown suite 'papper'; did you mean 'paper'?"),
     "unknown command": (["fitt", "data.npz"], 'Unknown command "fitt". Did you mean "fit"?'),
-    "nothing to fit": (["fit"], "parameter DATA requires an argument"),
+    "nothing to fit": (["fit"], "no DATA; give a UCR/UEA name or a file"),
 }
 
 

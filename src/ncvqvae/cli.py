@@ -129,13 +129,13 @@ def fit(
         resume: Continues the interrupted run in --out; data and settings that are not given are those it began with.
         logger: Tracker that loss curves go to, besides history.csv.
     """
+    if data is None and (out is None or not resume):
+        raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
     from ncvqvae.commands.fit import fit_run, print_settled
     from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE
 
-    if data is None and (out is None or not resume):
-        raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
     load_plugins(plugin or ())
     out = out or Path("runs") / Path(str(data)).stem.lower()
     begun = Begun.read(out) if resume else Begun()

@@ -119,9 +119,45 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
+        return self.fit_prepared(
+            self.prepare(X, y), checkpoints=checkpoints, logger=logger, report=report, explain=explain
+        )
+
+    def prepare(self, X: Any, y: Any = None, *, checked: bool = False) -> TrainSet:
+        """Everything that is known of the train split before training; for `fit_prepared` and `estimate_prepared`.
+
+        Args:
+            X, y: as in :meth:`fit`.
+            checked: the values have been checked, as those of ``load_splits`` are.
+
+        Raises:
+            InputError: if the series cannot be used.
+        """
+        series = X if checked else check_series(X)
+        self.asked_ = self._config()
+        n_fft, (_, n_channels, n_timepoints) = self.asked_.tokenizer.n_fft, series.shape
+        if n_timepoints < n_fft:
+            mend = "set a smaller tokenizer.n_fft"
+            if n_channels > n_timepoints:
+                mend = f"give (cases, channels, time steps): X.transpose(0, 2, 1) has {n_channels} steps; or {mend}"
+            raise InputError(f"series have {n_timepoints} time steps, fewer than the STFT window of {n_fft}; {mend}")
+        self._take_facts(TrainFacts.of(X, y, series))
+        self.scaler_ = GlobalScaler(self.asked_.tokenizer.keep_standardised).fit(series)
+        classes = torch.from_numpy(self.facts_.class_indices(y, len(series)))
+        return TrainSet(ScaledSeries(series, self.scaler_), classes, self.facts_)
+
+    def fit_prepared(
+        self,
+        train: TrainSet,
+        *,
+        checkpoints: str | Path | None = None,
+        logger: Any = None,
+        report: Report | None = None,
+        explain: Callable[[list[str]], None] | None = None,
+    ) -> NCVQVAE:
+        """Train both stages on what `prepare` gave; arguments as in :meth:`fit`."""
         from ncvqvae.training.loop import check_identity
 
-        train = self._prepare(X, y)
         views = None
         if self.asked_.augmentation == "auto":
             views = choose_augmentation(train.series, train.classes.numpy(), self.asked_.seed)
@@ -132,7 +168,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         folder = None if checkpoints is None else Path(checkpoints)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            check_identity(folder / "identity", self.asked_, train.series.X, y)
+            labels = [*train.facts.classes.tolist(), *train.classes.tolist()]
+            check_identity(folder / "identity", self.asked_, train.series.X, labels)
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}
         config = self.config_
@@ -180,8 +217,13 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
         """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
+        return self.estimate_prepared(copy.copy(self).prepare(X, y))
+
+    def estimate_prepared(self, train: TrainSet) -> dict[str, float]:
+        """:meth:`estimate_seconds` of what `prepare` gave."""
         trial = copy.copy(self)
-        train = trial._prepare(X, y)
+        trial.asked_, trial.scaler_ = self._config(), train.series.scaler
+        trial._take_facts(train.facts)
         # one set of views costs what another does, and choosing takes long
         config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
         with freed_pages_kept(), torch.random.fork_rng():
@@ -190,21 +232,6 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             _, parts = prior_stage(config, train, trial._codec)
             seconds["stage2"] = estimated_seconds(parts)
         return seconds
-
-    def _prepare(self, X: Any, y: Any) -> TrainSet:
-        """Everything that is known before training: what was asked, classes, scaling."""
-        series = check_series(X)
-        self.asked_ = self._config()
-        n_fft = self.asked_.tokenizer.n_fft
-        if series.shape[2] < n_fft:
-            raise InputError(
-                f"series have {series.shape[2]} time steps, fewer than the STFT window of {n_fft}; "
-                "set a smaller tokenizer.n_fft"
-            )
-        self._take_facts(TrainFacts.of(X, y, series))
-        self.scaler_ = GlobalScaler(self.asked_.tokenizer.keep_standardised).fit(series)
-        classes = torch.from_numpy(self.facts_.class_indices(y, len(series)))
-        return TrainSet(ScaledSeries(series, self.scaler_), classes, self.facts_)
 
     def _take_facts(self, facts: TrainFacts) -> None:
         self.facts_ = facts

@@ -1,12 +1,14 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ncvqvae.report.content import Sample
+from ncvqvae.report.page_data import report_payload
 from ncvqvae.report.pictures import (
     SERIES_PER_PANEL,
     generated_against_real,
@@ -149,3 +151,17 @@ def test_classes_differ_by_more_than_hue() -> None:
     styles = [class_style(i) for i in range(56)]
     assert len({(style.color, style.marker) for style in styles}) == 56
     assert len({style.marker for style in styles[:8]}) == 8 and len({style.dash for style in styles[:4]}) == 4
+
+
+def test_channels_are_called_by_their_names_in_pictures_and_page() -> None:
+    content = replace(full_content(channels=2), channels=("acc", "gyro"))
+    figure = generated_against_real(
+        Sample(content.X_train, content.y_train),
+        Sample(content.X_test, content.y_test),
+        None,
+        content.X_unconditional,
+        channel_names=content.channel_names,
+    )
+    assert {ax.get_title().rpartition(", ")[2] for ax in figure.axes} == {"acc", "gyro"}
+    assert report_payload(content)["channels"] == ["acc", "gyro"]
+    assert full_content(channels=2).channel_names == ["channel 1", "channel 2"]

@@ -189,6 +189,7 @@ def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> 
         },
         metrics=scores.metrics,
         copied_per_class=scores.copied_per_class,
+        channels=() if splits.roles is None else splits.roles.channel_names,
         X_train=splits.X_train,
         y_train=splits.y_train,
         X_test=splits.X_test,

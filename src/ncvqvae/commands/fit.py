@@ -61,8 +61,9 @@ def fit_run(
         if _is_finished(folder):
             return NCVQVAE.from_pretrained(folder)
     splits = source.locate(asked.seed)
+    train = model.prepare(splits.X_train, splits.y_train, checked=True)
     if announce is not None:
-        announce(splits, model.estimate_seconds(splits.X_train, splits.y_train))
+        announce(splits, model.estimate_prepared(train))
     with _no_empty_folder(folder), locked(folder):
         _check_folder(folder, overwrite, resume)  # another process may have been here meanwhile
         if resume and _is_finished(folder):
@@ -71,9 +72,8 @@ def fit_run(
         with _undone_on_failure(place):
             _prepare(place, source, model, splits.form, anew=not resume)
             checkpoints = place / "checkpoints"
-            train = (splits.X_train, splits.y_train)
             used = make_logger(logger, place)
-            model.fit(*train, checkpoints=checkpoints, logger=used, report=report, explain=explain)
+            model.fit_prepared(train, checkpoints=checkpoints, logger=used, report=report, explain=explain)
             write_history(place / "history.csv", model.history_)
             if draw:
                 draw_pictures(place, model, splits)

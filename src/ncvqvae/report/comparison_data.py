@@ -39,6 +39,7 @@ def comparison_payload(contents: Sequence[ReportContent], titles: Sequence[str])
     runs = list(zip(titles, contents, strict=True))
     return {
         "classes": [label_text(label) for label in classes],
+        "channels": first.channel_names,
         "limits": value_ranges(first),
         "grid": series_grid(pool, classes, list(sources)),
         "planes": [_planes_by_run(kind, runs, pool) for kind in PLANES_BY_RUN],

@@ -50,6 +50,7 @@ class ReportContent:
         codebook: code vectors (K, d).
         selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
         decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
+        channels: names of the channels; without them they are "channel 1", "channel 2" and so on.
         copied_per_class: label → share of copied series among those generated for it.
 
     Raises:
@@ -79,6 +80,12 @@ class ReportContent:
     selected_probabilities: np.ndarray | None = None
     decoding_entropies: np.ndarray | None = None
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
+    channels: Sequence[str] = ()
+
+    @property
+    def channel_names(self) -> list[str]:
+        """A name for each channel."""
+        return list(self.channels) or [f"channel {place + 1}" for place in range(self.X_train.shape[1])]
 
     def __post_init__(self) -> None:
         reconstructed = ("X_test_reconstructed", "X_generated_reconstructed")

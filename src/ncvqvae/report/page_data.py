@@ -98,6 +98,7 @@ def report_payload(content: ReportContent) -> dict[str, Any]:
     planes, planar = _planes(content, pool, classes)
     payload = {
         "classes": [label_text(label) for label in classes],
+        "channels": content.channel_names,
         "limits": value_ranges(content),
         "grid": grid,
         "planes": planes,

@@ -59,7 +59,13 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def reconstructions(X: np.ndarray, X_reconstructed: np.ndarray, y: np.ndarray | None = None, n: int = 8) -> Figure:
+def reconstructions(
+    X: np.ndarray,
+    X_reconstructed: np.ndarray,
+    y: np.ndarray | None = None,
+    n: int = 8,
+    channel_names: Sequence[str] | None = None,
+) -> Figure:
     """Originals and what the tokenizer makes of them, one row a channel.
 
     Args:
@@ -67,6 +73,7 @@ def reconstructions(X: np.ndarray, X_reconstructed: np.ndarray, y: np.ndarray | 
         X_reconstructed: the same through the tokenizer (n_cases, C, L).
         y: labels (n_cases,).
         n: number of cases shown.
+        channel_names: a name for each channel.
     """
     channels = min(X.shape[1], MAX_CHANNELS)
     cases = choose(len(X), n if channels == 1 else 4)
@@ -85,7 +92,7 @@ def reconstructions(X: np.ndarray, X_reconstructed: np.ndarray, y: np.ndarray | 
                 linestyle=DASHES[1],
                 label="reconstruction",
             )
-            panel_title(ax, f"case {case}" + _of_class(y, case) + _of_channel(channel, channels))
+            panel_title(ax, f"case {case}" + _of_class(y, case) + _of_channel(channel, channels, channel_names))
     figure.axes[0].legend(fontsize=7)
     return figure
 
@@ -96,6 +103,7 @@ def generated_against_real(
     generated: Sample | None,
     unconditional: np.ndarray | None = None,
     classes: Sequence[Hashable] | None = None,
+    channel_names: Sequence[str] | None = None,
 ) -> Figure:
     """Generated series beside train and test: one row a class (and channel), then all classes against unconditional.
 
@@ -105,6 +113,7 @@ def generated_against_real(
         generated: series generated for given labels; None leaves the rows by class out.
         unconditional: series (n, C, L) generated without a class.
         classes: which classes, at most `MAX_CLASSES`; by default the first.
+        channel_names: a name for each channel.
     """
     every = sorted_classes(*(part.y for part in (train, test) if part.y is not None))
     channels = min(train.X.shape[1], MAX_CHANNELS)
@@ -122,7 +131,9 @@ def generated_against_real(
                 ax = figure.add_subplot(len(rows) * channels, 3, (row * channels + channel) * 3 + column + 1)
                 overlay(ax, X[:, channel], LIGHT[7] if label is None else styles[label].color)
                 ax.set_ylim(*limits[channel])
-                panel_title(ax, _panel_title(title, label) + f", n = {len(X)}" + _of_channel(channel, channels))
+                panel_title(
+                    ax, _panel_title(title, label) + f", n = {len(X)}" + _of_channel(channel, channels, channel_names)
+                )
     return figure
 
 
@@ -178,9 +189,13 @@ def _drawings(content: ReportContent) -> dict[str, Callable[[], Figure]]:
     if content.history:
         drawings["loss_curves"] = lambda: loss_curves(content.history)
     if (decoded := content.X_test_reconstructed) is not None:
-        drawings["reconstructions"] = lambda: reconstructions(content.X_test, decoded, content.y_test)
+        drawings["reconstructions"] = lambda: reconstructions(
+            content.X_test, decoded, content.y_test, channel_names=content.channel_names
+        )
     if generated is not None:
-        drawings["generated_against_real"] = lambda: generated_against_real(train, test, made, content.X_unconditional)
+        drawings["generated_against_real"] = lambda: generated_against_real(
+            train, test, made, content.X_unconditional, channel_names=content.channel_names
+        )
         drawings["pca_of_series"] = lambda: pca_of_series(train, test, generated)
     latents = _latents(content)
     if latents:
@@ -263,5 +278,6 @@ def _of_class(y: np.ndarray | None, case: int) -> str:
     return "" if y is None else f", class {label_text(y.tolist()[case])}"
 
 
-def _of_channel(channel: int, channels: int) -> str:
-    return f", channel {channel + 1}" if channels > 1 else ""
+def _of_channel(channel: int, channels: int, names: Sequence[str] | None) -> str:
+    name = names[channel] if names else f"channel {channel + 1}"
+    return f", {name}" if channels > 1 else ""

@@ -41,7 +41,7 @@ function gridView(container, data) {
       : grid.unconditional ? "All classes; generated without a class" : "All series";
     const lines = [];
     for (let channel = 0; channel < pool.channels; channel++) {
-      const part = pool.channels > 1 ? `channel ${channel + 1}, ` : "";
+      const part = pool.channels > 1 ? `${data.channels[channel]}, ` : "";
       const note = ` ${part}values ${short(limits[channel][0])} to ${short(limits[channel][1])}`;
       lines.push(html("tr", {}, html("th", { colspan: grid.columns.length, scope: "colgroup" },
         channel ? "" : title, html("span", { class: "quiet" }, note))));

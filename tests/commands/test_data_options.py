@@ -1,0 +1,152 @@
+"""Options for data on the command line: through real runs, from a file to samples, tokens and messages."""
+
+import csv
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncvqvae.cli import ColumnOptions, main
+from ncvqvae.commands.run_folder import DataSource
+from ncvqvae.data import TableOptions, load_dataset
+
+CASES = Path(__file__).parents[1] / "data" / "read" / "cases"
+TINY = ["--preset", "quick", "--stage1.max-steps", "2", "--stage2.max-steps", "2", "--logger", "none"]
+LONG = ["--id-column", "unit", "--time-column", "time", "--label-column", "state"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def run(home: Path, request: pytest.FixtureRequest) -> Path:
+    """A run that was fitted through a path with ~, which no shell has expanded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.chdir(home)
+        shutil.copy(CASES / "ids_shuffled.csv", home / "series.csv")
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            main(["fit", "~/series.csv", *LONG, *TINY, "--out=~/runs/mine"])
+    return home / "runs" / "mine"
+
+
+def test_a_path_with_a_tilde_is_the_home_folder(run: Path, home: Path) -> None:
+    assert (run / "config.yaml").is_file() and not (home / "~").exists()
+
+
+def test_what_was_decided_is_said_before_training(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", str(CASES / "header_0_1_2.csv"), *TINY, "--out", "numbers"])
+    said = capsys.readouterr().err
+    line = "24 series of 32 steps from columns 0 … 31; label from 'label'; ignored: none"
+    assert line in said and said.index(line) < said.index("expected training time")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".feather", ".npz"])
+def test_ids_stand_beside_tokens_and_embeddings(suffix: str, run: Path, home: Path) -> None:
+    out = home / f"tokens{suffix}"
+    main(["encode", str(run), "series.csv", *LONG, f"--out=~/{out.name}"])
+    with (home / "series.csv").open(newline="") as file:
+        ids = list(dict.fromkeys(row["unit"] for row in csv.DictReader(file)))
+    if suffix == ".npz":
+        assert np.load(out)["ids"].tolist() == ids
+    else:
+        read = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".feather": pd.read_feather}[suffix]
+        table = read(out)
+        assert table["unit"].tolist() == ids and table.columns[:3].tolist() == ["unit", "label", "token_0"]
+
+
+def test_windows_say_where_in_which_recording_they_start(run: Path, home: Path) -> None:
+    main(["encode", str(run), "series.csv", *LONG, "--window", "32", "--stride", "16", "--out", "windows.csv"])
+    table = pd.read_csv(home / "windows.csv")
+    assert table["start"].tolist() == [0] * 24 and table["unit"].nunique() == 24
+
+
+def test_an_interrupted_run_goes_on_with_the_data_and_settings_it_began_with(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    begin = ["fit", "series.csv", *LONG, *TINY, "--out", "broken"]
+    with monkeypatch.context() as patch:
+        patch.setattr("ncvqvae.model.prior_stage", interrupted)
+        with pytest.raises(SystemExit):
+            main(begin)
+    assert not (home / "broken" / "config.yaml").exists()
+    main(["fit", "--resume", "--out", "broken"])
+    main(["fit", "series.csv", *LONG, *TINY, "--out", "whole"])
+    for name in ("tokenizer.safetensors", "prior.safetensors"):
+        assert (home / "broken" / name).read_bytes() == (home / "whole" / name).read_bytes()
+    assert "--resume with the --out" in refused(["fit", "--resume"], capsys)
+    assert "holds no interrupted run" in refused(["fit", "--resume", "--out", "nothing"], capsys)
+
+
+def test_options_of_several_columns_take_them_in_a_row(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = [f"X{i}" for i in range(1, 17)]
+    main(["fit", str(CASES / "patient_label_X1.csv"), "--value-columns", *values, *TINY, "--out", "several"])
+    assert "24 series of 16 steps from columns X1 … X16" in capsys.readouterr().err
+    main(["sample", "several", "-n", "3", "--out", "several.csv"])
+    with (home / "several.csv").open(newline="") as file:
+        assert next(csv.reader(file)) == ["label", *values]
+
+
+def test_messages_name_options_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(["fit", str(CASES / "patient_label_X1.csv"), *TINY, "--out", "new"], capsys)
+    assert "column 'patient' among the time steps" in said and "leave it out with --ignore-columns" in said
+    said = refused(["fit", str(CASES / "lexical_t.csv"), "--stride", "3", *TINY, "--out", "new"], capsys)
+    assert said == "ncvqvae: --stride: it says how far apart windows are, and there are none; give --window, too"
+
+
+def test_labels_come_back_as_the_file_writes_them_and_can_be_asked_for(home: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, labels in {"flags": ["True", "False"], "floats": ["1.0", "2.5"], "signs": ["-x", "+x"]}.items():
+        frame = pd.DataFrame(rng.normal(size=(12, 16)).round(3)).add_prefix("t")
+        frame.insert(0, "label", labels * 6)
+        frame.to_csv(f"{name}.csv", index=False)
+        main(["fit", f"{name}.csv", *TINY, "--out", name])
+        for label in labels:
+            main(["sample", name, "-n", "2", "--label", label, "--out", "one.csv", "--overwrite"])
+            made = pd.read_csv("one.csv", dtype=str)
+            assert made["label"].tolist() == [label] * 2
+            assert made.drop(columns="label").map(lambda cell: len(cell.partition(".")[2]) <= 3).all().all()
+
+
+def test_every_way_to_name_columns_has_the_same_options() -> None:
+    of_tables = {field.name for field in fields(TableOptions)} - {"recordings"}
+    assert {field.name for field in fields(ColumnOptions)} == of_tables | {"data_dir"}
+    assert {field.name for field in fields(DataSource)} == of_tables | {"data", "data_dir", "test"}
+
+
+def test_a_table_is_parsed_once_and_its_values_are_checked_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.csv
+
+    from ncvqvae.data import validate
+
+    parsed, checked = [], []
+    read_csv, check = pyarrow.csv.read_csv, validate._check_values
+    monkeypatch.setattr("pyarrow.csv.read_csv", lambda *args, **kw: parsed.append(args) or read_csv(*args, **kw))
+    monkeypatch.setattr(validate, "_check_values", lambda X, where: checked.append(X.shape) or check(X, where))
+    main(["fit", str(CASES / "header_0_1_2.csv"), *TINY, "--out", "once"])
+    assert len(parsed) == 1
+    assert checked.count((24, 1, 32)) == 1  # the file
+    n_train = len(load_dataset(CASES / "header_0_1_2.csv").X) - 8
+    assert checked.count((n_train, 1, 32)) == 0  # the train split needs no second check
