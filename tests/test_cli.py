@@ -148,7 +148,7 @@ BAD_INPUT = {
     "unknown dataset": (["fit", "GunPiont", "--out", "new"], "unknown dataset 'GunPiont'; did you mean 'GunPoint'?"),
     "empty file": (["fit", "empty.csv", *FIT[2:]], "empty.csv: the file is empty; write series into it"),
     "wrong encoding": (["fit", "latin.csv", *FIT[2:]], "latin.csv: not UTF-8 text; save it with encoding UTF-8"),
-    "no numeric column": (["fit", "words.csv", *FIT[2:]], "words.csv: no numeric column; check the separator"),
+    "no numeric column": (["fit", "words.csv", *FIT[2:]], "words.csv: column 't0' holds no numbers, such as 'u'"),
     "label column absent": (
         ["fit", "klass.csv", "--label-column", "class", *FIT[2:]],
         "klass.csv: no column named 'class'; did you mean 'klass'?",
@@ -159,7 +159,7 @@ BAD_INPUT = {
     "one series": (["fit", "alone.npz", *FIT[2:]], "alone.npz: 1 series only; give at least 2"),
     "one time step": (["fit", "step.npz", *FIT[2:]], "step.npz: 1 time step only; give series of at least 2 steps"),
     "a class for each case": (["fit", "each.npz", *FIT[2:]], "each: no class has two cases, so none can be kept aside"),
-    "duplicate ids": (["fit", "ids.csv", "--id-column", "id", *FIT[2:]], "ids.csv: ids that occur twice: '1'; give"),
+    "duplicate ids": (["fit", "ids.csv", "--id-column", "id", *FIT[2:]], "ids.csv: ids that occur twice: '1' (2 rows)"),
     "duplicate times": (
         ["fit", "times.csv", "--id-column", "id", "--time-column", "time", *FIT[2:]],
         "times.csv: series '7' has time '0' twice; keep one row per id and time",
