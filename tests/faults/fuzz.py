@@ -28,11 +28,11 @@ from tests.faults.processes import TINY
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.bench.suites import load_suite
-from ncvqvae.commands.evaluate import read_metrics
 from ncvqvae.commands.run_folder import open_run
 from ncvqvae.config import load_config
 from ncvqvae.data import TableOptions, read_series, write_series
 from ncvqvae.evaluation.fcn import FCN, load_fcn, save_fcn
+from ncvqvae.evaluation.metrics import read_metrics
 from ncvqvae.storage.weights import load_stage
 from ncvqvae.training.checkpoints import WholeFileIO
 
