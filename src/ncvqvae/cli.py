@@ -18,7 +18,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.validators import Number
 
 from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
-from ncvqvae.config import Config, SamplingConfig, load_config
+from ncvqvae.config import Config, Device, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
 from ncvqvae.threads import wait_passively
@@ -142,8 +142,8 @@ def fit(
     if data is None and "data" not in begun.source:
         raise InputError(f"{out} holds no interrupted run; give DATA to begin one")
     chosen = given(settings)
-    if begun.settings and preset is None and config is None and not chosen:
-        model = NCVQVAE(begun.preset, settings=begun.settings)
+    if begun.settings and preset is None and config is None and chosen.keys() <= {"device"}:
+        model = NCVQVAE(begun.preset, settings={**begun.settings, **chosen})
     else:
         model = NCVQVAE(preset or begun.preset, config_file=config, settings=chosen)
     with named_as_options(chosen):
@@ -178,6 +178,7 @@ def sample(
     unconditional: Switch = False,
     length: int | None = None,
     seed: Seed = None,
+    device: Device = "auto",
     overwrite: Switch = False,
     plugin: Plugins = None,
     sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
@@ -192,6 +193,7 @@ def sample(
         unconditional: Samples without a class.
         length: Number of time steps of all series (default: drawn from the lengths of the class, if they differ).
         seed: Seed of the draw (default: the run's own).
+        device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """
     from ncvqvae.commands.run_folder import as_label, open_run, run_form
@@ -201,7 +203,8 @@ def sample(
     load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
-    model, _ = open_run(run)
+    with named_as_options({"device": device}):
+        model, _ = open_run(run, device)
     wanted = None if label is None else as_label(label, model.classes_)
     request = Request(n, wanted, unconditional, length, seed, given(sampling))
     with named_as_options({"sampling": request.sampling}), counting_progress("sampling", n) as progress:
@@ -217,6 +220,7 @@ def encode(
     *,
     out: UserPath,
     split: Literal["train", "test"] = "train",
+    device: Device = "auto",
     overwrite: Switch = False,
     plugin: Plugins = None,
     source: ColumnOptions | None = None,
@@ -228,6 +232,7 @@ def encode(
         data: UCR/UEA name, or a file.
         out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
         split: Half of the dataset. Of a file that stands alone, train is the whole file.
+        device: Where the network computes: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """
     from dataclasses import asdict
@@ -235,15 +240,18 @@ def encode(
     from ncvqvae.commands.encode import check_encode_target, encode_run
     from ncvqvae.commands.terminal import console
     from ncvqvae.data import load_half
+    from ncvqvae.hardware import resolve_device
 
     load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
     check_encode_target(out)
+    with named_as_options({"device": device}):
+        resolve_device(device)  # one that is not there is said before any data is read
     half = load_half(data, split, **asdict(source or ColumnOptions()))
     if half.described:
         console().print(half.described, markup=False, highlight=False, soft_wrap=True)
-    encode_run(run, half, out)
+    encode_run(run, half, out, device)
     console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
 
 
@@ -274,6 +282,7 @@ def evaluate(
     out: UserPath | None = None,
     fcn: UserPath | None = None,
     seed: Seed = None,
+    device: Device = "auto",
     full: Switch = False,
     cas: bool = True,
     plugin: Plugins = None,
@@ -290,6 +299,7 @@ def evaluate(
         out: Folder of the metrics and the report of --samples (default: runs/FILE, or RUN).
         fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
         seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
+        device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         full: Adds bootstrap intervals, the FCN trained on real and generated series, and a finer p-value (minutes).
         cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
     """
@@ -305,10 +315,17 @@ def evaluate(
     load_plugins(plugin or ())
     columns, extent = source or DataOptions(), Extent(full=full, cas=cas)
     _check_evaluate(run, samples, data, out, columns)
-    with steps_status("evaluating") as progress:
+    with named_as_options({"device": device}), steps_status("evaluating") as progress:
         if run is not None:
             evaluated = evaluate_run(
-                run, fcn=fcn, samples=samples, seed=seed, data_dir=columns.data_dir, extent=extent, progress=progress
+                run,
+                fcn=fcn,
+                samples=samples,
+                seed=seed,
+                device=device,
+                data_dir=columns.data_dir,
+                extent=extent,
+                progress=progress,
             )
         else:
             assert samples is not None and data is not None
@@ -318,6 +335,7 @@ def evaluate(
                 out or Path("runs") / samples.stem,
                 fcn=fcn,
                 seed=seed or 0,
+                device=device,
                 extent=extent,
                 progress=progress,
             )
@@ -353,6 +371,7 @@ def bench(
     datasets: Names = None,
     models: Names = None,
     seeds: int | None = None,
+    device: Device = "auto",
     backend: Literal["local", "ray"] = "local",
     workers: Count = None,
     address: str | None = None,
@@ -373,8 +392,9 @@ def bench(
         datasets: Datasets to take, also others than the suite's (default: all of the suite).
         models: Models of the suite to take (default: all).
         seeds: Number of seeds (default: those of the suite).
+        device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
         backend: Where runs are carried out: worker processes on this machine, or tasks of a Ray cluster.
-        workers: Number of runs at once on this machine (default: one per GPU, or one per core without a GPU).
+        workers: Number of runs at once on this machine; no more than one per GPU (default: that, or one per core).
         address: Address of the Ray cluster (default: one is started here).
         cpus: Number of cores for each run.
         gpus: Number of GPUs for each run on Ray; a fraction lets several runs share one.
@@ -389,8 +409,9 @@ def bench(
     load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
-    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas)
-    made = make_backend(backend, folder, workers=workers, address=address, cpus=cpus, gpus=gpus)
+    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device)
+    with named_as_options({"device": device}):
+        made = make_backend(backend, folder, device=device, workers=workers, address=address, cpus=cpus, gpus=gpus)
     check_outcome(run_bench(runs, made))
     console().print(f"next: ncvqvae tables {folder}", highlight=False)
 

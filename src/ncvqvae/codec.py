@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ncvqvae.data import GlobalScaler, ScaledSeries, beyond, check_series, cut_or_pad
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
+from ncvqvae.hardware import CPU
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 
 CHUNK = 256
@@ -56,11 +57,11 @@ class Codec:
 
     def encode(self, series: ScaledSeries) -> Tensor:
         """Tokens (n, N) of scaled series; -1 where nothing of a token's time was observed."""
-        return in_chunks(self.tokenizer.encode, series)
+        return in_chunks(self.tokenizer.encode, series, self.tokenizer.codebook.device)
 
     def embed(self, tokens: Tensor) -> np.ndarray:
         """The mean code vector (n, d) of tokens (n, N); a token of -1 does not count."""
-        codebook = self.tokenizer.codebook
+        codebook = self.tokenizer.codebook.cpu()
         codes = torch.cat([codebook, codebook.new_zeros(1, codebook.shape[1])])
         absent = len(codebook)
         bags = tokens.masked_fill(tokens < 0, absent)
@@ -99,7 +100,7 @@ class Codec:
             lengths = (observed.any(1) * time).amax(-1)
             return tokens.masked_fill(~self.tokenizer.within(lengths), absent_token)
 
-        return in_chunks(of_chunk, series)
+        return in_chunks(of_chunk, series, CPU)
 
     @torch.no_grad()
     def reconstruction_loss(self, series: ScaledSeries, tokens: Tensor | None = None) -> float:
@@ -111,9 +112,11 @@ class Codec:
         """
         tokens = self.encode(series) if tokens is None else tokens
         tokenizer, total, weight = self.tokenizer, 0.0, 0.0
+        device = tokenizer.codebook.device
         for start in range(0, len(series), CHUNK):
-            x, observed = tensors(series, slice(start, start + CHUNK))
-            decoded = tokenizer.reconstruct(tokenizer.code_latents(tokens[start : start + CHUNK]))
+            x, observed = tensors(series, slice(start, start + CHUNK), device)
+            part = tokens[start : start + CHUNK].to(device)
+            decoded = tokenizer.reconstruct(tokenizer.code_latents(part))
             if observed is None:
                 share, error = 1.0, reconstruction_error(tokenizer.spectrogram(x), x, decoded)
             else:
@@ -124,12 +127,18 @@ class Codec:
 
 
 @torch.no_grad()
-def in_chunks(function: Callable[[Tensor, Tensor | None], Tensor], series: ScaledSeries) -> Tensor:
-    """``function`` of values and mask (None: all observed), over all series, a chunk at a time."""
-    return torch.cat([function(*tensors(series, slice(at, at + CHUNK))) for at in range(0, len(series), CHUNK)])
+def in_chunks(
+    function: Callable[[Tensor, Tensor | None], Tensor], series: ScaledSeries, device: torch.device
+) -> Tensor:
+    """``function`` of values and mask (None: all observed), over all series, a chunk at a time.
+
+    A chunk is on `device`, what is returned on the CPU.
+    """
+    chunks = (slice(at, at + CHUNK) for at in range(0, len(series), CHUNK))
+    return torch.cat([function(*tensors(series, chunk, device)).cpu() for chunk in chunks])
 
 
-def tensors(series: ScaledSeries, rows: Any) -> tuple[Tensor, Tensor | None]:
-    """Values and mask of some series."""
+def tensors(series: ScaledSeries, rows: Any, device: torch.device = CPU) -> tuple[Tensor, Tensor | None]:
+    """Values and mask of some series, on `device`."""
     values, mask = series[rows]
-    return torch.from_numpy(values), None if mask is None else torch.from_numpy(mask)
+    return torch.from_numpy(values).to(device), None if mask is None else torch.from_numpy(mask).to(device)

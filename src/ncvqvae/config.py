@@ -35,6 +35,7 @@ from ncvqvae.validation import (
 Auto = Literal["auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 InputMode = Literal["token", "codebook", "codebook-finetuned", "auto"]
 
 Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]  # scikit-learn takes no larger one
@@ -260,6 +261,8 @@ class Config:
     slice, whichever leaves training series easier to classify, or gauss for fewer than 32 of them."""
     seed: Seed = 0
     """Seed of everything that is drawn at random."""
+    device: Device = "auto"
+    """Device of both networks. The choice auto is cuda if this machine has one, else mps if it has one, else cpu."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     stage1: Stage1Config = field(default_factory=Stage1Config)
     prior: PriorConfig = field(default_factory=PriorConfig)
@@ -349,6 +352,11 @@ def check_parts(config: Config) -> Config:
 def to_dict(config: Any) -> dict[str, Any]:
     """The dataclass as plain nested dictionaries."""
     return dataclasses.asdict(config)
+
+
+def kept(config: Config) -> dict[str, Any]:
+    """What files keep of the settings: all but the device, which is asked anew on each machine."""
+    return {name: value for name, value in to_dict(config).items() if name != "device"}
 
 
 def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,31 +1,52 @@
-"""What this machine is good at: arithmetic in bf16, and memory that is kept instead of fetched anew."""
+"""What this machine has and is good at: its device, arithmetic in bf16 and TF32, memory that is kept."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
 import torch
 
+from ncvqvae.errors import SettingError
 
-def resolve_precision(precision: str) -> str:
-    """Lightning's name of the precision; ``auto`` is bf16 only where it is measured to be faster than fp32."""
+CPU = torch.device("cpu")
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device of a setting ``device``; ``auto`` is cuda where there is one, else mps where there is one, else cpu.
+
+    Raises:
+        InputError: if this machine has no device of that name.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name in there if there[name]))
+    if not there.get(device):
+        found = ", ".join(name for name in there if there[name])
+        raise SettingError("device", f"is {device!r}, and PyTorch finds none here; give auto, or one of: {found}")
+    return torch.device(device)
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Lightning's name of the precision; ``auto`` is bf16 only where `device` is measured to be faster in it."""
     if precision != "auto":
         return precision
-    return "bf16-mixed" if fast_bf16("cuda" if torch.cuda.is_available() else "cpu") else "32-true"
+    return "bf16-mixed" if fast_bf16(device.type) else "32-true"
 
 
 @cache
 def fast_bf16(device: str) -> bool:
-    """Whether `device` (``cpu`` or ``cuda``) multiplies matrices at least 1.5 times as fast in bf16 as in fp32.
+    """Whether a type of device multiplies matrices at least 1.5 times as fast in bf16 as in fp32; never for ``mps``.
 
     A CPU without bf16 instructions emulates them, hundreds of times slower: it is asked first, then measured.
     """
     if device == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    if device not in ("cpu", "cuda"):
         return False
     size = 2048 if device == "cuda" else 768
     seconds = {}
@@ -38,6 +59,40 @@ def fast_bf16(device: str) -> bool:
             best = min(best, time.perf_counter() - start)
         seconds[dtype] = best
     return seconds[torch.bfloat16] * 1.5 < seconds[torch.float32]
+
+
+@contextmanager
+def fp32_products(precision: str, device: torch.device) -> Iterator[None]:
+    """Let matrix products in fp32 on a CUDA GPU be ``high`` (TF32) or ``highest`` (fp32); afterwards as it was.
+
+    TF32 keeps 10 bits of each factor: enough for a network, too few to tell near codes apart.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def forked_rng(device: torch.device) -> AbstractContextManager[None]:
+    """Context after which the global generators of the CPU and of `device` are as they were."""
+    return torch.random.fork_rng(devices=[] if device == CPU else [device], device_type=device.type)
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the global generators of the CPU and of `device`, and no other device's."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until `device` has done what was asked of it; for measured times."""
+    getattr(torch, device.type).synchronize()
 
 
 @contextmanager

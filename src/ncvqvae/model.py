@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, load_config, to_dict
+from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, kept, load_config, to_dict
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -30,7 +31,7 @@ from ncvqvae.generation.samples import (
     resolved,
     sample_chunks,
 )
-from ncvqvae.hardware import freed_pages_kept
+from ncvqvae.hardware import forked_rng, freed_pages_kept, resolve_device
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.hub import downloaded, upload
@@ -56,7 +57,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     Attributes:
         classes_: distinct labels in sorted order; empty for unlabelled data.
-        tokenizer_, prior_: the two networks.
+        tokenizer_, prior_: the two networks, on the device that the setting ``device`` says.
         history_: loss terms during training, one dictionary a row.
         seconds_: training time of ``stage1`` and ``stage2``.
         asked_: settings as they were asked for.
@@ -195,6 +196,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Train a stage, or load one that an interrupted training had finished."""
         from ncvqvae.training.loop import train
 
+        device = resolve_device(self.config_.device)
         done = None if checkpoints is None else checkpoints / f"{stage}.safetensors"
         if done is not None and done.exists():
             trained = load_stage(done, network)
@@ -204,6 +206,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
                 parts.objective,
                 parts.get_batch,
                 parts.plan,
+                device=device,
                 checkpoints=checkpoints,
                 logger=logger,
                 report=relay(report, stage),
@@ -211,7 +214,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             )
             if done is not None:
                 save_stage(done, network, trained)
-        network.eval().requires_grad_(False)
+        network.eval().requires_grad_(False).to(device)
         self.history_ += trained.history
         self.seconds_[stage] = trained.seconds
 
@@ -226,11 +229,12 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         trial._take_facts(train.facts)
         # one set of views costs what another does, and choosing takes long
         config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
-        with freed_pages_kept(), torch.random.fork_rng():
+        device = resolve_device(config.device)
+        with freed_pages_kept(), forked_rng(device):
             trial.tokenizer_, parts = tokenizer_stage(config, train)
-            seconds = {"stage1": estimated_seconds(parts)}
+            seconds = {"stage1": estimated_seconds(parts, device)}
             _, parts = prior_stage(config, train, trial._codec)
-            seconds["stage2"] = estimated_seconds(parts)
+            seconds["stage2"] = estimated_seconds(parts, device)
         return seconds
 
     def _take_facts(self, facts: TrainFacts) -> None:
@@ -241,7 +245,9 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        return check_parts(load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})}))
+        config = load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
+        resolve_device(config.device)  # one that is not there is said before any work
+        return check_parts(config)
 
     def _choose_residual_scale(self) -> float:
         def as_given_out(scaled: np.ndarray) -> np.ndarray:
@@ -463,21 +469,25 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return upload(self.save_pretrained, repo_id, summary, private=private, token=token)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, **download: Any) -> NCVQVAE:
+    def from_pretrained(cls, source: str | Path, *, device: str = "auto", **download: Any) -> NCVQVAE:
         """Load a model that :meth:`save_pretrained` or :meth:`push_to_hub` wrote.
 
         Args:
             source: its folder, or a repository ``owner/name`` of the Hugging Face Hub.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``, whichever it was fitted on.
             download: arguments of ``huggingface_hub.snapshot_download``, for example ``revision`` or ``token``.
 
         Raises:
-            InputError: if a file is missing, damaged, or of a newer format.
+            InputError: if a file is missing, damaged, or of a newer format, or there is no such device.
         """
+        place = resolve_device(device)
         state = read_model(downloaded(source, **download))
-        model = cls(state.preset, settings=to_dict(state.asked))
-        model.asked_, model.config_ = state.asked, state.config
+        model = cls(state.preset, settings={**kept(state.asked), "device": device})
+        model.asked_, model.config_ = (
+            replace(config, device=cast(Any, device)) for config in (state.asked, state.config)
+        )
         model._take_facts(state.facts)
         model.scaler_ = state.scaler
-        model.tokenizer_, model.prior_ = state.tokenizer, state.prior
+        model.tokenizer_, model.prior_ = state.tokenizer.to(place), state.prior.to(place)
         model.seconds_, model.history_ = state.seconds, []
         return model

@@ -122,7 +122,8 @@ def test_nothing_is_left_to_the_data_and_the_machine_and_the_networks_have_their
     before = to_dict(asked)
     config, lines = resolve(asked, facts(), Choice("slice", "for this test"))
     left = {name for name, value in flat(to_dict(config)).items() if value == "auto"}
-    assert left <= {"stage1.precision", "stage2.precision", "sampling.precision", "sampling.residual_scale"}
+    asks_the_machine = {"device", "stage1.precision", "stage2.precision", "sampling.precision"}
+    assert left <= {*asks_the_machine, "sampling.residual_scale"}
     assert to_dict(asked) == before
     assert resolve(config, facts()) == (config, [])
     settled = {name for name, value in flat(to_dict(config)).items() if value != flat(before)[name]}

@@ -64,16 +64,29 @@ def run_bench(runs: Sequence[Run], backend: Backend, *, pause: float = 5.0) -> S
 
 
 def make_backend(
-    name: str, folder: Path, *, workers: int | None, address: str | None, cpus: int, gpus: float
+    name: str,
+    folder: Path,
+    *,
+    device: str = "auto",
+    workers: int | None,
+    address: str | None,
+    cpus: int,
+    gpus: float,
 ) -> Backend:
-    """The backend of that name, ``local`` or ``ray``."""
+    """The backend of that name, ``local`` or ``ray``, for runs on `device`.
+
+    Raises:
+        InputError: if this machine has no such device, or runs on Ray take no GPU to have it.
+    """
     if name == "ray":
+        if device == "cuda" and not gpus:
+            raise InputError("--device cuda: runs on Ray see only the GPUs that they take; give --gpus 1, or a share")
         from ncvqvae.bench.cluster import RayBackend
 
         return RayBackend(address, cpus=cpus, gpus=gpus)
     from ncvqvae.bench.local import LocalBackend
 
-    return LocalBackend(folder / "bench.log", workers=workers, threads=cpus)
+    return LocalBackend(folder / "bench.log", device=device, workers=workers, threads=cpus)
 
 
 def check_outcome(schedule: Schedule) -> None:

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
+from ncvqvae.config import Config, from_dict, kept, load_config, read_yaml
 from ncvqvae.errors import InputError
 from ncvqvae.files import held, replaced
 from ncvqvae.study.rows import read_facts
@@ -135,7 +135,7 @@ def is_finished(run: Run) -> bool:
     held_config, wanted = from_dict(Config, values.get("asked", values["model"])), run.config()
     if "asked" not in values and wanted.augmentation == "auto":  # format 1 kept the views that were chosen
         wanted.augmentation = held_config.augmentation
-    different = sorted(_different(to_dict(held_config), to_dict(wanted)))
+    different = sorted(_different(kept(held_config), kept(wanted)))
     if different:
         raise InputError(f"{run.folder} holds a run with another {different[0]}; choose another --out for this suite")
     facts = read_facts(run.folder)
@@ -178,7 +178,7 @@ def _take_over(run: Run) -> None:
     from ncvqvae.training.loop import Trained
 
     other = Path(run.out) / str(run.reused_key)
-    model = NCVQVAE.from_pretrained(other)
+    model = NCVQVAE.from_pretrained(other, device="cpu")
     model.tokenizer_.residuals = None  # no part of stage 1: ``fit`` finds them again
     history = pd.read_csv(other / "history.csv", float_precision="round_trip").to_dict("records")
     networks = {"stage1": model.tokenizer_, "stage2": model.prior_}
@@ -199,7 +199,8 @@ def _evaluate(run: Run, pulse: Pulse) -> None:
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
-    evaluate_run(run.folder, fcn=run.fcn, data_dir=run.source.get("data_dir"), extent=Extent(cas=run.cas))
+    extent, device = Extent(cas=run.cas), run.config().device
+    evaluate_run(run.folder, fcn=run.fcn, device=device, data_dir=run.source.get("data_dir"), extent=extent)
     facts = read_facts(run.folder)
     facts["seconds"]["evaluation"] = time.monotonic() - start
     facts["cas"] = run.cas

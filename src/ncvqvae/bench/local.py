@@ -1,4 +1,4 @@
-"""Backend for one machine: worker processes, one run at a time in each."""
+"""Backend for one machine: worker processes, one run at a time in each, and one worker to a GPU."""
 
 from __future__ import annotations
 
@@ -21,16 +21,30 @@ class LocalBackend:
     """Runs side by side in worker processes that end with this one, however it ends.
 
     Args:
-        workers: runs at once; by default one per GPU, without a GPU one per core (or per ``threads`` cores).
+        device: of the runs; on GPUs there is one run at a time on each.
+        workers: runs at once, at most one per GPU; by default that, without a GPU one per core (or ``threads`` cores).
         threads: threads of each run. The networks are small: on 2 cores two runs of one thread each are faster than one
             after the other with two.
         log: file for what the workers print.
         task: what to do with a run, as ``module:function``.
+
+    Raises:
+        InputError: if this machine has no such device.
     """
 
-    def __init__(self, log: Path, *, workers: int | None = None, threads: int = 1, task: str = CARRY_OUT) -> None:
-        self.n_gpus = _count_gpus() if workers is None else 0
-        self.slots = workers or self.n_gpus or max(1, available_cores() // threads)
+    def __init__(
+        self,
+        log: Path,
+        *,
+        device: str = "auto",
+        workers: int | None = None,
+        threads: int = 1,
+        task: str = CARRY_OUT,
+    ) -> None:
+        self.free_gpus = _gpus(device)
+        self.slots = workers or len(self.free_gpus) or max(1, available_cores() // threads)
+        if self.free_gpus:
+            self.slots = min(self.slots, len(self.free_gpus))
         self.threads, self.log, self.task = threads, log, task
         self.workers: list[Worker] = []
 
@@ -38,10 +52,9 @@ class LocalBackend:
         """Give ``run`` to an idle worker."""
         idle = next((worker for worker in self.workers if worker.run is None), None)
         if idle is None:
-            number = len(self.workers)
-            gpu = {"CUDA_VISIBLE_DEVICES": str(number % self.n_gpus)} if self.n_gpus else {}
+            gpu = self.free_gpus.pop(0) if self.free_gpus else None
             threads = {"OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads)}
-            idle = Worker(self.task, self.log, {**os.environ, **threads, **gpu})
+            idle = Worker(self.task, self.log, {**os.environ, **threads}, gpu)
             self.workers.append(idle)
         idle.begin(run)
 
@@ -50,7 +63,9 @@ class LocalBackend:
         at_work = {worker.answers: worker for worker in self.workers if worker.run is not None}
         ready = wait(cast(Any, list(at_work)), timeout)
         outcomes = [at_work[cast(Any, answers)].take() for answers in ready]
-        self.workers = [worker for worker in self.workers if worker.process.returncode is None]
+        dead = [worker for worker in self.workers if worker.process.returncode is not None]
+        self.workers = [worker for worker in self.workers if worker not in dead]
+        self.free_gpus += [worker.gpu for worker in dead if worker.gpu is not None]
         return outcomes
 
     def close(self) -> None:
@@ -62,9 +77,19 @@ class LocalBackend:
 
 
 class Worker:
-    """A process that carries out one run after the other; see :mod:`ncvqvae.bench.worker` for its side."""
+    """A process that carries out one run after the other; see :mod:`ncvqvae.bench.worker` for its side.
 
-    def __init__(self, task: str, log: Path, environment: dict[str, str]) -> None:
+    Args:
+        task: what to do with a run.
+        log: file for what it prints.
+        environment: its variables.
+        gpu: the one GPU that it sees; None leaves that to the environment.
+    """
+
+    def __init__(self, task: str, log: Path, environment: dict[str, str], gpu: str | None = None) -> None:
+        self.gpu = gpu
+        if gpu is not None:
+            environment = {**environment, "CUDA_VISIBLE_DEVICES": gpu}
         command = [sys.executable, "-m", "ncvqvae.bench.worker", task]
         with log.open("ab") as errors:
             # its own session: an interrupt at the terminal reaches the bench only, which then ends its workers
@@ -103,7 +128,14 @@ class Worker:
         return failed(run, f"its worker process died ({why}){memory}", "See bench.log in the bench's folder.")
 
 
-def _count_gpus() -> int:
+def _gpus(device: str) -> list[str]:
+    """What ``CUDA_VISIBLE_DEVICES`` calls each GPU that this process sees; none where runs take no CUDA GPU."""
     import torch
 
-    return torch.cuda.device_count()
+    from ncvqvae.hardware import resolve_device
+
+    if resolve_device(device).type != "cuda":
+        return []
+    count = torch.cuda.device_count()
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return (named or [str(number) for number in range(count)])[:count]

@@ -81,6 +81,7 @@ class Suite:
         data_dir: str | Path | None = None,
         fcn_dir: str | Path | None = None,
         cas: bool = True,
+        device: str = "auto",
     ) -> list[Run]:
         """All runs, by seed first, so that a bench that is stopped early has every cell of its tables.
 
@@ -89,7 +90,9 @@ class Suite:
             data_dir: folder of the datasets.
             fcn_dir: folder with ``<dataset>.safetensors``, the weights of the FCN behind FID and IS.
             cas: whether FCNs are trained for CAS.
+            device: of every run; ``auto`` leaves it to the suite's settings.
         """
+        own = {} if device == "auto" else {"device": device}
         reused = {name: reused_stages(model, self.models) for name, model in self.models.items()}
         common = {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
         return [
@@ -99,7 +102,7 @@ class Suite:
                 source=common | source,
                 model=model.name,
                 preset=model.preset,
-                settings=model.settings,
+                settings=model.settings | own,
                 seed=seed,
                 reuse=model.reuse,
                 reused_stages=reused[model.name],

@@ -28,7 +28,7 @@ def check_encode_target(out: Path) -> None:
         raise InputError(f"{out.parent}: no such folder, or not writable; create it, or choose another --out")
 
 
-def encode_run(folder: str | Path, data: Half, out: str | Path) -> None:
+def encode_run(folder: str | Path, data: Half, out: str | Path, device: str = "auto") -> None:
     """Write the tokens and the embedding of every series to a file, a row a series in their order.
 
     Args:
@@ -37,13 +37,14 @@ def encode_run(folder: str | Path, data: Half, out: str | Path) -> None:
         out: .parquet, .feather or .csv with the id column and ``start`` (of a window in its recording) if the data have
             them, ``label`` if any, ``token_0 …`` and ``z_0 …``; or .npz with ``tokens`` (n_cases, N) int64,
             ``embeddings`` (n_cases, d) float32, ``y``, ``ids`` and ``starts``.
+        device: of the network.
 
     Raises:
         InputError: for series that do not fit the model, or a file that cannot be written.
     """
     out = Path(out)
     check_encode_target(out)
-    model = NCVQVAE.from_pretrained(folder)
+    model = NCVQVAE.from_pretrained(folder, device=device)
     tokens = model.encode(data.X)
     embeddings = model.embed(tokens)
     with replaced(out) as temporary:

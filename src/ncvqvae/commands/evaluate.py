@@ -15,6 +15,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
 from ncvqvae.files import locked, remove_leftovers
+from ncvqvae.hardware import resolve_device
 from ncvqvae.model import NCVQVAE
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
@@ -38,6 +39,7 @@ def evaluate_run(
     fcn: str | Path | None = None,
     samples: str | Path | None = None,
     seed: int | None = None,
+    device: str = "auto",
     data_dir: str | Path | None = None,
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
@@ -48,6 +50,7 @@ def evaluate_run(
         fcn: published FCN weights for FID, IS and KID; by default an FCN is trained on the train split and cached.
         samples: score the series of this file instead; the files are then called ``metrics-<name>.json`` and so on.
         seed: seed of samples and classifiers; the run's own if not given.
+        device: of the networks.
         data_dir: folder of the dataset, if it has moved.
         extent: how much is computed.
         progress: hears of each step before it begins.
@@ -55,7 +58,7 @@ def evaluate_run(
     from ncvqvae.commands.score import score_model
 
     folder = Path(folder)
-    model, source = open_run(folder)
+    model, source = open_run(folder, device)
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
@@ -63,7 +66,9 @@ def evaluate_run(
         remove_leftovers(folder, folder / "figures")
         splits = source.load(model.config_.seed)
         if samples is not None:
-            return _evaluate_file(folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, extent, progress)
+            return _evaluate_file(
+                folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, device, extent, progress
+            )
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
         return _write_evaluation(folder, report_content(folder, model, splits, scores))
@@ -76,6 +81,7 @@ def evaluate_series(
     *,
     fcn: str | Path | None = None,
     seed: int = 0,
+    device: str = "auto",
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
@@ -85,14 +91,16 @@ def evaluate_series(
         samples: file with series in the units of the data, labelled if they have a class.
         out: folder for ``metrics.json``, ``figures/`` and ``report.html``; an earlier evaluation in it is replaced.
         seed: seed of classifiers and random parts, and of the cases kept aside where ``source`` has no TEST half.
+        device: of the FCNs.
     """
     out = Path(out)
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
+    resolve_device(device)  # one that is not there is said before any data is read
     splits = source.load(seed)
     with locked(out):
         remove_leftovers(out, out / "figures")
-        return _evaluate_file(out, samples, splits, "", fcn, seed, extent, progress)
+        return _evaluate_file(out, samples, splits, "", fcn, seed, device, extent, progress)
 
 
 def _evaluate_file(
@@ -102,6 +110,7 @@ def _evaluate_file(
     suffix: str,
     fcn: str | Path | None,
     seed: int,
+    device: str,
     extent: Extent,
     progress: Callable[[str], None],
 ) -> Evaluated:
@@ -109,7 +118,9 @@ def _evaluate_file(
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
-    scores = score_series(splits, given.X, labels, fcn=fcn, seed=seed, extent=extent, progress=progress)
+    scores = score_series(
+        splits, given.X, labels, fcn=fcn, seed=seed, device=resolve_device(device), extent=extent, progress=progress
+    )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
     return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
@@ -168,7 +179,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         tokens_train=train.tokens,
         tokens_test=test.tokens,
         tokens_generated=made.tokens,
-        codebook=model.tokenizer_.codebook.numpy(),
+        codebook=model.tokenizer_.codebook.cpu().numpy(),
         selected_probabilities=steps.probabilities,
         decoding_entropies=steps.entropies,
     )

@@ -75,8 +75,8 @@ class _Half(nn.Module):
 
     def __init__(self, model: NCVQVAE) -> None:
         super().__init__()
-        self.tokenizer: Tokenizer = copy.deepcopy(model.tokenizer_)
-        self.tokenizer.spectrogram = ConvolutionalSpectrogram(model.tokenizer_.spectrogram)  # type: ignore[assignment]
+        self.tokenizer: Tokenizer = copy.deepcopy(model.tokenizer_).cpu()
+        self.tokenizer.spectrogram = ConvolutionalSpectrogram(self.tokenizer.spectrogram)  # type: ignore[assignment]
         self.case_ddof = model.scaler_.case_ddof_
         self.mean: Tensor
         self.scale: Tensor
@@ -115,7 +115,7 @@ def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
     parts = {
         "encoder": (_Encoder(model), {"series": series}, "tokens"),
         "decoder": (_Decoder(model), {"tokens": tokens}, "series"),
-        "prior": (copy.deepcopy(model.prior_), {"tokens": tokens, "classes": classes}, "logits"),
+        "prior": (copy.deepcopy(model.prior_).cpu(), {"tokens": tokens, "classes": classes}, "logits"),
     }
     return [_export(folder / f"{name}.onnx", *part) for name, part in parts.items()]
 

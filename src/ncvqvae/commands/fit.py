@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource
-from ncvqvae.config import Config, read_yaml, to_dict
+from ncvqvae.config import Config, kept, read_yaml
 from ncvqvae.data import Splits, TableForm
 from ncvqvae.errors import InputError
 from ncvqvae.files import is_temporary, locked, remove_leftovers, replaced
@@ -59,7 +59,7 @@ def fit_run(
     if resume:
         _check_same_run(_place(folder, overwrite), source, asked)
         if _is_finished(folder):
-            return NCVQVAE.from_pretrained(folder)
+            return NCVQVAE.from_pretrained(folder, device=asked.device)
     splits = source.locate(asked.seed)
     train = model.prepare(splits.X_train, splits.y_train, checked=True)
     if announce is not None:
@@ -67,7 +67,7 @@ def fit_run(
     with _no_empty_folder(folder), locked(folder):
         _check_folder(folder, overwrite, resume)  # another process may have been here meanwhile
         if resume and _is_finished(folder):
-            return NCVQVAE.from_pretrained(folder)
+            return NCVQVAE.from_pretrained(folder, device=asked.device)
         place = _place(folder, overwrite)
         with _undone_on_failure(place):
             _prepare(place, source, model, splits.form, anew=not resume)
@@ -198,7 +198,7 @@ def _prepare(place: Path, source: DataSource, model: NCVQVAE, form: TableForm | 
 
 def _identity(source: DataSource, asked: Config) -> dict[str, Any]:
     """What a resumed training must have in common with the interrupted one."""
-    return {**asdict(source), "settings": to_dict(asked)}
+    return {**asdict(source), "settings": kept(asked)}
 
 
 def _check_same_run(place: Path, source: DataSource, asked: Config) -> None:

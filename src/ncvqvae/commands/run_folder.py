@@ -89,16 +89,16 @@ class Begun:
         return cls({name: value for name, value in values.items() if value is not None}, preset, settings)
 
 
-def open_run(folder: str | Path) -> tuple[NCVQVAE, DataSource]:
-    """The trained model of a run's folder and where its data came from.
+def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSource]:
+    """The trained model of a run's folder, on `device`, and where its data came from.
 
     Raises:
-        InputError: if the folder holds no finished run.
+        InputError: if the folder holds no finished run, or there is no such device.
     """
     folder = Path(folder)
     if not (folder / "config.yaml").is_file() and any((folder / name).is_dir() for name in ("checkpoints", NEW)):
         raise InputError(f"{folder} holds an interrupted run; finish it with: ncvqvae fit … --out {folder} --resume")
-    model = NCVQVAE.from_pretrained(folder)
+    model = NCVQVAE.from_pretrained(folder, device=device)
     path = folder / "data.yaml"
     values = read_yaml(path) if path.is_file() else {}
     if "data" not in values:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ncvqvae.commands.encoded import EncodedSets
 from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
@@ -27,6 +28,7 @@ from ncvqvae.evaluation.protocol import (
 from ncvqvae.evaluation.tokens import token_usage
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import Samples, joined
+from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE
 
@@ -50,14 +52,16 @@ class Scores:
     copied_per_class: dict[Hashable, float] = field(default_factory=dict)
 
 
-def feature_extractor(splits: Splits, scaled_train: np.ndarray, path: str | Path | None, seed: int) -> FCN:
-    """The FCN behind FID and IS: published weights from ``path``, or one trained on the train split and cached."""
+def feature_extractor(
+    splits: Splits, scaled_train: np.ndarray, path: str | Path | None, seed: int, device: torch.device = CPU
+) -> FCN:
+    """The FCN behind FID and IS, on `device`: weights from ``path``, or trained on the train split and cached."""
     y = splits.y_train if splits.y_train is not None else np.zeros(len(scaled_train), int)
     classes = sorted_classes(y)
     if path is not None:
         n_classes = len(classes) if splits.y_train is not None else None
-        return load_fcn(path, n_channels=scaled_train.shape[1], n_classes=n_classes)
-    return cached_fcn(scaled_train, class_index(y, classes), len(classes), seed, cache_dir())
+        return load_fcn(path, n_channels=scaled_train.shape[1], n_classes=n_classes).to(device)
+    return cached_fcn(scaled_train, class_index(y, classes), len(classes), seed, cache_dir(), device=device)
 
 
 class MaskedScale:
@@ -134,7 +138,7 @@ def score_model(
     generated = _generated(model, splits, scaled, unconditional, first, encoded, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     progress("FCN")
-    extractor = feature_extractor(splits, real.X_train, fcn, seed)
+    extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
     metrics |= evaluate_samples(
         real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
     )
@@ -191,6 +195,7 @@ def score_series(
     *,
     fcn: str | Path | None = None,
     seed: int = 0,
+    device: torch.device = CPU,
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Scores:
@@ -201,6 +206,7 @@ def score_series(
         X: series (n, C, L) in the units of the data.
         y: their labels (n,), None without.
         fcn, seed, extent, progress: as in `score_model`.
+        device: of the FCNs.
 
     Raises:
         InputError: if the samples have another shape than the data, or a label it does not have.
@@ -219,7 +225,7 @@ def score_series(
     if y is not None:
         generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
     progress("FCN")
-    extractor = feature_extractor(splits, real.X_train, fcn, seed)
+    extractor = feature_extractor(splits, real.X_train, fcn, seed, device)
     metrics = evaluate_samples(
         real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
     )
@@ -264,7 +270,7 @@ def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[
     tokens = encoded.test.tokens
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
-        codebook = model.tokenizer_.codebook.numpy()
+        codebook = model.tokenizer_.codebook.cpu().numpy()
         train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
         for suffix, embedding in train.items():
             probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)

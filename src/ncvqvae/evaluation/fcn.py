@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.resampling import seeded_cpu
 from ncvqvae.files import replaced
-from ncvqvae.hardware import fast_bf16
+from ncvqvae.hardware import CPU, fast_bf16, fp32_products
 
 WIDTHS = (128, 256, 128)
 KERNELS = (8, 5, 3)
 N_FEATURES = WIDTHS[-1]
 CACHE_VERSION = 3  # raise it whenever train_fcn gives other weights for the same settings
 POINTS_PER_CHUNK = 4096  # on a CPU, twice as fast as 64 times more
+GPU_POINTS_PER_CHUNK = 64 * POINTS_PER_CHUNK
 
 
 class Features(NamedTuple):
@@ -66,6 +67,11 @@ class FCN(nn.Module):
         for i, kernel_size in enumerate(KERNELS):
             self.add_module(f"block{i}", ConvBlock(widths[i], widths[i + 1], kernel_size))
         self.head = nn.Linear(N_FEATURES, n_classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.head.weight.device
 
     def features(self, x: Tensor) -> Tensor:
         """Global-average features (B, 128) of scaled series `x` (B, C, L); steps that are all NaN do not count."""
@@ -117,7 +123,13 @@ class FCNTraining:
 
 
 def train_fcn(
-    X: np.ndarray, y_index: np.ndarray, n_classes: int, *, seed: int, training: FCNTraining | None = None
+    X: np.ndarray,
+    y_index: np.ndarray,
+    n_classes: int,
+    *,
+    seed: int,
+    training: FCNTraining | None = None,
+    device: torch.device = CPU,
 ) -> FCN:
     """Train an FCN on labelled series; the same seed gives the same weights on a machine.
 
@@ -133,14 +145,15 @@ def train_fcn(
         n_classes: number of classes.
         seed: seed of the weights and of the order of the series.
         training: budget and optimiser settings.
+        device: where it is trained; batches go there one by one.
 
     Returns:
-        The FCN in eval mode.
+        The FCN in eval mode, on `device`.
     """
     training = training or FCNTraining()
     series = torch.from_numpy(np.ascontiguousarray(X, np.float32))
     targets = torch.from_numpy(np.ascontiguousarray(y_index, np.int64))
-    fcn = _new_fcn(series.shape[1], n_classes, seed)
+    fcn = _new_fcn(series.shape[1], n_classes, seed).to(device)
     steps = training.n_steps(len(series), series.shape[-1])
     optimizer = torch.optim.AdamW(fcn.parameters(), lr=training.lr, weight_decay=training.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -148,15 +161,16 @@ def train_fcn(
     )
     batches = _shuffled_batches(len(series), training.batch_of(len(series)), torch.Generator().manual_seed(seed))
     fcn.train()
-    for _ in range(steps):
-        rows = next(batches)
-        with torch.autocast("cpu", torch.bfloat16, fast_bf16("cpu")):
-            pooled = fcn.features(series[rows])
-        loss = nn.functional.cross_entropy(fcn.head(pooled.float()), targets[rows])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+    with fp32_products("high", device):
+        for _ in range(steps):
+            rows = next(batches)
+            with torch.autocast(device.type, torch.bfloat16, fast_bf16(device.type)):
+                pooled = fcn.features(series[rows].to(device))
+            loss = nn.functional.cross_entropy(fcn.head(pooled.float()), targets[rows].to(device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
     _to_unit_variance(fcn, extract(fcn, X).features)
     return fcn.eval()
 
@@ -191,16 +205,18 @@ def extract(fcn: FCN, X: np.ndarray, batch_size: int | None = None) -> Features:
     Args:
         fcn: a trained FCN.
         X: scaled series (n, C, L).
-        batch_size: series per chunk; by default few enough that a layer's output stays in the processor's cache.
+        batch_size: series per chunk; by default few enough that a layer's output stays in a CPU's cache, more on a GPU.
     """
-    batch_size = batch_size or max(1, POINTS_PER_CHUNK // X.shape[-1])
+    points = POINTS_PER_CHUNK if fcn.device.type == "cpu" else GPU_POINTS_PER_CHUNK
+    batch_size = batch_size or max(1, points // X.shape[-1])
     was_training = fcn.training
     fcn.eval()
     features, probabilities = [], []
     for start in range(0, len(X), batch_size):
-        pooled = fcn.features(torch.from_numpy(np.ascontiguousarray(X[start : start + batch_size], np.float32)))
-        features.append(pooled.double().numpy())
-        probabilities.append(fcn.head(pooled).double().softmax(dim=1).numpy())
+        series = torch.from_numpy(np.ascontiguousarray(X[start : start + batch_size], np.float32))
+        pooled = fcn.features(series.to(fcn.device))
+        features.append(pooled.cpu().double().numpy())
+        probabilities.append(fcn.head(pooled).cpu().double().softmax(dim=1).numpy())
     fcn.train(was_training)
     return Features(np.concatenate(features), np.concatenate(probabilities))
 
@@ -262,7 +278,7 @@ def _new_fcn(n_channels: int, n_classes: int, seed: int) -> FCN:
 def fcn_weights(fcn: FCN) -> dict[str, Tensor]:
     """Weights and statistics of an FCN under their published names."""
     return {
-        name: w.detach().contiguous()
+        name: w.detach().contiguous().cpu()
         for name, w in fcn.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
@@ -283,6 +299,7 @@ def cached_fcn(
     seed: int,
     cache_dir: str | Path | None,
     training: FCNTraining | None = None,
+    device: torch.device = CPU,
 ) -> FCN:
     """`train_fcn`, or its earlier result for exactly this data, seed and settings if `cache_dir` holds it.
 
@@ -293,26 +310,31 @@ def cached_fcn(
         seed: as in `train_fcn`.
         cache_dir: folder of the cache; None trains without one.
         training: as in `train_fcn`.
+        device: as in `train_fcn`; other devices give other weights.
     """
     training = training or FCNTraining()
     if cache_dir is None:
-        return train_fcn(X, y_index, n_classes, seed=seed, training=training)
-    path = Path(cache_dir) / f"fcn-{_content_key(X, y_index, n_classes, seed, training)}.safetensors"
+        return train_fcn(X, y_index, n_classes, seed=seed, training=training, device=device)
+    path = Path(cache_dir) / f"fcn-{_content_key(X, y_index, n_classes, seed, training, device)}.safetensors"
     if path.is_file():
         try:
-            return load_fcn(path, n_channels=X.shape[1], n_classes=n_classes)
+            return load_fcn(path, n_channels=X.shape[1], n_classes=n_classes).to(device)
         except InputError:
             pass  # a damaged cache entry is worth no more than a missing one
-    fcn = train_fcn(X, y_index, n_classes, seed=seed, training=training)
+    fcn = train_fcn(X, y_index, n_classes, seed=seed, training=training, device=device)
     save_fcn(fcn, path)
     return fcn
 
 
-def _content_key(X: np.ndarray, y_index: np.ndarray, n_classes: int, seed: int, training: FCNTraining) -> str:
+def _content_key(
+    X: np.ndarray, y_index: np.ndarray, n_classes: int, seed: int, training: FCNTraining, device: torch.device
+) -> str:
     """Hash of everything the trained weights depend on."""
     series, targets = np.ascontiguousarray(X, np.float32), np.ascontiguousarray(y_index, np.int64)
-    settings = (CACHE_VERSION, fast_bf16("cpu"), series.shape, n_classes, seed, sorted(asdict(training).items()))
+    settings = (CACHE_VERSION, fast_bf16(device.type), series.shape, n_classes, seed, sorted(asdict(training).items()))
     digest = hashlib.sha256(repr(settings).encode())
+    if device.type != "cpu":
+        digest.update(device.type.encode())
     digest.update(series.tobytes())
     digest.update(targets.tobytes())
     return digest.hexdigest()[:32]

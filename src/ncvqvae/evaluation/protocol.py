@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract
@@ -115,7 +116,7 @@ def evaluate_samples(
     Args:
         real: train and test split.
         generated: what the generator made.
-        fcn: feature extractor of FID, IS and KID.
+        fcn: feature extractor of FID, IS and KID; those trained for CAS are on its device.
         seed: seed of the classifiers, of random parts and of the shuffle in IS.
         extent: how much is computed.
         cache_dir: where the FCN of the real train split is kept; train-on-real is then cheap the second time.
@@ -155,7 +156,7 @@ def evaluate_samples(
     metrics |= _structure_metrics(real, generated)
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
-        metrics |= _utility_metrics(real, generated, seed, extent, cache_dir, training)
+        metrics |= _utility_metrics(real, generated, seed, extent, cache_dir, training, fcn.device)
     return metrics
 
 
@@ -174,6 +175,7 @@ def _utility_metrics(
     extent: Extent,
     cache_dir: str | Path | None,
     training: FCNTraining | None,
+    device: torch.device,
 ) -> dict[str, float]:
     """CAS, train-on-real and train-on-both, with MiniRocket and with the FCN (on both only in the full evaluation)."""
     assert real.y_train is not None and real.y_test is not None
@@ -198,6 +200,7 @@ def _utility_metrics(
                 seed=seed,
                 cache_dir=cache_dir if suffix == "_real" else None,
                 training=training,
+                device=device,
             )
     return metrics
 

@@ -12,6 +12,7 @@ import torch
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, cached_fcn, extract
 from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, kept_threads
+from ncvqvae.hardware import CPU
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -36,6 +37,7 @@ def classification_accuracy_score(
     seed: int,
     cache_dir: str | Path | None = None,
     training: FCNTraining | None = None,
+    device: torch.device = CPU,
 ) -> float:
     """CAS: accuracy on real test series of an FCN trained on generated ones, measured once, after training.
 
@@ -50,10 +52,11 @@ def classification_accuracy_score(
         seed: seed of the FCN's training.
         cache_dir: where to keep the trained FCN; None keeps none.
         training: budget and optimiser settings of the FCN.
+        device: where the FCN is trained.
 
     Reference: Ravuri and Vinyals, "Classification accuracy score for conditional generative models" (2019).
     """
-    fcn = cached_fcn(X_syn, y_syn, n_classes, seed, cache_dir, training)
+    fcn = cached_fcn(X_syn, y_syn, n_classes, seed, cache_dir, training, device)
     return accuracy(fcn, X_test, y_test)
 
 

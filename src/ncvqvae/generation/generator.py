@@ -99,7 +99,8 @@ class SeriesGenerator:
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:
         """Series (n, C, T) of tokens (n, N), on the CPU."""
-        return torch.cat([self.tokenizer.decode(part).cpu() for part in tokens.split(CHUNK)])
+        device = self.tokenizer.codebook.device
+        return torch.cat([self.tokenizer.decode(part.to(device)).cpu() for part in tokens.split(CHUNK)])
 
     def decode_fully(self, tokens: Tensor, config: SamplingConfig, generator: Generator) -> Tensor:
         """Series (n, C, T) of tokens (n, N), with what these leave out drawn anew."""
@@ -121,11 +122,11 @@ class SeriesGenerator:
     @torch.no_grad()
     def is_copy(self, series: Tensor, lengths: Tensor | None) -> Tensor:
         """Whether each of the series (B, C, T) copies one of the training series that are kept: (B,) of bool."""
-        observed = None
+        observed, device = None, self.tokenizer.codebook.device
         if lengths is not None:
             n_timepoints = series.shape[-1]
-            observed = torch.from_numpy(~beyond(lengths.numpy(), n_timepoints)).expand(series.shape)
-        tokens = self.tokenizer.encode(series.to(self.tokenizer.codebook.device), observed)
+            observed = torch.from_numpy(~beyond(lengths.numpy(), n_timepoints)).expand(series.shape).to(device)
+        tokens = self.tokenizer.encode(series.to(device), observed)
         return torch.from_numpy(self._novelty.is_copy(self.decode(tokens).numpy()))
 
     @property

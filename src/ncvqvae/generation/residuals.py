@@ -87,8 +87,9 @@ def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, seed: int) -> Non
     n = n_kept(len(scaled), math.prod(shape))
     rows = np.sort(np.random.default_rng([seed, 4]).choice(len(scaled), n, replace=False))
     chunks = [rows[at : at + CHUNK] for at in range(0, n, CHUNK)]
-    found = [tokenizer.residual(*tensors(scaled, chunk)) for chunk in chunks]
+    device = tokenizer.codebook.device
+    found = [tokenizer.residual(*tensors(scaled, chunk, device)) for chunk in chunks]
     kept = Residuals(n, tokenizer.n_tokens, *shape)
     kept.tokens.copy_(torch.cat([tokens for tokens, _ in found]))
     kept.values.copy_(torch.cat([values for _, values in found]))
-    tokenizer.residuals = kept.to(tokenizer.codebook.device)
+    tokenizer.residuals = kept.to(device)

@@ -51,7 +51,7 @@ def parallel_decode(
         config: steps, schedule and temperatures.
         generator: source of all randomness (CPU).
     """
-    n_start = (tokens == mask_token).sum(1)
+    n_start = (tokens == mask_token).sum(1).cpu()  # float64 below, which mps has not
     probabilities, entropies = [], []
     for step in range(1, config.n_steps + 1):
         unknown = tokens == mask_token
@@ -61,7 +61,7 @@ def parallel_decode(
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
         noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(log_p.shape, generator).to(log_p)
         confidence = (log_p + noise).masked_fill(~unknown, math.inf)
-        still_masked = confidence.argsort(1).argsort(1) < n_masked[:, None]
+        still_masked = confidence.argsort(1).argsort(1) < n_masked[:, None].to(tokens.device)
         fixed = unknown & ~still_masked
         tokens = torch.where(fixed, tokens.masked_scatter(unknown, drawn.tokens), tokens)
         probabilities.append(log_p.exp().masked_fill(~fixed, math.nan))
@@ -87,8 +87,11 @@ def draw(weights: Tensor, generator: Generator | None = None) -> Tensor:
 
     One uniform number a row, where noise on every logit would take K of them.
     """
-    cumulative = weights.cumsum(-1, dtype=torch.float64)
-    share = torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(weights.device)[..., None]
+    exact = torch.float32 if weights.device.type == "mps" else torch.float64  # mps has no float64
+    cumulative = weights.cumsum(-1, dtype=exact)
+    share = (
+        torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(exact).to(weights.device)[..., None]
+    )
     return torch.searchsorted(cumulative, share * cumulative[..., -1:], right=True).squeeze(-1)
 
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.config import SamplingConfig
-from ncvqvae.hardware import freed_pages_kept, resolve_precision
+from ncvqvae.hardware import fp32_products, freed_pages_kept, resolve_precision
 from ncvqvae.prior.decoding import Decoded, parallel_decode
 
 InputMode = Literal["token", "codebook", "codebook-finetuned"]
@@ -161,6 +161,7 @@ class Prior(nn.Module):
                 return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
             return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=tokens == self.mask_token)
 
-        bf16 = resolve_precision(config.precision) == "bf16-mixed"
-        with freed_pages_kept(), torch.autocast(device.type, torch.bfloat16, bf16):
+        bf16 = resolve_precision(config.precision, device) == "bf16-mixed"
+        autocast = torch.autocast(device.type, torch.bfloat16, bf16)
+        with freed_pages_kept(), fp32_products("high", device), autocast:
             return parallel_decode(logits, start, self.mask_token, config, generator)

@@ -44,7 +44,8 @@ class RMSNorm(nn.RMSNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each vector."""
-        return super().forward(x) if x.is_cuda else _RMSNormOnCPU.apply(x, self.weight, self.eps)
+        on_cpu = x.device.type == "cpu"
+        return _RMSNormOnCPU.apply(x, self.weight, self.eps) if on_cpu else super().forward(x)
 
 
 class Dropout(nn.Dropout):
@@ -58,7 +59,7 @@ class Dropout(nn.Dropout):
         n_kept = round(256 * (1 - self.p))
         if not self.training or n_kept == 256:
             return x
-        if x.is_cuda or n_kept == 0:
+        if x.device.type != "cpu" or n_kept == 0:
             return super().forward(x)
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
         keep = words.view(torch.uint8)[: x.numel()].view(x.shape) < n_kept
@@ -78,7 +79,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """softmax(Q K^T / sqrt(head_width)) V, projected back."""
         heads = rearrange(self.to_qkv(x), "b n (part h d) -> part (b h) n d", part=3, h=self.n_heads)
-        if x.is_cuda:
+        if x.device.type != "cpu":
             q, k, v = rearrange(heads, "part (b h) n d -> part b h n d", h=self.n_heads)
             attended = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout.p if self.training else 0.0)
             return self.to_out(rearrange(attended, "b h n d -> b n (h d)"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ncvqvae.config import Config, from_dict, read_yaml, to_dict
+from ncvqvae.config import Config, from_dict, kept, read_yaml, to_dict
 from ncvqvae.data import GlobalScaler
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -40,7 +40,7 @@ class ModelState:
         facts: of its train split.
         scaler: fitted on its train split.
         seconds: training time of each stage.
-        tokenizer, prior: the networks.
+        tokenizer, prior: the networks; on the CPU where they were read.
     """
 
     preset: str
@@ -82,7 +82,7 @@ def _as_yaml(state: ModelState, digests: dict[str, str]) -> str:
     residuals = kept_residuals(state.tokenizer)
     if residuals is not None:
         data["n_residuals"] = len(residuals)
-    settings = {"asked": to_dict(state.asked), "model": to_dict(state.config)}
+    settings = {"asked": kept(state.asked), "model": kept(state.config)}
     values = {"format": FORMAT, "preset": state.preset, **settings, "data": data, "seconds": state.seconds}
     return yaml.safe_dump({**values, "weights": digests}, sort_keys=False)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs 
 def write_weights(path: Path, network: nn.Module, metadata: dict[str, str] | None = None) -> None:
     """Write every tensor of ``network`` under its name."""
     # a tied weight would be refused as shared memory, and the row-major copy is what readers expect
-    weights = {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
+    weights = {name: value.detach().clone().contiguous().cpu() for name, value in network.state_dict().items()}
     path.write_bytes(serialized(weights, metadata))  # a full disk is an OSError here, not in safetensors' own writer
 
 

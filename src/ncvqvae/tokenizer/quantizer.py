@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vector_quantize_pytorch import VectorQuantize
 
 from ncvqvae.config import TokenizerConfig
+from ncvqvae.hardware import fp32_products
 
 
 class Quantized(NamedTuple):
@@ -100,7 +101,7 @@ class EMAQuantizer(Quantizer):
         """
         height = z.shape[2]
         mask = None if present is None else repeat(present, "b w -> b (h w)", h=height)
-        with torch.autocast(z.device.type, enabled=False):
+        with torch.autocast(z.device.type, enabled=False), fp32_products("highest", z.device):
             latents, tokens, loss = self.vq(rearrange(z.float(), "b d h w -> b (h w) d"), mask=mask)
         return Quantized(
             rearrange(latents, "b (h w) d -> b d h w", h=height),

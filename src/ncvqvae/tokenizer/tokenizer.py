@@ -65,7 +65,7 @@ class Tokenizer(nn.Module):
 
     def within(self, lengths: Tensor) -> Tensor:
         """Tokens (B, N) of which a part lies before the end of series of these lengths (B,)."""
-        inside = torch.arange(self.spectrogram.n_timepoints) < lengths[:, None, None]
+        inside = torch.arange(self.spectrogram.n_timepoints, device=lengths.device) < lengths[:, None, None]
         return self.on_grid(self.present(inside))
 
     def latents(self, u: Tensor, present: Tensor | None = None) -> Tensor:

@@ -58,8 +58,8 @@ class Resolved(NamedTuple):
 def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Resolved:
     """Settle every setting that is left to the data.
 
-    Two words stay: ``precision: auto`` asks the machine, anew on each, and ``sampling.residual_scale: auto`` the
-    trained networks, see :func:`choose_residual_scale`.
+    Three words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
+    ``sampling.residual_scale: auto`` the trained networks, see :func:`choose_residual_scale`.
 
     Args:
         asked: settings as the user gave them.

@@ -54,7 +54,7 @@ def describe(path: Path | None) -> str:
     """The last good checkpoint in words."""
     if path is None or not path.exists():
         return "no checkpoint was saved before"
-    return f"last good checkpoint: {path}, after {WholeFileIO().load_checkpoint(path)['global_step']} steps"
+    return f"last good checkpoint: {path}, after {WholeFileIO().load_checkpoint(path, 'cpu')['global_step']} steps"
 
 
 class Interruption(L.Callback):

@@ -27,11 +27,11 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ncvqvae.config import Config, TrainingConfig, to_dict
+from ncvqvae.config import Config, TrainingConfig, kept
 from ncvqvae.data import case_chunks
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
-from ncvqvae.hardware import freed_pages_kept, resolve_precision
+from ncvqvae.hardware import CPU, forked_rng, fp32_products, freed_pages_kept, resolve_precision, seed_generators
 from ncvqvae.training.checkpoints import Interruption, WholeFileIO, describe
 
 CHUNK = 100  # optimizer steps that Lightning sees as one epoch, so that its per-epoch work does not grow with epochs
@@ -110,7 +110,7 @@ class Stage(L.LightningModule):
     def training_step(self, *_: Any) -> dict[str, Tensor]:
         """Loss terms of the batch of the current optimizer step."""
         step = self.global_step
-        torch.manual_seed(int(np.random.SeedSequence([self.plan.seed, step]).generate_state(1)[0]))
+        seed_generators(int(np.random.SeedSequence([self.plan.seed, step]).generate_state(1)[0]), self.device)
         rows = self.plan.batch(step)
         terms = self.objective(*(part.to(self.device) for part in self.get_batch(rows)))
         loss = torch.stack(list(terms.values())).sum()
@@ -206,19 +206,21 @@ def train(
     get_batch: Callable[[Tensor], Sequence[Tensor]],
     plan: Plan,
     *,
+    device: torch.device = CPU,
     checkpoints: Path | None = None,
     logger: Logger | None = None,
     report: Callable[[int, int, dict[str, float]], None] | None = None,
     monitor: Callable[[float], dict[str, float]] | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> Trained:
-    """Train ``objective`` in place.
+    """Train ``objective`` in place; it ends on `device`.
 
     Args:
         stage: name of the stage, also of its checkpoint.
         objective: see :class:`Stage`.
         get_batch: see :class:`Stage`.
         plan: batches, number of steps, seed and settings.
+        device: where the objective is trained.
         checkpoints: folder of the resumable checkpoint; one that exists is continued.
         logger: a Lightning logger.
         report: called with step, number of steps and loss terms about 500 times.
@@ -244,27 +246,29 @@ def train(
             )
         )
     with _quiet():
-        trainer = _trainer(plan, callbacks, logger, checkpoints is not None)
+        trainer = _trainer(plan, device, callbacks, logger, checkpoints is not None)
     loader: DataLoader[int] = DataLoader(range(CHUNK), batch_size=None)  # type: ignore[arg-type]
     module = Stage(objective, get_batch, plan, plan.config)
     objective.train()
     try:
-        with _quiet(), freed_pages_kept(), torch.random.fork_rng(), interruption:
+        with _quiet(), freed_pages_kept(), fp32_products("high", device), forked_rng(device), interruption:
             trainer.fit(module, loader, ckpt_path=path if path is not None and path.exists() else None)
     except TrainingError as error:
         mend = f"look at these series, or lower {stage}.learning_rate"
         raise TrainingError(f"{stage}: {error}; {describe(path)}; {mend}") from None
-    objective.eval()
+    objective.eval().to(device)  # Lightning takes it to the CPU
     return Trained(history.rows, clock.state_dict()["seconds"])
 
 
-def _trainer(plan: Plan, callbacks: list[L.Callback], logger: Logger | None, checkpointing: bool) -> L.Trainer:
+def _trainer(
+    plan: Plan, device: torch.device, callbacks: list[L.Callback], logger: Logger | None, checkpointing: bool
+) -> L.Trainer:
     return L.Trainer(
         max_steps=plan.n_steps,
         max_epochs=-1,
-        accelerator="auto",
+        accelerator=device.type,
         devices=1,
-        precision=resolve_precision(plan.config.precision),  # type: ignore[arg-type]
+        precision=resolve_precision(plan.config.precision, device),  # type: ignore[arg-type]
         callbacks=callbacks,
         plugins=[WholeFileIO()],
         logger=logger or False,
@@ -292,7 +296,7 @@ def _quiet() -> Iterator[None]:
 
 
 def check_identity(path: Path, config: Config, series: np.ndarray, y: Any) -> None:
-    """Checkpoints are continued only by the same settings on the same data.
+    """Checkpoints are continued only by the same settings on the same data, on any device.
 
     Args:
         path: file beside the checkpoints that says what they belong to.
@@ -302,7 +306,7 @@ def check_identity(path: Path, config: Config, series: np.ndarray, y: Any) -> No
     Raises:
         InputError: if they belong to others.
     """
-    digest = hashlib.sha256(repr((to_dict(config), series.shape, None if y is None else list(y))).encode())
+    digest = hashlib.sha256(repr((kept(config), series.shape, None if y is None else list(y))).encode())
     for chunk in case_chunks(series):
         digest.update(np.ascontiguousarray(chunk).tobytes())
     if path.exists() and path.read_text() != digest.hexdigest():

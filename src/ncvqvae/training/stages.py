@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +16,8 @@ from ncvqvae.codec import Codec, in_chunks, tensors
 from ncvqvae.config import Config
 from ncvqvae.data import ScaledSeries
 from ncvqvae.data.facts import TrainFacts
-from ncvqvae.hardware import resolve_precision
+from ncvqvae.evaluation.resampling import seeded_cpu
+from ncvqvae.hardware import fp32_products, resolve_precision, wait_for
 from ncvqvae.prior.decoding import draw_tokens
 from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.prior.prior import Prior
@@ -77,47 +78,48 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
 
     tokenizer = codec.tokenizer
     with _seeded(config.seed, 2):
-        facts, codebook = train.facts, tokenizer.codebook
+        facts, codebook = train.facts, tokenizer.codebook.cpu()
         prior = build_prior(config.prior, codebook, tokenizer.n_tokens, facts.n_classes, unequal=facts.unequal)
         objective = PriorObjective(prior, config.stage2)
     tokenizer.eval()
     temperature = config.stage2.token_temperature
     assert temperature != "auto"
-    latents = in_chunks(lambda x, _: tokenizer.embed(x), train.series)
+    device = tokenizer.codebook.device
+    latents = in_chunks(lambda x, _: tokenizer.embed(x), train.series, device)
     special = codec.special_tokens(train.series, prior.mask_token, prior.absent_token)
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
-        logits = tokenizer.token_logits(latents[rows])
+        with fp32_products("highest", device):
+            logits = tokenizer.token_logits(latents[rows].to(device))
         if config.stage2.stochastic_tokens:
             tokens = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
         else:
             tokens = logits.argmax(-1)
-        return torch.maximum(tokens, special[rows]), train.classes[rows]
+        return torch.maximum(tokens, special[rows].to(device)), train.classes[rows]
 
     return prior, StageParts(Plan(len(train.series), config.stage2, config.seed), objective, get_batch)
 
 
-def estimated_seconds(parts: StageParts) -> float:
-    """Expected seconds of a stage, from three steps without the optimizer's."""
-    parts.objective.train()
-    batch = parts.get_batch(parts.plan.batch(0))
-    bf16 = resolve_precision(parts.plan.config.precision) == "bf16-mixed"
+def estimated_seconds(parts: StageParts, device: torch.device) -> float:
+    """Expected seconds of a stage on `device`, from three steps without the optimizer's."""
+    parts.objective.to(device).train()
+    batch = [part.to(device) for part in parts.get_batch(parts.plan.batch(0))]
+    bf16 = resolve_precision(parts.plan.config.precision, device) == "bf16-mixed"
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, bf16):
-            loss = torch.stack(list(parts.objective(*batch).values())).sum()
-        loss.backward()
+        with fp32_products("high", device):
+            with torch.autocast(device.type, torch.bfloat16, bf16):
+                loss = torch.stack(list(parts.objective(*batch).values())).sum()
+            loss.backward()
+            wait_for(device)
         times.append(time.perf_counter() - start)
     return min(times) * parts.plan.n_steps
 
 
-@contextmanager
-def _seeded(seed: int, purpose: int) -> Iterator[None]:
-    """Context in which torch's generator starts from (seed, purpose); it is restored afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
-        yield
+def _seeded(seed: int, purpose: int) -> AbstractContextManager[None]:
+    """Context in which torch's CPU generator starts from (seed, purpose); it is restored afterwards."""
+    return seeded_cpu(int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
 
 
 def relay(report: Report | None, stage: str) -> Callable[[int, int, dict[str, float]], None] | None:
