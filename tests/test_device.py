@@ -24,11 +24,13 @@ from ncvqvae.bench.suites import load_suite
 from ncvqvae.cli import main
 from ncvqvae.commands.score import score_model
 from ncvqvae.config import to_dict
-from ncvqvae.data import Splits
+from ncvqvae.data import ScaledSeries, Splits
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.fcn import FCNTraining, cached_fcn, extract, train_fcn
+from ncvqvae.generation.residuals import keep_residuals, kept_residuals
 from ncvqvae.hardware import fp32_products, resolve_device, resolve_precision
 from ncvqvae.training import loop
+from ncvqvae.training.auto import choose_residual_scale
 
 X, Y = two_classes()
 SETTINGS = SMALL | {"sampling.precision": "32-true", "sampling.residual_neighbours": 2, "sampling.redraws": 1}
@@ -136,6 +138,27 @@ def test_a_model_gives_the_same_on_the_second_device(run: Path, monkeypatch: pyt
     for name, value in here.items():
         np.testing.assert_allclose(there[name], value, atol=1e-4, err_msg=name)
     assert set(asked) == {"meta"}  # the CPU was asked for no bf16
+
+
+def test_what_follows_the_training_stands_on_the_device(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = NCVQVAE.from_pretrained(run, device="cpu")
+    scaled = ScaledSeries(X[:, None].astype(np.float32), model.scaler_)
+
+    def kept(model: NCVQVAE) -> tuple[Any, ...]:
+        keep_residuals(model.tokenizer_, scaled, seed=0)
+        scale = choose_residual_scale(model._generator, 2, 0, lambda series: series)
+        found = kept_residuals(model.tokenizer_)
+        assert found is not None
+        return scale, found.tokens, found.values
+
+    here = kept(model)
+    with second_device(monkeypatch):
+        there = kept(NCVQVAE.from_pretrained(run, device="cuda"))
+        assert isinstance(there[1], Elsewhere) and isinstance(there[2], Elsewhere)
+        tokens, values = (part.cpu() for part in there[1:])
+    assert there[0] == here[0]
+    assert torch.equal(tokens, here[1])
+    torch.testing.assert_close(values, here[2])
 
 
 def test_the_estimate_trains_both_stages_on_the_device(asked: list[str]) -> None:
