@@ -145,7 +145,7 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
     if array.dtype.kind not in "iufb":
         raise bad_input(where, f"values of dtype {array.dtype}", "give real numbers (float or integer dtype)")
     if not isinstance(array, (np.memmap, MappedRows)):
-        check_exact(array, "it", where)
+        check_exact(array, "the array", where)
     return array  # rows of a mapped array pass for one
 
 

@@ -51,8 +51,8 @@ def _scan(path: Path) -> _Text:
         raise bad_input(path, "no @data section with series", "check that the file is whole")
     flags = {}
     for line in header:
-        key, _, value = line.removeprefix("@").lower().partition(" ")
-        flags[key] = value.strip()
+        key, *value = line.removeprefix("@").lower().split(None, 1)
+        flags[key] = "".join(value)
     return _Text(header, flags, data)
 
 
@@ -138,7 +138,7 @@ def _from_attributes(text: _Text, path: Path, options: TableOptions) -> Raw:
 def _check_declared(attribute: re.Match[str], names: list[str], cells: list[list[str | None]], path: Path) -> None:
     """Refuse a class that the header does not list, such as one with a comment behind it."""
     name = attribute[1].strip("'\"")
-    known = {part.strip().strip("'\"") for part in attribute[2].strip("{} ").split(",")}
+    known = {part.strip().strip("'\"").strip() for part in attribute[2].strip("{} ").split(",")}
     for at, row in enumerate(cells):
         value = row[names.index(name)]
         if value is not None and value.strip().strip("'\"") not in known and not any("," in part for part in known):
