@@ -21,6 +21,7 @@ from ncvqvae.commands.options import given, in_option_spelling, named_as_options
 from ncvqvae.config import Config, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
+from ncvqvae.threads import wait_passively
 
 app = App(
     name="ncvqvae",
@@ -120,8 +121,7 @@ def fit(
     """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files, or
-            nothing with --resume.
+        data: UCR/UEA name, file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), folder (default: the run's).
         out: Folder of the run (default: runs/DATA).
         preset: Recipe to start from: default, paper or quick (default: default).
         config: YAML file whose values override those of the preset (default: none).
@@ -429,6 +429,7 @@ def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.h
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
+    wait_passively()
     try:
         with _termination_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)

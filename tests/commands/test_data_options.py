@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ncvqvae import model
 from ncvqvae.cli import ColumnOptions, main
 from ncvqvae.commands.run_folder import DataSource
-from ncvqvae.data import TableOptions, load_dataset
+from ncvqvae.data import TableOptions
 
 CASES = Path(__file__).parents[1] / "data" / "read" / "cases"
 TINY = ["--preset", "quick", "--stage1.max-steps", "2", "--stage2.max-steps", "2", "--logger", "none"]
@@ -81,10 +82,15 @@ def test_windows_say_where_in_which_recording_they_start(run: Path, home: Path) 
 
 
 def test_an_interrupted_run_goes_on_with_the_data_and_settings_it_began_with(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    calls, prior_stage = [], model.prior_stage
+
+    def interrupted(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) > 1:  # the first is that of the estimate
+            raise KeyboardInterrupt
+        return prior_stage(*arguments)
 
     begin = ["fit", "series.csv", *LONG, *TINY, "--out", "broken"]
     with monkeypatch.context() as patch:
@@ -140,13 +146,14 @@ def test_a_table_is_parsed_once_and_its_values_are_checked_once(home: Path, monk
     import pyarrow.csv
 
     from ncvqvae.data import validate
+    from ncvqvae.training import loop
 
     parsed, checked = [], []
     read_csv, check = pyarrow.csv.read_csv, validate._check_values
     monkeypatch.setattr("pyarrow.csv.read_csv", lambda *args, **kw: parsed.append(args) or read_csv(*args, **kw))
     monkeypatch.setattr(validate, "_check_values", lambda X, where: checked.append(X.shape) or check(X, where))
+    before_training, train = [], loop.train
+    monkeypatch.setattr(loop, "train", lambda *args, **kw: before_training.append([*checked]) or train(*args, **kw))
     main(["fit", str(CASES / "header_0_1_2.csv"), *TINY, "--out", "once"])
     assert len(parsed) == 1
-    assert checked.count((24, 1, 32)) == 1  # the file
-    n_train = len(load_dataset(CASES / "header_0_1_2.csv").X) - 8
-    assert checked.count((n_train, 1, 32)) == 0  # the train split needs no second check
+    assert before_training == [[(24, 1, 32)]] * 2  # the file, before both stages; pictures come after them

@@ -1,15 +1,14 @@
-"""Tables and pictures of models that the chapter does not have."""
+"""Tables and curves of models whose parts, or settings of a part's own, the chapter does not have."""
 
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
+import pytest
 from tests.bench.folders import write_finished
 
 from ncvqvae.bench.job import Run
 from ncvqvae.bench.suites import ModelEntry, Suite
-from ncvqvae.study.pictures import COLOURS, bars, load_curves, scatter
-from ncvqvae.study.rows import collect_rows
+from ncvqvae.study.pictures import load_curves, ssl_curves
 from ncvqvae.study.tables import write_all
 
 NEW = {
@@ -44,30 +43,17 @@ def test_a_suite_of_new_models_alone_has_all_its_tables_and_pictures(tmp_path: P
     assert set(switches["switch"]) == {"sampling.n_steps"}  # none of the two floors is the preset's own
 
 
-def test_new_models_stand_beside_the_chapters_in_colours_of_their_own(tmp_path: Path) -> None:
-    folder = written(tmp_path / "bench", CHAPTER | NEW)
-    rows = collect_rows(folder)
-    figure = bars(rows, ["fid"])
-    assert figure is not None
-    legend = figure.axes[0].get_legend()
-    assert legend is not None
-    colours = {
-        text.get_text(): mpl.colors.to_hex(patch.get_facecolor())
-        for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
-    }
-    assert list(colours) == ["none", "vibcreg-gauss", "coded", "mine"]
-    assert (colours["none"], colours["vibcreg-gauss"]) == (COLOURS["none"], COLOURS["vibcreg"])
-    assert len(set(colours.values())) == 4
-    points = scatter(rows, "knn", "fid")
-    assert points is not None
-    assert [text.get_text() for text in points.legends[0].get_texts()] == list(colours)
-
-
-def test_curves_of_new_models_are_a_line_each(tmp_path: Path) -> None:
-    from ncvqvae.study.pictures import ssl_curves
-
-    figure = ssl_curves(load_curves(written(tmp_path / "bench", CHAPTER | NEW)))
+@pytest.mark.parametrize(
+    ("models", "lines"),
+    [
+        (CHAPTER | NEW, {"mine": ["model mine"], "vibcreg": ["model coded", "model vibcreg-gauss"]}),
+        (CHAPTER, {"vibcreg": ["augmentation gauss"]}),
+    ],
+)
+def test_curves_of_models_that_share_loss_and_augmentation_are_a_line_each(
+    models: dict[str, dict[str, object]], lines: dict[str, list[str]], tmp_path: Path
+) -> None:
+    figure = ssl_curves(load_curves(written(tmp_path / "bench", models)))
     assert figure is not None
     panels = {axes.get_title(): [line.get_label() for line in axes.get_lines()] for axes in figure.axes}
-    assert panels["Homemade, mine"] == ["model mine"]
-    assert panels["Homemade, vibcreg"] == ["model coded", "model vibcreg-gauss"]
+    assert {f"Homemade, {name}": labels for name, labels in lines.items()}.items() <= panels.items()

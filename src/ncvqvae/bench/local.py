@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ncvqvae.bench.job import Outcome, Run, failed
+from ncvqvae.threads import available_cores
 
 CARRY_OUT = "ncvqvae.bench.job:carry_out"
 
@@ -100,11 +101,6 @@ class Worker:
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
         memory = "; perhaps memory ran out, try fewer --workers" if code == -9 else ""
         return failed(run, f"its worker process died ({why}){memory}", "See bench.log in the bench's folder.")
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _count_gpus() -> int:

@@ -12,11 +12,13 @@ import threading
 from dataclasses import asdict
 
 from ncvqvae.bench.job import Run
+from ncvqvae.threads import wait_passively
 
 
 def main(task: str) -> None:
     """Carry out ``task`` (``module:function``) for every run that comes in; end at once when the sender is gone."""
     faulthandler.enable()
+    wait_passively()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     module, function = task.split(":")

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ncvqvae.data import Splits
 from ncvqvae.evaluation.metrics import SHORT, metric_of, real_value
+from ncvqvae.threads import busy_hint
 
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
 
@@ -39,7 +40,7 @@ def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
         f"length {length}, {channels} channel{'s' * (channels > 1)}, {classes}",
         highlight=False,
     )
-    for line in filter(None, (splits.described, splits.note)):
+    for line in filter(None, (splits.described, splits.note, busy_hint())):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     parts = " + ".join(duration(value) for value in seconds.values())
     out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
@@ -86,6 +87,8 @@ def counting_progress(description: str, total: int) -> Iterator[Progress]:
 @contextmanager
 def steps_status(description: str) -> Iterator[Callable[[str], None]]:
     """A spinner that says which step is running and for how long; call what is yielded with a step's name."""
+    if hint := busy_hint():
+        console().print(hint, highlight=False, soft_wrap=True)
     columns = (SpinnerColumn(), TextColumn(f"{description}: {{task.description}}"), TimeElapsedColumn())
     with Progress(*columns, console=console(), transient=True) as progress:
         task = progress.add_task("reading", total=None)

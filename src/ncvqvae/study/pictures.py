@@ -161,11 +161,13 @@ SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
 
 
 def ssl_curves(curves: pd.DataFrame) -> Figure | None:
-    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation."""
+    """SSL loss during stage 1, mean over seeds: a panel per dataset and loss, a line per augmentation (or model)."""
     if SSL_TERM not in curves:
         return None
     curves = curves[curves["model"].isin(main_models(curves))].dropna(subset=[SSL_TERM])
-    return _curve_panels(curves, ["dataset", "method"], "augmentation", SSL_TERM, "SSL loss")
+    shared = curves.groupby(["method", "augmentation"])["model"].nunique().max() > 1  # models that differ in more
+    line = "model" if shared else "augmentation"
+    return _curve_panels(curves, ["dataset", "method"], line, SSL_TERM, "SSL loss")
 
 
 def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
