@@ -14,7 +14,7 @@ from ncvqvae import NCVQVAE, InputError
 from ncvqvae.cli import main
 from ncvqvae.commands.fit import fit_run
 from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, as_label, open_run
-from ncvqvae.config import load_config, to_dict
+from ncvqvae.config import kept, load_config
 from ncvqvae.training.loop import train
 
 TINY = {
@@ -262,7 +262,7 @@ def test_what_the_data_settled_is_said_in_one_block(
         "stage2.token_temperature",
     }
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert written["asked"] == to_dict(load_config("default", settings=TINY))
+    assert written["asked"] == kept(load_config("default", settings=TINY))
     assert (written["asked"]["augmentation"], written["model"]["augmentation"]) == ("auto", "gauss")
     assert (written["asked"]["stage1"]["warped_share"], written["model"]["stage1"]["warped_share"]) == ("auto", 0.0)
 

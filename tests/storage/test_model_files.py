@@ -11,7 +11,7 @@ import yaml
 from tests.waves import SMALL, two_classes
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.config import to_dict
+from ncvqvae.config import kept
 
 AUTO = {
     **SMALL,
@@ -64,7 +64,7 @@ def test_models_of_the_first_format_are_read_as_what_they_were(fitted: NCVQVAE, 
 def test_what_was_asked_is_kept_beside_what_it_became(fitted: NCVQVAE, tmp_path: Path) -> None:
     fitted.save_pretrained(tmp_path)
     values = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    assert values["asked"] == to_dict(fitted._config()) and values["model"] == to_dict(fitted.config_)
+    assert values["asked"] == kept(fitted._config()) and values["model"] == kept(fitted.config_)
     assert values["model"]["tokenizer"]["codebook_size"] == len(fitted.tokenizer_.codebook) > SMALL_CODES
     assert values["asked"]["sampling"]["residual_scale"] == "auto"
 
