@@ -221,7 +221,7 @@ def test_pictures_that_cannot_be_drawn_cost_no_model(
     def broken(*_: object) -> None:
         raise ValueError("no such font")
 
-    monkeypatch.setattr("ncvqvae.report.pictures.save_figures", broken)
+    monkeypatch.setattr("ncvqvae.report.pictures.save_pictures", broken)
     with pytest.warns(UserWarning, match="no such font"):
         fit_run(source(work), model(), tmp_path / "run", logger="none", draw=True)
     assert len(open_run(tmp_path / "run")[0].sample(3).X) == 3
