@@ -76,8 +76,26 @@ REFUSED = {
     "a window too long": (["{work}/data.npz", "--tokenizer.n-fft", "34"], "STFT window of 34"),
     "recordings too short": (["{work}/data.csv", "--label-column", "klass", "--window", "99"], "99"),
     "an unknown setting": (["{work}/data.npz", "--config", "{work}/wrong.yaml"], "no_such"),
-    "a loss that is not finite": (["{work}/data.npz", "--tokenizer.commitment-weight", "inf"], "not finite at step 0"),
+    "a loss that is not finite": (["{work}/data.npz", "--ssl", "infinite"], "not finite at step 0"),
 }
+
+
+INFINITE = """
+import torch
+from ncvqvae.registry import ssl_losses
+from ncvqvae.tokenizer.ssl import SSLLoss
+
+@ssl_losses.register("infinite")
+class Infinite(SSLLoss):
+    def forward(self, z1, z2):
+        return (z1 - z2).square().sum() * torch.inf
+"""
+
+
+@pytest.fixture(autouse=True)
+def _an_infinite_loss(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work / "infinite.py").write_text(INFINITE)
+    monkeypatch.setenv("NCVQVAE_PLUGINS", str(work / "infinite.py"))
 
 
 def refuse(arguments: list[str], work: Path, out: Path) -> None:

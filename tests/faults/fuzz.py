@@ -175,7 +175,10 @@ def _write_series_files(folder: Path, X: np.ndarray, y: np.ndarray) -> None:
         pd.DataFrame({"value": series}).to_csv(path, index=False)
     pd.DataFrame(X[:, 0]).add_prefix("t").to_feather(folder / "x.feather")
     rows = [[str(case % 2), *series] for case, series in enumerate(X[:, 0].astype(str))]
-    (folder / "x.arff").write_text("@relation x\n@data\n" + "\n".join(",".join(row[1:] + row[:1]) for row in rows))
+    names = "".join(f"@attribute {name} numeric\n" for name in (*(f"t{i}" for i in range(len(rows[0]) - 1)), "class"))
+    (folder / "x.arff").write_text(
+        f"@relation x\n{names}@data\n" + "\n".join(",".join(row[1:] + row[:1]) for row in rows)
+    )
     for suffix, gap in ((".tsv", "\t"), (".txt", " ")):
         (folder / f"x{suffix}").write_text("\n".join(gap.join(row) for row in rows))
 

@@ -114,9 +114,22 @@ def test_a_second_process_is_refused_and_the_first_goes_on(work: Path) -> None:
     check_intact(work)
 
 
+INFINITE = """
+import torch
+from ncvqvae.registry import ssl_losses
+from ncvqvae.tokenizer.ssl import SSLLoss
+
+@ssl_losses.register("infinite")
+class Infinite(SSLLoss):
+    def forward(self, z1, z2):
+        return (z1 - z2).square().sum() * torch.inf
+"""
+
+
 def test_an_infinite_loss_names_step_series_and_mend(work: Path) -> None:
-    said = refused(start(work, [*FIT, "--out", "lost", "--tokenizer.commitment-weight", "inf"]))
-    assert "not finite at step 0 (" in said and "commit inf" in said and "batch of series [" in said
+    (work / "infinite.py").write_text(INFINITE)
+    said = refused(start(work, [*FIT, "--out", "lost", "--plugin", "infinite.py", "--ssl", "infinite"]))
+    assert "not finite at step 0 (" in said and "ssl inf" in said and "batch of series [" in said
     assert "no checkpoint was saved before" in said and "learning_rate" in said
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 from ncvqvae.errors import bad_input, nearest_name
+from ncvqvae.files import cache_dir
 
 DATA_DIR_VARIABLE = "NCVQVAE_DATA_DIR"
 SUFFIXES = (".tsv", ".ts", ".arff", ".txt")
@@ -85,7 +86,7 @@ def shipped_folder() -> Path:
 
 def cache_folder() -> Path:
     """Return where downloads are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ncvqvae" / "ucr"
+    return cache_dir() / "ucr"
 
 
 @cache

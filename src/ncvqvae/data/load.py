@@ -14,11 +14,11 @@ from ncvqvae.data.archive import archive_names, find_dataset
 from ncvqvae.data.holdout import stratified_holdout
 from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_or_pad, n_constant, series_lengths
-from ncvqvae.data.read.files import READERS, Series, checked, read_raw, series_files
+from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
 from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.read.table import Raw, from_table
-from ncvqvae.data.validate import check_label_pair, check_pair
+from ncvqvae.data.validate import check_label_pair, check_pair, unmasked
 from ncvqvae.data.windows import as_recordings, cut_windows, split_in_time
 from ncvqvae.data.write.table_form import TableForm
 from ncvqvae.errors import bad_input, nearest_name
@@ -55,6 +55,7 @@ class Half(NamedTuple):
     ids : the name of each series (n_cases,), or of its recording; None where there are none.
     starts : where in its recording each window starts; None where nothing was cut.
     roles, form : as in `Splits`.
+    notes : what was left out where windows were cut.
     """
 
     X: np.ndarray
@@ -63,11 +64,13 @@ class Half(NamedTuple):
     starts: list[int] | None = None
     roles: Roles | None = None
     form: TableForm | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def described(self) -> str:
-        """What the columns of a table were taken for, in one line; '' for other sources."""
-        return "" if self.roles is None else self.roles.describe(len(self.X), self.X.shape[2])
+        """What the columns of a table were taken for, and what was left out, in one line."""
+        roles = [] if self.roles is None else [self.roles.describe(len(self.X), self.X.shape[2])]
+        return "; ".join([*roles, *self.notes])
 
 
 class _Halves(NamedTuple):
@@ -234,7 +237,13 @@ def _with_roles(splits: Splits, half: Half) -> Splits:
 
 def _check_channels(train: Roles | None, test: Roles | None, where: object) -> None:
     """Refuse a test table whose channels have other names, or another order."""
-    if train is None or test is None or train.channel_names == test.channel_names:
+    if train is None or test is None:
+        return
+    steps = [(a, b) for a, b in zip(train.values, test.values, strict=False) if a != b]
+    if train.channel_names == test.channel_names and steps:
+        what = f"time steps from {steps[0][1]!r} on where train has {steps[0][0]!r}"
+        raise bad_input(where, what, "name and number the columns of both alike")
+    if train.channel_names == test.channel_names:
         return
     what = f"channels {', '.join(test.channel_names)} where train has {', '.join(train.channel_names)}"
     raise bad_input(where, what, "name and order the columns of both alike")
@@ -297,18 +306,20 @@ def _cut(raw: Raw, recordings: list[Any], options: TableOptions, where: object, 
     assert options.window is not None
     cut = cut_windows(recordings, options.window, options.stride, where)
     series = checked(Raw(cut.X, cut.y), where, min_cases)
-    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form)
+    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, cut.notes)
 
 
 def _raw(source: Any, options: TableOptions) -> Raw:
     if isinstance(source, Path):
         return read_raw(source, options)
     if is_table(source):
-        table, options = as_arrow(source, options, type(source).__name__)
-        return from_table(table, None, options, type(source).__name__)
+        where = type(source).__name__
+        with one_line_errors(where):
+            table, options = as_arrow(source, options, where)
+            return from_table(table, None, options, where)
     if options.given():
         raise bad_input("array", f"{options.given()[0]} means nothing in an array", "leave it out")
-    return Raw(source, None)
+    return Raw(unmasked(source), None)
 
 
 class _LabelPair(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,7 +49,7 @@ class TimeForm:
         import pyarrow as pa
 
         if self.kind == "number":
-            return pa.array(self.start + self.interval * step).cast(kind, safe=False)
+            return pa.array(np.round(self.start + self.interval * step, 12)).cast(kind, safe=False)
         n_steps = int(step.max()) + 1 if len(step) else 1
         values = self._dates(n_steps) if self.kind == "date" else self._durations(n_steps)
         if self.text is not None:
@@ -115,10 +116,16 @@ def read_times(column: pa.ChunkedArray, name: str, where: object) -> Times:
         column = column.cast(kind.value_type)
         kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _from_numbers(column.cast(pa.float64() if not pa.types.is_integer(kind) else pa.int64()).to_numpy())
+        try:
+            return _from_numbers(column.cast(pa.int64() if pa.types.is_integer(kind) else pa.float64()).to_numpy())
+        except pa.ArrowInvalid:
+            raise bad_input(where, f"column {name!r} has times beyond 2**63", "give smaller numbers") from None
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         zone = kind.tz if pa.types.is_timestamp(kind) else None
-        key = column.cast(pa.timestamp("ns", zone)).cast(pa.int64()).to_numpy()
+        try:
+            key = column.cast(pa.timestamp("ns", zone)).cast(pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            raise _too_far(name, where) from None
         return Times(key, TimeForm("date", 0, zone=zone))
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
         to_ns = pa.duration("ns") if pa.types.is_duration(kind) else pa.time64("ns")
@@ -152,18 +159,26 @@ def _from_text(texts: list[str], name: str, where: object) -> Times:
     column = pd.Series(texts, dtype=object)
     try:
         if all(ISO.fullmatch(text) for text in texts):
-            return _from_iso(column)
+            return _from_iso(column, name, where)
         if all(CLOCK.fullmatch(text) for text in texts):
             with_seconds = [text if text.count(":") == 2 else f"{text}:00" for text in texts]
-            return Times(_nanoseconds(pd.to_timedelta(pd.Series(with_seconds))), TimeForm("duration", 0, text=texts[0]))
+            longest = max(texts, key=len)
+            return Times(_nanoseconds(pd.to_timedelta(pd.Series(with_seconds))), TimeForm("duration", 0, text=longest))
         if all("day" in text for text in texts):
             return Times(_nanoseconds(pd.to_timedelta(column)), TimeForm("duration", 0, text=texts[0]))
         return _from_pattern(column, name, where)
     except InputError:
         raise
-    except (ValueError, TypeError, OverflowError):
+    except OverflowError:
+        raise _too_far(name, where) from None
+    except (ValueError, TypeError):
         what = f"column {name!r} holds neither numbers nor dates, such as {texts[0]!r}"
         raise bad_input(where, what, "give times as numbers or ISO dates") from None
+
+
+def _too_far(name: str, where: object) -> InputError:
+    what = f"column {name!r} has dates before 1678 or after 2262"
+    return bad_input(where, what, "drop those rows, or give times as numbers")
 
 
 def _numbers(texts: list[str]) -> np.ndarray | None:
@@ -177,17 +192,20 @@ def _numbers(texts: list[str]) -> np.ndarray | None:
     return None
 
 
-def _from_iso(column: pd.Series) -> Times:
+def _from_iso(column: pd.Series, name: str, where: object) -> Times:
     import pandas as pd
 
-    first = column.iloc[0]
-    match = ISO.fullmatch(first)
-    assert match is not None
+    matches = [ISO.fullmatch(text) for text in column]
+    if len({match is None or match["offset"] is None for match in matches}) > 1:
+        raise bad_input(where, f"column {name!r} has times with and without an offset", "write it with all, or none")
+    longest = max(column, key=len)  # a time without its seconds or fraction is the shorter way to write it
     dates = pd.to_datetime(column, format="ISO8601", utc=True)
     zone = None
-    if match["offset"] is not None:  # times are ordered by instant; new ones get the first offset
-        zone = str(pd.Timestamp(first).tz)
-    return Times(_nanoseconds(dates), TimeForm("date", 0, zone=zone, text=first))
+    if (
+        matches[0] is not None and matches[0]["offset"] is not None
+    ):  # ordered by instant; new times get the first offset
+        zone = str(pd.Timestamp(column.iloc[0]).tz)
+    return Times(_nanoseconds(dates), TimeForm("date", 0, zone=zone, text=longest))
 
 
 def _from_pattern(column: pd.Series, name: str, where: object) -> Times:
@@ -196,16 +214,15 @@ def _from_pattern(column: pd.Series, name: str, where: object) -> Times:
     from pandas.tseries.api import guess_datetime_format
 
     read: dict[str, pd.Series] = {}
-    for day_first in (False, True):
-        pattern = guess_datetime_format(column.iloc[0], dayfirst=day_first)
-        for candidate in dict.fromkeys([pattern, *_swapped(pattern)]):
-            if candidate is None or candidate in read:
-                continue
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas says which of two readings it takes; both are tried here
+        guesses = [guess_datetime_format(column.iloc[0], dayfirst=day_first) for day_first in (False, True)]
+        for candidate in dict.fromkeys(c for pattern in guesses if pattern for c in (pattern, *_swapped(pattern))):
             try:
                 read[candidate] = pd.to_datetime(column, format=candidate)
             except (ValueError, TypeError):
                 continue
-    different = {tuple(_nanoseconds(dates)[:1000]) for dates in read.values()}
+    different = {_nanoseconds(dates).tobytes() for dates in read.values()}
     if len(different) > 1:
         what = f"column {name!r} has dates such as {column.iloc[0]!r}, in which day and month may be either way round"
         raise bad_input(where, what, "write ISO dates, such as 2024-01-31")
@@ -216,9 +233,9 @@ def _from_pattern(column: pd.Series, name: str, where: object) -> Times:
     return Times(_nanoseconds(dates), TimeForm("date", 0, zone=zone, text=column.iloc[0], pattern=pattern))
 
 
-def _swapped(pattern: str | None) -> list[str]:
-    """The pattern with day and month the other way round."""
-    if pattern is None:
+def _swapped(pattern: str) -> list[str]:
+    """The pattern with day and month the other way round; after a year the month comes first."""
+    if pattern.startswith("%Y"):
         return []
     return [pattern.replace("%m", "\0").replace("%d", "%m").replace("\0", "%d")]
 
@@ -227,8 +244,12 @@ def _nanoseconds(values: pd.Series) -> np.ndarray:
     """Dates (as UTC) or durations as whole nanoseconds (n,)."""
     if getattr(values.dt, "tz", None) is not None:
         values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-    unit = "datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]"
-    return values.to_numpy().astype(unit).astype(np.int64)
+    kind = "datetime64" if values.dtype.kind == "M" else "timedelta64"
+    array = values.to_numpy()
+    days = array.astype(f"{kind}[D]").astype(np.int64)
+    if len(days) and max(days.max(), -days.min()) > 106_000:  # int64 holds nanoseconds of 292 years
+        raise OverflowError("dates beyond nanoseconds in int64")
+    return array.astype(f"{kind}[ns]").astype(np.int64)
 
 
 def _frequency(key: np.ndarray, zone: str | None) -> str | None:

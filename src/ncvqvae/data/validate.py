@@ -9,6 +9,7 @@ import numpy as np
 
 from ncvqvae.data.mapped import MappedRows, case_chunks
 from ncvqvae.data.read.frame import as_arrow, is_table
+from ncvqvae.data.read.numbers import check_exact
 from ncvqvae.data.read.roles import TableOptions
 from ncvqvae.data.read.table import from_table
 from ncvqvae.data.scaling import FINE
@@ -50,18 +51,20 @@ def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoi
 
 
 def needs_float64(series: np.ndarray) -> bool:
-    """Whether float32 would round away what differs between the values of a channel.
+    """Whether float32 would round away what differs between the values of a series, in one of its channels.
 
     Args:
         series: (n_cases, n_channels, n_timepoints), NaN where nothing was observed.
     """
     if series.dtype.kind == "f" and series.dtype.itemsize <= 4:
         return False
-    for channel in range(series.shape[1]):
-        values = series[:, channel].astype(np.float64)
-        largest = np.nanmax(np.abs(values)) if not np.isnan(values).all() else 0.0
-        if largest * 2.0**-24 > FINE * np.nanstd(values) > 0:
-            return True
+    for chunk in case_chunks(series):
+        values = chunk.astype(np.float64)
+        low, high = (pick.reduce(values, axis=2) for pick in (np.fmin, np.fmax))
+        with np.errstate(invalid="ignore"):
+            rounding = np.fmax(np.abs(low), np.abs(high)) * 2.0**-24
+            if ((rounding > FINE * (high - low)) & (high > low)).any():
+                return True
     return False
 
 
@@ -121,12 +124,18 @@ def is_missing(label: object) -> bool:
     return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
 
 
+def unmasked(X: Any) -> Any:
+    """A masked array with NaN where it is masked; all else as it is."""
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+
+
 def _as_numeric(X: Any, where: object) -> np.ndarray:
     """Turn X into an array with a real numeric dtype."""
     if is_table(X):
         X = _of_table(X, where)
-    if isinstance(X, np.ma.MaskedArray):
-        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+    X = unmasked(X)
     if isinstance(X, (list, tuple)):
         X = _stacked(X, where)
     try:
@@ -135,6 +144,8 @@ def _as_numeric(X: Any, where: object) -> np.ndarray:
         raise bad_input(where, f"not an array of series ({error})", "give series of one shape") from None
     if array.dtype.kind not in "iufb":
         raise bad_input(where, f"values of dtype {array.dtype}", "give real numbers (float or integer dtype)")
+    if not isinstance(array, (np.memmap, MappedRows)):
+        check_exact(array, "the array", where)
     return array  # rows of a mapped array pass for one
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from einops import rearrange
 
 from ncvqvae.data.read.table import Raw
-from ncvqvae.errors import bad_input
+from ncvqvae.errors import bad_input, listed
 
 
 class Recording(NamedTuple):
@@ -57,12 +57,16 @@ def split_in_time(recordings: Sequence[Recording], holdout: float) -> Parts:
 
 
 class Cut(NamedTuple):
-    """Windows (n, n_channels, length), their labels, the ids of their recordings, and where in these they start."""
+    """Windows (n, n_channels, length), their labels, the ids of their recordings, where in these they start.
+
+    What was left out stands in ``notes``.
+    """
 
     X: np.ndarray
     y: list[Any] | None
     ids: list[Any] | None
     starts: list[int]
+    notes: tuple[str, ...] = ()
 
 
 def cut_windows(recordings: Sequence[Recording], length: int, stride: int | None, where: object) -> Cut:
@@ -99,7 +103,19 @@ def cut_windows(recordings: Sequence[Recording], length: int, stride: int | None
     y, ids = kept([part.y for part in parts]), kept([part.ids for part in parts])
     starts = kept([part.starts for part in parts])
     assert starts is not None
-    return Cut(X if len(keep) == len(X) else X[keep], y, ids, starts)
+    notes = _left_out(recordings, length, len(X) - len(keep))
+    return Cut(X if len(keep) == len(X) else X[keep], y, ids, starts, notes)
+
+
+def _left_out(recordings: Sequence[Recording], length: int, n_empty: int) -> tuple[str, ...]:
+    """What of the recordings is in no window: short ones, by name, and windows without a value."""
+    short = [recording for recording in recordings if recording.values.shape[1] < length]
+    names = listed([recording.name for recording in short]) if short and short[0].name is not None else ""
+    notes = [
+        f"{len(short)} of {len(recordings)} recordings are shorter than a window and left out: {names}".rstrip(": ")
+    ]
+    empty = [f"{n_empty} windows without a value are left out"]
+    return (*(notes if short else ()), *(empty if n_empty else ()))
 
 
 def _cut(recording: Recording, length: int, stride: int) -> Cut:

@@ -58,7 +58,9 @@ def test_columns_are_sorted_by_number_and_it_is_said() -> None:
     assert "columns sorted by number" in roles.describe(8, 12)
 
 
-@pytest.mark.parametrize("options", [{"time_column": "time"}, {"window": 8}], ids=["long", "windows"])
+@pytest.mark.parametrize(
+    "options", [{"time_column": "time"}, {"time_column": "time", "window": 8}], ids=["long", "windows"]
+)
 def test_blank_ids_are_refused_with_the_row(options: dict[str, object]) -> None:
     assert "column 'unit' has no id in row 2 and 743 more" in refusal(
         "merged_id_cells.csv", id_column="unit", **options

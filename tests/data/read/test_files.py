@@ -201,7 +201,7 @@ FORMS = {
     "semicolons": ("x.csv", "label;t0;t1\na;1;2\nb;3;4\n", None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
     "quoted header": ("x.csv", '"label","a, 0","a, 1"\na,1,2\nb,3,4\n', None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
     "pandas' row numbers": ("x.csv", ",t0,t1\n0,1,2\n1,3,4\n", None, [[[1, 2]], [[3, 4]]], None),
-    "column numbers": ("x.csv", "0,1\n1,2\n3,4\n", None, [[[1, 2]], [[3, 4]]], None),
+    "column numbers": ("x.csv", "0,1\n1,2\n3,4\n", TableOptions(header=True), [[[1, 2]], [[3, 4]]], None),
     "no header": ("x.csv", "1.5,2\n3,4\n", None, [[[1.5, 2]], [[3, 4]]], None),
     "no header, label first": ("x.csv", "a,1,2\nb,3,4\n", None, [[[1, 2]], [[3, 4]]], ["a", "b"]),
     "labels that look missing": (

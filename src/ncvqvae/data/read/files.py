@@ -75,7 +75,7 @@ def read_raw(path: str | Path, options: TableOptions | None = None) -> Raw:
     reader = READERS.get(path.suffix.lower())
     _check_file(path, known=reader is not None)
     assert reader is not None
-    with _one_line_errors(path):
+    with one_line_errors(path):
         return reader(path, options)
 
 
@@ -103,9 +103,14 @@ def _scan(folder: Path) -> _Folder:
         what = f"files such as {top[0].name} beside folders such as {in_classes[0].parent.name}"
         raise bad_input(folder, what, "put every series into the folder of its class, or none")
     used = top or in_classes
-    seen = [path for path in here if path.is_file() or not top] if top else [*here, *below]
     classes = {path.parent for path in in_classes}
-    others = [path for path in seen if path not in used and path not in classes]
+    empty = [path for path in here if path.is_dir() and path not in classes and any(path.rglob("*.[cC][sS][vV]*"))]
+    deeper = [path for path in below if path.is_dir() and any(path.rglob("*.[cC][sS][vV]*"))]
+    if used and (empty or deeper):
+        where = str((empty or deeper)[0].relative_to(folder))
+        what = f"series in the folder {where}, which are not read where they are"
+        raise bad_input(folder, what, "put every series into the folder of its class, one level deep, as .csv")
+    others = [path for path in (*here, *below) if path not in used and path not in classes]
     return _Folder(used, [str(path.relative_to(folder)) for path in others])
 
 
@@ -124,7 +129,7 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
     series, labels, first = [], [], None
     for file in files:
         _check_file(file, known=True)
-        with _one_line_errors(file):
+        with one_line_errors(file):
             raw = _read_text_table(file, replace(options, recordings=True))
         assert raw.roles is not None
         first = first or raw
@@ -143,6 +148,8 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
     roles = replace(first.roles, notes=first.roles.notes + (notes if others else ()), classes_are_folders=by_folder)
     form = with_label_column(first.form) if by_folder and first.form is not None else first.form
     ids = [str(file.relative_to(folder).with_suffix("")) for file in files]
+    if len(set(ids)) < len(ids):
+        ids = [str(file.relative_to(folder)) for file in files]
     return Raw(series, None if labels[0] is None and not in_classes else labels, ids, roles, form)
 
 
@@ -195,7 +202,7 @@ def _check_file(path: Path, known: bool) -> None:
 
 
 @contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
+def one_line_errors(path: object) -> Iterator[None]:
     """Turn what readers raise on damaged or foreign files into one line about the file."""
     try:
         yield
@@ -209,7 +216,8 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise bad_input(path, "too large for this machine's memory", "check its header or split the file") from error
     except Exception as error:  # the readers of five libraries: no list of what they raise on foreign bytes is complete
         reason = str(error)[:160] or type(error).__name__
-        raise bad_input(path, f"cannot be read as {path.suffix} ({reason})", "check that the file is whole") from error
+        kind = path.suffix if isinstance(path, Path) else "a table"
+        raise bad_input(path, f"cannot be read as {kind} ({reason})", "check that it is whole") from error
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------
@@ -224,12 +232,19 @@ def _read_npy(path: Path, options: TableOptions) -> Raw:
     return Raw(np.load(path, mmap_mode="c", allow_pickle=False), None)
 
 
+UNREAD = ("label", "labels", "class", "classes", "target", "targets", "mask", "masks", "id", "ids", "y_train", "y_test")
+"""Names of arrays that stand beside X and would be lost."""
+
+
 def _read_npz(path: Path, options: TableOptions) -> Raw:
     _refuse_options(path, options)
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         if "X" not in names:
             raise bad_input(path, f"no array X (it has {listed(names)})", "call the array of series X, labels y")
+        unread = [name for name in names if name == "Y" or name.lower() in UNREAD]
+        if unread:
+            raise bad_input(path, f"arrays {listed(unread)} that are not read", "call labels y, and leave others out")
         X = _read_member(archive, "X.npy", path)
         return Raw(X, _read_member(archive, "y.npy", path) if "y" in names else None)
 

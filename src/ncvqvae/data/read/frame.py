@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, TableOptions, has_block
-from ncvqvae.errors import bad_input
+from ncvqvae.errors import bad_input, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ class ArrowTable(NamedTuple):
 
 def is_table(source: Any) -> bool:
     """Whether an object is a table: a DataFrame, or anything with the Arrow interface."""
-    return hasattr(source, "columns") or hasattr(source, "__arrow_c_stream__")
+    return any(hasattr(source, name) for name in ("columns", "__arrow_c_stream__", "collect_schema"))
 
 
 def read_binary_table(path: Path, options: TableOptions) -> ArrowTable:
@@ -52,6 +52,13 @@ def as_arrow(source: Any, options: TableOptions, where: object) -> ArrowTable:
     """
     import pyarrow as pa
 
+    if hasattr(source, "collect_schema") and hasattr(source, "collect") and not hasattr(source, "__arrow_c_stream__"):
+        raise bad_input(where, "a table that is not read yet", "call collect() first")
+    if not hasattr(source, "columns") and not hasattr(source, "column_names"):
+        try:
+            source = pa.table(source)
+        except (TypeError, ValueError, pa.ArrowException):
+            raise bad_input(where, f"a {type(source).__name__}, not a table", "give a DataFrame") from None
     if type(source).__module__.split(".")[0] == "pandas":
         source, options = _without_index(source, options, where)
         try:
@@ -62,18 +69,19 @@ def as_arrow(source: Any, options: TableOptions, where: object) -> ArrowTable:
         table = table.replace_schema_metadata(None)
     else:
         table = source if isinstance(source, pa.Table) else pa.table(source)
-    plain = [_plain_type(field.type) for field in table.schema]
-    fields = [pa.field(str(f.name), kind) for f, kind in zip(table.schema, plain, strict=True)]
-    return ArrowTable(table.cast(pa.schema(fields)) if fields != list(table.schema) else table, options)
+    columns = [_plain_column(table.column(place)) for place in range(table.num_columns)]
+    return ArrowTable(pa.table(columns, names=[str(name) for name in table.column_names]), options)
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without categories; its texts as plain strings."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    if pa.types.is_dictionary(column.type):
+        column = pa.chunked_array([pa.array(column.to_pylist())])  # Arrow decodes not every kind of category
+    kind = column.type
     is_text = pa.types.is_large_string(kind) or getattr(pa.types, "is_string_view", lambda _: False)(kind)
-    return pa.string() if is_text else kind
+    return column.cast(pa.string()) if is_text else column
 
 
 def _without_index(frame: pd.DataFrame, options: TableOptions, where: object) -> tuple[pd.DataFrame, TableOptions]:
@@ -83,11 +91,19 @@ def _without_index(frame: pd.DataFrame, options: TableOptions, where: object) ->
     if frame.columns.nlevels > 1:
         frame = frame.set_axis(["_".join(map(str, name)) for name in frame.columns], axis="columns")
     frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()].tolist()
+        raise bad_input(where, f"columns that occur twice: {listed(twice)}", "give every column its own name")
     index = frame.index
     if isinstance(index, pd.MultiIndex):
         return _with_instances(frame, options, where)
     if index.name is not None and str(index.name) not in NAMELESS:
         name = str(index.name)
+        if name in frame.columns:
+            if not (frame[name].to_numpy() == index.to_numpy()).all():
+                what = f"the index and a column are both called {name!r}, and differ"
+                raise bad_input(where, what, "rename one of them")
+            return frame.reset_index(drop=True), options
         if options.per_step and options.time_column is None and _holds_times(index):
             options = replace(options, time_column=name)
         return frame.rename_axis(index=name).reset_index(), options
@@ -114,6 +130,9 @@ def _with_instances(frame: pd.DataFrame, options: TableOptions, where: object) -
         names = [name or fallback for name, fallback in zip(names, (INSTANCE, TIME), strict=True)]
     if None in names:
         raise bad_input(where, f"an index of {len(names)} levels without names", "use reset_index()")
+    twice = [name for name in names if name in frame.columns]
+    if twice:
+        raise bad_input(where, f"the index and a column are both called {twice[0]!r}", "rename one of them")
     flat = frame.set_axis(frame.index.set_names(names)).reset_index()
     if {options.id_column, options.time_column} & set(names):
         return flat, options

@@ -92,9 +92,21 @@ def _numbers(column: pa.ChunkedArray, name: str, style: NumberStyle, where: obje
         column = column.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         raise bad_input(where, f"column {name!r} of type {kind} holds no numbers", _mend(kind))
+    if pa.types.is_integer(kind) and len(column):
+        check_exact(column.to_numpy(), f"column {name!r}", where)
     if not pa.types.is_float32(kind):
         column = column.cast(pa.float64(), safe=False)
     return np.asarray(column.to_numpy())
+
+
+def check_exact(numbers: np.ndarray, what: str, where: object) -> None:
+    """Refuse whole numbers that float64 cannot tell apart.
+
+    Raises:
+        InputError: one is beyond 2**53.
+    """
+    if numbers.dtype.kind in "iu" and numbers.size and max(int(numbers.max()), -int(numbers.min())) > 2**53:
+        raise bad_input(where, f"{what} has whole numbers beyond 2**53", "subtract a constant from all of them first")
 
 
 def _mend(kind: Any) -> str:
@@ -115,6 +127,8 @@ def _from_texts(column: pa.ChunkedArray, name: str, style: NumberStyle, where: o
     if pc.any(pc.match_substring(text, ",")).as_py():
         _check_commas(text, name, style, where)
         style.comma = style.comma or name
+        if pc.any(pc.match_substring(text, ".")).as_py():
+            style.point = style.point or name
         text = pc.replace_substring(text, ",", ".", max_replacements=1)
     elif pc.any(pc.match_substring(text, ".")).as_py():
         style.point = style.point or name
@@ -126,7 +140,8 @@ def _from_texts(column: pa.ChunkedArray, name: str, style: NumberStyle, where: o
     words = pc.utf8_lower(text)
     if pc.all(pc.is_in(words, value_set=pa.array(["true", "false", None]))).as_py():
         return np.asarray(pc.cast(pc.cast(words, pa.bool_()), pa.float64()).to_numpy())
-    row, cell = next((i, cell) for i, cell in enumerate(as_texts(column)) if not _is_number(cell))
+    cells = enumerate(as_texts(column))
+    row, cell = next(((i, cell) for i, cell in cells if not _is_number(cell)), (0, as_texts(column)[0]))
     if pc.all(missing).as_py() or not any(_is_number(cell) for cell in as_texts(column)[:1000] if cell.strip()):
         raise bad_input(where, f"column {name!r} holds no numbers, such as {cell!r}", _mend(pa.string()))
     what = f"column {name!r} holds {cell!r} in row {row + 1}, which is no number"
@@ -139,7 +154,8 @@ def _check_commas(text: Any, name: str, style: NumberStyle, where: object) -> No
 
     with_comma = pc.filter(text, pc.match_substring(text, ","))
     thousands = pc.all(pc.match_substring_regex(with_comma, f"^[+-]?{THOUSANDS}$")).as_py()
-    if style.separator == "," or (style.separator != ";" and thousands):
+    whole = pc.any(pc.match_substring_regex(text, r"^[+-]?\d{1,3}$")).as_py()
+    if style.separator == "," or (thousands and (style.separator != ";" or whole)):
         what = f"column {name!r} has commas in its numbers, such as {with_comma[0].as_py()!r}"
         raise bad_input(where, what, "write numbers with a decimal point and without marks for thousands")
 
@@ -171,4 +187,4 @@ def _is_number(cell: str) -> bool:
         float(cell.replace(",", ".", 1))
     except ValueError:
         return False
-    return "_" not in cell
+    return "_" not in cell and cell.isascii()

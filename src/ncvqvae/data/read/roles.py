@@ -166,6 +166,10 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
     if options.per_step or options.time_column is not None:
         if not rest:
             raise bad_input(where, "no column is left for the values", "name them with value_columns")
+        odd = [name for name in rest if _describes(name)] if options.value_columns is None else []
+        if odd:
+            what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the channels"
+            raise bad_input(where, what, SAY_WHAT)
         return replace(roles, channels={name: (name,) for name in rest}, long=True)
     if not rest:
         raise bad_input(where, "no column is left for the values", "check the separator and the header")
@@ -173,6 +177,28 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
         return replace(roles, channels=_as_listed(rest, where))
     block = _block(rest, where)
     return replace(roles, channels=block.channels, notes=block.notes)
+
+
+BESIDE = {
+    "id",
+    "ids",
+    "time",
+    "timestamp",
+    "datetime",
+    "date",
+    "index",
+    "subject",
+    "patient",
+    "person",
+    "series",
+    "case",
+}
+"""Names of columns that stand beside the values; as channels they must be listed."""
+
+
+def _describes(name: str) -> bool:
+    """Whether a column has the name of an id or a time."""
+    return name.lower() in BESIDE or name.lower().endswith(("_id", " id"))
 
 
 def _few(names: Sequence[str], limit: int = 6) -> str:
@@ -195,6 +221,15 @@ def find_column(name: str, columns: Iterable[str], where: object) -> str:
     raise bad_input(where, f"no column named {name!r}", mend)
 
 
+def _one_or_range(name: str, columns: Sequence[str], where: object) -> list[str]:
+    """The column of this name, or all from one to another where they are joined by a colon: ``t0:t31``."""
+    first, colon, last = str(name).partition(":")
+    if str(name) not in columns and colon and first in columns and last in columns:
+        start, end = columns.index(first), columns.index(last)
+        return list(columns[min(start, end) : max(start, end) + 1])
+    return [find_column(name, columns, where)]
+
+
 def _found(options: TableOptions, names: Sequence[str], where: object) -> TableOptions:
     """The options, after every column that they name was found and has one role only."""
     changes: dict[str, object] = {}
@@ -207,7 +242,7 @@ def _found(options: TableOptions, names: Sequence[str], where: object) -> TableO
         if several is not None:
             if isinstance(several, str) or not len(several):
                 raise bad_input(where, f"{option} is {several!r}", "give a list of column names")
-            changes[option] = tuple(find_column(name, names, where) for name in several)
+            changes[option] = tuple(found for name in several for found in _one_or_range(name, names, where))
     known = replace(options, **changes)  # type: ignore[arg-type]
     named = known.column_names()
     twice = sorted({name for name in named if named.count(name) > 1})
@@ -285,6 +320,10 @@ def _block(names: Sequence[str], where: object) -> _Block:
     if odd and names:
         raise _misfits([name for name in names if name in odd], names, where)
     _check_lengths(steps_only, where)
+    unclear = [prefix for prefix in groups if len(groups) > 1 and re.match(r"\d|(t|time|step)_?\d+[\W_]", prefix, re.I)]
+    if unclear:
+        what = f"columns such as {groups[unclear[0]][0][1]!r}, in which a number stands before another one"
+        raise bad_input(where, what, "name columns <channel>_t<step>, or list those of one channel in value_columns")
     ordered = {prefix: sorted(steps) for prefix, steps in groups.items()}
     for steps in ordered.values():
         _check_spacing(steps, where)
@@ -317,8 +356,8 @@ def _channel_name(prefix: str) -> str:
 def _no_block(names: Sequence[str], where: object) -> InputError:
     what = f"columns {listed(names)} have no common numbering such as t0, t1, t2 …, so which are time steps is unclear"
     mend = (
-        "if a row is a series, list the time steps in value_columns; if a row is a time step, name the time_column and "
-        "the id_column, or cut it into parts with window"
+        "if a row is a series, list the time steps in value_columns (first:last is a range); if a row is a time step, "
+        "name the time_column and the id_column, or cut it into parts with window"
     )
     return bad_input(where, what, mend)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,6 +85,10 @@ class _Source:
             raise bad_input(
                 self.where, f"column {name!r} has no time in {row_with(missing)}", "fill it in, or drop those rows"
             )
+        texts = as_texts(column) if is_text(column) else []
+        commas = [text for text in texts if re.fullmatch(r"[+-]?\d+,\d+", text.strip())]
+        if commas and self.numbers.separator != ",":
+            self.numbers.comma = self.numbers.comma or name
         return read_times(column, name, self.where)
 
     def labels(self) -> list[Any] | None:
@@ -92,7 +97,16 @@ class _Source:
         if name is None:
             return None
         column = self.column(name)
-        return column.to_pylist() if self.style is None else parse_labels(as_texts(column), self.numbers.decimal)
+        if self.style is None:
+            return column.to_pylist()
+        texts = [text.strip() for text in as_texts(column)]
+        missing = {text for text in texts if text in MISSING}
+        rest = [text for text in texts if text not in missing]
+        kinds = parse_labels(rest, self.numbers.decimal)
+        if missing and rest and not any(isinstance(label, str) for label in kinds):  # NA among numbers is no name
+            found = iter(kinds)
+            return [None if text in missing else next(found) for text in texts]
+        return parse_labels(texts, self.numbers.decimal)
 
 
 def from_table(table: pa.Table, style: TextStyle | None, options: TableOptions, where: object) -> Raw:
@@ -127,6 +141,9 @@ def _named(
     if len(names) > 1 and names[0] in NAMELESS and names[0] not in options.column_names():
         names = [ROW_NAMES, *names[1:]]
         table = table.rename_columns(names)
+    if names[0] == ROW_NAMES and _holds_times(table.column(0)) and options.id_column is None:
+        table, options = _with_time_index(table, options, where)
+        names = table.column_names
     nameless = [i for i, name in enumerate(names) if i and name == ""]
     if not nameless:
         return table, options
@@ -134,6 +151,24 @@ def _named(
     if blank != nameless:
         raise bad_input(where, f"column {nameless[0] + 1} has no name", "name every column in the first line")
     return table.select([i for i in range(len(names)) if i not in blank]), options
+
+
+def _holds_times(column: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
+
+    if is_text(column):
+        return look_like_times([text for text in as_texts(column.slice(0, 100)) if text.strip()])
+    return bool(pa.types.is_temporal(column.type))
+
+
+def _with_time_index(table: pa.Table, options: TableOptions, where: object) -> tuple[pa.Table, TableOptions]:
+    """A nameless first column of times orders the steps of a recording; elsewhere it is unclear what a row is."""
+    if not options.per_step and options.time_column is None:
+        what = "the first column has no name and holds times, so a row may be a series or a time step"
+        raise bad_input(where, what, "cut it with window, or name the column and say what it is")
+    if options.time_column is not None or "time" in table.column_names:
+        return table, options
+    return table.rename_columns(["time", *table.column_names[1:]]), replace(options, time_column="time")
 
 
 def _with_row_names(source: _Source) -> _Source:
@@ -153,11 +188,7 @@ def _wide(source: _Source, options: TableOptions) -> Raw:
     ids = None if roles.id is None else source.names(roles.id)
     if ids is not None:
         _check_ids(ids, source)
-    try:
-        values = source.values()
-    except InputError:
-        _refuse_times(source)
-        raise
+    values = _values_or_times(source)
     if options.value_columns is None:
         _check_first_and_last(values, source)
     X = values.reshape(len(values), len(roles.channels), -1)
@@ -175,6 +206,14 @@ def _check_ids(ids: list[Any], source: _Source) -> None:
         raise bad_input(source.where, what, mend)
 
 
+def _values_or_times(source: _Source) -> np.ndarray:
+    try:
+        return source.values()
+    except InputError:
+        _refuse_times(source)
+        raise
+
+
 def _refuse_times(source: _Source) -> None:
     """A value column that holds times gets a message of its own."""
     for name in source.roles.values:
@@ -185,9 +224,9 @@ def _refuse_times(source: _Source) -> None:
 
 
 def _check_first_and_last(values: np.ndarray, source: _Source) -> None:
-    """Refuse a first or last column of whole numbers beside fractions, where no name tells it from a time step."""
+    """Refuse a first or last column of whole numbers beside fractions: it may be a label or an id."""
     columns = source.roles.values
-    if len(source.roles.channels) > 1 or len(columns) < 4 or not all(name.isdigit() for name in columns):
+    if len(source.roles.channels) > 1 or len(columns) < 4:
         return
     with np.errstate(invalid="ignore"):
         whole = (np.isnan(values) | (values == np.rint(values))).all(axis=0)
@@ -196,7 +235,7 @@ def _check_first_and_last(values: np.ndarray, source: _Source) -> None:
         others = np.delete(whole, at)
         if whole[at] and not same and (~others).mean() >= ALIKE:
             what = f"column {columns[at]!r} holds whole numbers and the others do not, so it may be a label or an id"
-            mend = f"{SAY_WHAT}, or list the time steps in value_columns"
+            mend = f"{SAY_WHAT}; if it is a time step, give value_columns {columns[0]}:{columns[-1]}"
             raise bad_input(source.where, what, mend)
 
 
@@ -217,8 +256,10 @@ def _long(source: _Source) -> Raw:
     if again.any():
         row = order[1:][again][0]
         what = f"series {str(ids[row])!r} has time {_written(source, row)!r} twice"
-        raise bad_input(where, what, "keep one row per id and time")
-    values = source.values()
+        mend = "keep one row per id and time; if a column says which channel a row is of, make each channel a column"
+        raise bad_input(where, what, mend)
+    _check_midnight(times, case, source)
+    values = _values_or_times(source)
     _check_attributes(values, case, source)
     lengths = np.bincount(case)
     step = np.arange(len(case)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -226,12 +267,48 @@ def _long(source: _Source) -> Raw:
     X[case[order], :, step] = values[order]
     labels = source.labels()
     y = None if labels is None else _label_of_each(labels, case, names, where)
-    form = _form_of(source, ids, times.form_of(np.flatnonzero(case == 0)))
+    form = _form_of(source, ids, times.form_of(_with_spacing(case)))
+    roles = replace(roles, notes=(*roles.notes, *_time_notes(times, case)))
     return Raw(X, y, list(names), roles, form)
 
 
 def _written(source: _Source, row: int) -> str:
     return str(source.column(str(source.roles.time))[int(row)].as_py())
+
+
+def _with_spacing(case: np.ndarray) -> np.ndarray:
+    """Rows of the first series with the most rows up to three, from which a spacing can be told."""
+    counts = np.bincount(case)
+    return np.flatnonzero(case == int(np.argmax(np.minimum(counts, 3))))
+
+
+def _check_midnight(times: Times, case: np.ndarray, source: _Source) -> None:
+    """Refuse clock times that pass midnight: without a date their order is unclear."""
+    if times.form.kind != "duration":
+        return
+    order = np.argsort(case, kind="stable")  # the order of the file within each series
+    falls = (np.diff(times.key[order]) < -12 * 3600 * 10**9) & (np.diff(case[order]) == 0)
+    if falls.any():
+        row = int(order[1:][falls][0])
+        what = f"column {source.roles.time!r} falls back to {_written(source, row)!r} in row {row + 1}"
+        raise bad_input(source.where, what, "write the date with each time, or sort the rows of each series by time")
+
+
+def _time_notes(times: Times, case: np.ndarray) -> list[str]:
+    """What a user should know: steps are taken as even, also where times have gaps or series another spacing."""
+    order = np.lexsort((times.key, case))
+    same = np.diff(case[order]) == 0
+    gaps, of_case = np.diff(times.key[order])[same].astype(np.float64), case[order][1:][same]
+    if not len(gaps):
+        return []
+    n_cases = int(case.max()) + 1
+    by_case = [part for part in np.split(gaps, np.flatnonzero(np.diff(of_case)) + 1) if len(part)]
+    medians = np.array([np.median(part) for part in by_case])
+    n_gaps = sum(bool((part > 1.5 * median).any()) for part, median in zip(by_case, medians, strict=True))
+    notes = [f"gaps in the times of {n_gaps} of {n_cases}, whose steps are taken as even"] if n_gaps else []
+    if medians.max() > 1.2 * medians.min():
+        notes.append("times are spaced differently from series to series; steps are taken as even")
+    return notes
 
 
 def _check_attributes(values: np.ndarray, case: np.ndarray, source: _Source) -> None:
@@ -286,10 +363,13 @@ def _recordings(source: _Source) -> Raw:
         if any(missing):
             what = f"column {roles.label!r} has no label in {row_with(missing)}"
             raise bad_input(where, what, "fill it in, or drop those rows")
-    values = source.values()
+    if times is not None:
+        _check_midnight(times, case, source)
+        roles = replace(roles, notes=(*roles.notes, *_time_notes(times, case)))
+    values = _values_or_times(source)
     parts = np.split(order, np.flatnonzero(np.diff(case[order])) + 1)
     y = None if labels is None else [[labels[row] for row in part] for part in parts]
-    form = _form_of(source, ids, None if times is None else times.form_of(parts[0]))
+    form = _form_of(source, ids, None if times is None else times.form_of(_with_spacing(case)))
     return Raw([values[part].T for part in parts], y, None if names is None else list(names), roles, form)
 
 
@@ -298,7 +378,8 @@ def _form_of(source: _Source, ids: list[Any] | None = None, times: TimeForm | No
     roles, style = source.roles, source.style
     if style is None:
         return table_form(source.table.schema, roles, times)
-    types = {name: "int64" if name in source.numbers.whole else "double" for name in roles.values}
+    whole_channels = [columns for columns in roles.channels.values() if set(columns) <= source.numbers.whole]
+    types = dict.fromkeys(roles.values, "double") | {name: "int64" for columns in whole_channels for name in columns}
     if ids is not None and all(isinstance(name, int) for name in ids):
         types[str(roles.id)] = "int64"
     if times is not None and times.kind == "number":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEAD_LINES = 200
 """Lines that separator and header are found from."""
 FEW, MANY = 4, 8
-"""Evenly spaced numbers in a first line: fewer than FEW are a series, MANY are names, and between it is unclear."""
+"""Evenly spaced numbers in a first line: MANY are names, and fewer than FEW a series unless they count from 0 or 1."""
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "?")
 """Cells that stand for a missing value, in columns of values, ids and times; a label may be called so."""
 
@@ -59,18 +59,28 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
     head = _head(path)
     separator = _separator(head.lines, path.suffix.lower())
     rows = [_cells(line, separator) for line in head.lines]
+    if _ends_in_separator(rows):
+        rows = [[*rows[0], ""], *rows[1:]]
     row_names = _has_row_names(rows, head.lines)
     header = row_names or (_has_header(rows, head.lines, path, options) if options.header is None else options.header)
     style = TextStyle(" " if separator is None else separator, header)
     names = [ROW_NAMES, *rows[0]] if row_names else rows[0] if header else [str(i) for i in range(len(rows[0]))]
     try:
-        return TextTable(_parse(path, separator, names, head.skipped + header), style)
+        if not any(re.search(r'[,;|\t] +"', line) for line in head.lines):  # Arrow knows no blank before a quote
+            return TextTable(_parse(path, separator, names, head.skipped + header), style)
     except _UnevenRows:
         pass
     lines = _all_rows(path, separator)[header:]
-    if header:
+    lengths = {len(line) for line in lines}
+    if header and lengths - {len(names)}:
         raise _uneven(lines, len(names), path)
-    return TextTable(_padded(lines), style, (f"rows of {min(map(len, lines))} to {max(map(len, lines))} cells",))
+    if not lines:
+        raise bad_input(path, "a header and no rows", "write series into it")
+    table = _padded(lines)
+    if header:
+        return TextTable(table.rename_columns(names), style)
+    notes = (f"rows of {min(lengths)} to {max(lengths)} cells",) if len(lengths) > 1 else ()
+    return TextTable(table, style, notes)
 
 
 class _Head(NamedTuple):
@@ -108,8 +118,15 @@ def _separator(lines: list[str], suffix: str) -> str | None:
 
 def _cells(line: str, separator: str | None) -> list[str]:
     if separator is None:
-        return line.split()
+        if '"' not in line:
+            return line.split()
+        return [cell for cell in next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), []) if cell]
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+
+
+def _ends_in_separator(rows: list[list[str]]) -> bool:
+    """Whether every row but the first ends in a separator with nothing behind it."""
+    return len(rows) > 1 and all(len(row) == len(rows[0]) + 1 and not row[-1] for row in rows[1:])
 
 
 def _has_row_names(rows: list[list[str]], lines: list[str]) -> bool:
@@ -134,7 +151,8 @@ def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: Ta
         InputError: both may be.
     """
     first = rows[0]
-    if {cell.lower() for cell in first} & set(LABEL_NAMES) or set(first) & set(map(str, options.column_names())):
+    words = {cell for cell in first if not _is_value(cell)}  # a number may be a position that an option names
+    if {cell.lower() for cell in words} & set(LABEL_NAMES) or words & set(map(str, options.column_names())):
         return True
     if len(rows) == 1:
         return not any(map(_is_value, first))
@@ -152,9 +170,12 @@ def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: Ta
     below = any(map(_evenly_spaced, others))
     if _evenly_spaced(numbers) and len(numbers) >= MANY and not below:
         return True
-    if _counts(numbers) and not texts and path.suffix.lower() == ".csv" and (len(numbers) == 2 or not below):
-        return True
-    if not _evenly_spaced(numbers) or len(numbers) < FEW:
+    is_csv = path.suffix.lower() == ".csv"  # others have the label first, and are names only where these are many
+    if not is_csv and _evenly_spaced(numbers) and any(_is_fraction(row[0]) for row in rows[1:4] if row):
+        return True  # a fraction is no label
+    counts = _counts(numbers) and not texts and is_csv
+    ascends = len(numbers) >= MANY and _ascends(numbers) and not any(map(_ascends, others))
+    if not counts and not ascends and not (is_csv and _evenly_spaced(numbers) and len(numbers) >= FEW):
         return False
     raise bad_input(
         path,
@@ -171,12 +192,21 @@ def _is_value(cell: str) -> bool:
         float(cell.replace(",", "."))
     except ValueError:
         return False
-    return True
+    return cell.isascii()
 
 
 def _counts(cells: list[str]) -> bool:
     """Whether cells count 0, 1, 2 and so on, or 1, 2, 3."""
     return len(cells) > 1 and any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
+
+
+def _ascends(cells: list[str]) -> bool:
+    """Whether cells are numbers, each greater than the one before."""
+    try:
+        numbers = [float(cell.replace(",", ".")) for cell in cells]
+    except ValueError:
+        return False
+    return all(before < after for before, after in pairwise(numbers))
 
 
 def _evenly_spaced(cells: list[str]) -> bool:
@@ -200,7 +230,7 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
     source: Any = path
     if separator is None:
         text = path.read_text(encoding="utf-8-sig")
-        source = io.BytesIO("\n".join("\t".join(line.split()) for line in text.splitlines()).encode())
+        source = io.BytesIO("\n".join("\t".join(_cells(line, None)) for line in text.splitlines()).encode())
     unique = [f"{i}" for i in range(len(names))]  # names may repeat here: `decide` says so
     bad_rows: list[Any] = []
 
@@ -213,7 +243,10 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
             source,
             read_options=arrow_csv.ReadOptions(column_names=unique, skip_rows=skip_rows),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=separator or "\t", newlines_in_values=True, invalid_row_handler=refuse
+                delimiter=separator or "\t",
+                newlines_in_values=True,
+                ignore_empty_lines=len(names) > 1,  # in a lone column nothing is a missing value
+                invalid_row_handler=refuse,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(unique, pa.string()), strings_can_be_null=False
@@ -225,6 +258,9 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
         if "Empty CSV file" in str(error):
             raise bad_input(path, "a header and no rows", "write series into it") from None
         raise
+    if len(names) == 1:
+        filled = [i for i, text in enumerate(table.column(0).to_pylist()) if text.strip()]
+        table = table.slice(0, filled[-1] + 1 if filled else 0)  # without blank lines at the end of the file
     return table.rename_columns(names)
 
 
@@ -232,7 +268,7 @@ def _all_rows(path: Path, separator: str | None) -> list[list[str]]:
     """The cells of every line that holds anything, read in Python: slower, and of any number."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         if separator is None:
-            return [line.split() for line in file if line.strip()]
+            return [_cells(line, None) for line in file if line.strip()]
         rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
         return [row for row in rows if any(cell.strip() for cell in row)]
 
@@ -265,7 +301,11 @@ def is_label_first(table: pa.Table, style: TextStyle, path: Path, options: Table
         return False
     first = [text.strip() for text in table.column(0).to_pylist()]
     if path.suffix.lower() == ".csv":
-        return not all(_is_value(text) for text in first)
+        words = [i for i, text in enumerate(first) if not _is_value(text)]
+        if words and any(_is_value(text) and text for text in first):
+            what = f"the first column holds {first[words[0]]!r} in row {words[0] + 1} among numbers"
+            raise bad_input(path, what, "mend it, or say with label_column='0' that the first column is the label")
+        return bool(words)
     fractions = [text for text in first if _is_fraction(text)]
     if fractions:
         what = f"the first column of a {path.suffix} file without a header is the label, but holds {fractions[0]!r}"

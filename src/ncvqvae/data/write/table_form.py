@@ -152,6 +152,8 @@ class TableForm:
         if pa.types.is_integer(kind):
             limits = np.iinfo(kind.to_pandas_dtype())
             values = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+        elif pa.types.is_boolean(kind):
+            values = values >= 0.5
         elif self.decimals is not None:
             values = np.round(values.astype(np.float64), self.decimals)
         # Arrow wants every column contiguous
@@ -172,6 +174,9 @@ def table_form(
     """
     kept = {name for name in (roles.label, roles.id, roles.time) if name is not None} | set(roles.values)
     columns = {f.name: (types or {}).get(f.name, str(f.type)) for f in schema if f.name in kept}
+    columns |= {name: "double" for name, kind in columns.items() if kind == "null"}
+    if roles.id in columns and not re.fullmatch(r"u?int\d+|(large_)?string", columns[roles.id]):
+        columns[roles.id] = "string"  # generated ids are no dates and no flags
     places = {
         column: [channel, step]
         for channel, of_channel in enumerate(roles.channels.values())

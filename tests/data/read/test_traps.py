@@ -1,0 +1,220 @@
+"""Tables that a tester broke the readers with: each is read rightly, refused, or what was left out is said."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+
+from ncvqvae.data import SeriesWriter, load_half, load_splits
+from ncvqvae.errors import InputError
+
+NOISE = np.round(np.random.default_rng(0).normal(size=(6, 8)), 3)
+WIDE = [",".join(map(str, row)) for row in NOISE]
+
+
+def lines(*rows: str) -> str:
+    return "\n".join(rows) + "\n"
+
+
+def with_labels(header: str, last: bool = False) -> str:
+    rows = [f"{row},{i % 2}" if last else f"{i % 2},{row}" for i, row in enumerate(WIDE)]
+    return lines(header, *rows)
+
+
+def long(times: list[str], ids: str = "a") -> str:
+    return lines("id,time,x", *(f"{name},{time},{i}" for name in ids for i, time in enumerate(times)))
+
+
+LONG = {"id_column": "id", "time_column": "time"}
+EIGHT = [f"{name}{i}" for name in ("V",) for i in range(1, 10)]
+# file name, content, options, part of the refusal
+REFUSED = {
+    "R's default names": ("x.csv", with_labels(",".join(EIGHT)), {}, "column 'V1' holds whole numbers"),
+    "the label last": ("x.csv", with_labels(",".join(EIGHT), last=True), {}, "column 'V9' holds whole numbers"),
+    "German thousands": (
+        "x.csv",
+        "t0;t1\n1.234;12,5\n12,5;1\n",
+        {},
+        "decimal points in column 't0' and decimal commas",
+    ),
+    "thousands beside small numbers": (
+        "x.csv",
+        "t0;t1\n1,234;1\n999;2\n",
+        {},
+        "commas in its numbers, such as '1,234'",
+    ),
+    "a date far off": ("x.csv", long(["2024-01-01", "9999-12-31"]), LONG, "dates before 1678 or after 2262"),
+    "a header of few numbers": ("x.csv", "0,1\n1.5,2\n3,4\n", {}, "say which with header=True"),
+    "a header that ascends": (
+        "x.csv",
+        lines("400.1,402.3,404.9,407,410,411,415,416", *WIDE),
+        {},
+        "say which with header=True",
+    ),
+    "clock times over midnight": ("x.csv", long(["23:58", "23:59", "00:00"]), LONG, "falls back to '00:00' in row 3"),
+    "a label missing among numbers": ("x.csv", "label,t0,t1\n1,1,2\nNA,3,4\n", {}, "the label of series 1 is missing"),
+    "a bad cell in the first column": (
+        "x.csv",
+        lines(*WIDE, "-,1,2,3,4,5,6,7"),
+        {},
+        "holds '-' in row 7 among numbers",
+    ),
+    "an offset at some times": ("x.csv", long(["2024-01-01T00:00", "2024-01-01T01:00Z"]), LONG, "with and without"),
+    "a subject with windows": ("x.csv", lines("subject,v", *("1,2" for _ in range(9))), {"window": 4}, "'subject'"),
+    "clock times as columns": ("x.csv", lines("00:00,00:01,01:00,01:01", "1,2,3,4", "5,6,7,8"), {}, "'00:00'"),
+    "steps before channels": ("x.csv", lines("t0_c0,t0_c1,t1_c0,t1_c1", "1,2,3,4", "5,6,7,8"), {}, "'t0_c0'"),
+    "a melted table": ("x.csv", "id,time,kind,x\n1,0,a,1\n1,0,b,2\n", {**LONG, "ignore_columns": ["kind"]}, "channel"),
+    "dates either way after many rows": (
+        "x.csv",
+        lines(
+            "id,time,x", *(f"{i},0{1 + m}/0{1 + d}/2023,{d}" for d in range(3) for m in range(2) for i in range(600))
+        ),
+        LONG,
+        "either way round",
+    ),
+    "a ts without @classLabel": ("x.ts", "@problemName x\n@data\n1,2:3,4\n5,6:7,8\n", {}, "without @classLabel"),
+    "a class that is not listed": (
+        "x.arff",
+        "@attribute t0 numeric\n@attribute t1 numeric\n@attribute c{a,b}\n@data\n1,2,a\n3,4,b % why\n",
+        {},
+        "row 2 of the data has 'b % why'",
+    ),
+    "an index of times": (
+        "x.csv",
+        lines(",a,b", *(f"2024-01-0{i},1,{i}" for i in range(1, 9))),
+        {},
+        "the first column has no name and holds times",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_unclear_is_refused(name: str, tmp_path: Path) -> None:
+    file_name, content, options, message = REFUSED[name]
+    (tmp_path / file_name).write_text(content)
+    with pytest.raises(InputError) as caught:
+        load_half(tmp_path / file_name, **options)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def read(tmp_path: Path, content: str, suffix: str = ".csv", **options: Any) -> Any:
+    path = tmp_path / f"x{suffix}"
+    path.write_text(content)
+    return load_half(path, **options)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+@pytest.mark.parametrize("option", [{"label_column": "0"}, {"id_column": "0"}, {"ignore_columns": ["0"]}])
+def test_an_option_for_a_position_makes_no_header(suffix: str, option: dict[str, Any], tmp_path: Path) -> None:
+    rows = [f"{i if 'id_column' in option else i % 2},{row}" for i, row in enumerate(WIDE)]
+    text = lines(*rows).replace(",", "\t" if suffix == ".tsv" else ",")
+    np.testing.assert_array_equal(read(tmp_path, text, suffix, **option).X[:, 0], NOISE.astype(np.float32))
+
+
+def test_a_separator_at_the_end_of_rows_moves_no_column(tmp_path: Path) -> None:
+    half = read(tmp_path, lines("id,X1,X2,X3", "s0,0.5,0.25,0.5,", "s1,1.5,1.25,1.5,"), id_column="id")
+    assert half.ids == ["s0", "s1"] and half.X.tolist() == [[[0.5, 0.25, 0.5]], [[1.5, 1.25, 1.5]]]
+
+
+@pytest.mark.parametrize("shape", [(20,), (2, 10)])
+def test_a_mask_holds_in_windows(shape: tuple[int, ...]) -> None:
+    X = np.ma.masked_greater(np.arange(20.0).reshape(shape), 9.5)
+    half = load_half(X, window=4, stride=2)
+    assert np.nanmax(half.X) == 9 and "windows without a value" in half.described
+
+
+def test_levels_far_apart_keep_what_differs_within_each() -> None:
+    X = np.array([[level + 0.05 * step for step in range(32)] for level in (1e3, 2.5e5, 12345678)])
+    np.testing.assert_array_equal(load_half(X).X[:, 0], X)
+
+
+def test_recordings_that_give_no_window_are_named(tmp_path: Path) -> None:
+    rows = [f"{name},{step},run" for name, n in (("a", 10), ("b", 3), ("c", 9)) for step in range(n)]
+    text = lines("id,x,state", *rows)
+    options = {"id_column": "id", "label_column": "state", "window": 4}
+    assert "1 of 3 recordings are shorter than a window and left out: 'b'" in read(tmp_path, text, **options).described
+    assert "shorter than a window" in load_splits(tmp_path / "x.csv", **options).described
+
+
+def test_relational_arff_labels_and_names_with_a_hash(tmp_path: Path) -> None:
+    head = "@relation x\n@attribute s relational\n@attribute t0 numeric\n@attribute t1 numeric\n@end s\n"
+    text = head + "@attribute c {a,b}\n@data\n'1,2\\n3,4',a\n'5,6\\n7,8',?\n"
+    with pytest.raises(InputError, match="the label of series 1 is missing"):
+        read(tmp_path, text, ".arff")
+    plain = "@attribute t0 numeric\n@attribute t1 numeric\n@attribute c {#a,b}\n@data\n1,2,#a\n3,4,b\n"
+    assert read(tmp_path, plain, ".arff").y.tolist() == ["#a", "b"]
+
+
+@pytest.mark.parametrize("name", ["mask", "labels", "Y", "ids"])
+def test_arrays_beside_X_are_not_dropped(name: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=NOISE, **{name: np.arange(6)})
+    with pytest.raises(InputError, match=f"arrays '{name}' that are not read"):
+        load_half(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("kind", [polars.Categorical, polars.Enum(["a", "b"])])
+def test_categories_of_polars_are_texts(kind: Any, tmp_path: Path) -> None:
+    frame = polars.DataFrame({"label": ["a", "b"] * 3, **{f"t{i}": NOISE[:, i] for i in range(8)}})
+    frame = frame.with_columns(polars.col("label").cast(kind))
+    frame.write_ipc(tmp_path / "x.feather")
+    for source in (frame, tmp_path / "x.feather"):
+        assert load_half(source).y.tolist() == ["a", "b"] * 3
+
+
+SOURCES = {
+    "an index called as a column": (
+        pd.DataFrame({"id": [1, 2], "t0": [1, 2]}).set_index("t0", drop=False) + 1,
+        "differ",
+    ),
+    "columns that occur twice": (pd.DataFrame(NOISE, columns=list("aabbccdd")), "occur twice"),
+    "a series": (pd.Series([1.0, 2.0]), "give a DataFrame"),
+    "a table that is not read": (polars.DataFrame({"t0": [1, 2]}).lazy(), "call collect"),
+    "numbers beyond float64": (pd.DataFrame({"t0": [2**60, 2**60 + 1], "t1": [1, 2]}), "beyond 2[*][*]53"),
+    "an array of such": (np.array([[2**60, 2**60 + 1]] * 2), "beyond 2[*][*]53"),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sources_in_memory_are_refused_in_one_line(name: str) -> None:
+    source, message = SOURCES[name]
+    with pytest.raises(InputError, match=message):
+        load_half(source)
+
+
+def test_gaps_in_times_are_said(tmp_path: Path) -> None:
+    half = read(tmp_path, long(["0", "1", "2", "5", "6"], ids="ab"), **LONG)
+    assert "gaps in the times of 2 of 2, whose steps are taken as even" in half.described
+
+
+def test_samples_are_spaced_as_a_series_that_shows_a_spacing(tmp_path: Path) -> None:
+    text = lines("id,time,x", "a,2024-01-01,1", *(f"b,2024-01-{1 + 7 * i:02d},{i}" for i in range(4)))
+    half = read(tmp_path, text, **LONG)
+    with SeriesWriter(tmp_path / "out.csv", form=half.form) as writer:
+        writer.write(np.zeros((1, 1, 3), np.float32))
+    assert pd.read_csv(tmp_path / "out.csv")["time"].tolist() == ["2024-01-01", "2024-01-08", "2024-01-15"]
+
+
+def test_a_step_that_holds_whole_numbers_stays_a_fraction_in_samples(tmp_path: Path) -> None:
+    half = read(tmp_path, "t0,t1\n1,0.5\n2,0.25\n")
+    with SeriesWriter(tmp_path / "out.csv", form=half.form) as writer:
+        writer.write(np.full((1, 1, 2), 0.37, np.float32))
+    assert pd.read_csv(tmp_path / "out.csv").iloc[0].tolist() == [0.37, 0.37]
+
+
+def test_a_series_that_stands_too_deep_is_refused(tmp_path: Path) -> None:
+    for name in ("a/1.csv", "b/s/1.csv"):
+        (tmp_path / "d" / name).parent.mkdir(parents=True)
+        (tmp_path / "d" / name).write_text("v\n1\n2\n3\n")
+    with pytest.raises(InputError, match="series in the folder b"):
+        load_half(tmp_path / "d")
+
+
+def test_a_test_half_with_other_time_steps_is_refused(tmp_path: Path) -> None:
+    for half, first in (("TRAIN", 1), ("TEST", 2)):
+        names = ",".join(f"X{first + i}" for i in range(8))
+        (tmp_path / f"x_{half}.csv").write_text(lines(names, *WIDE))
+    with pytest.raises(InputError, match="time steps from 'X2' on where train has 'X1'"):
+        load_splits(tmp_path / "x_TRAIN.csv")
