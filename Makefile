@@ -6,7 +6,7 @@
 #   make test-oldest, make test-newest    the suite on the lower bounds, or on the newest releases
 #   make faults  kill real processes and read mutated files, for hours: KILLS=120, FILES=100000
 # Settings: PYTHON=python3.12, VENV=/elsewhere/venv, JOBS=8 (test processes), RUN=runs/demo.
-# TORCH=torch==2.13.0 is what both of these install of torch; TORCH='torch>=2.4' leaves it to pip (or to its lower bound).
+# TORCH=torch==2.13.0 is what both of these install of torch; TORCH='torch>=2.10' leaves it to pip (or to its lower bound).
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13 python3.14 python,\
     $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))

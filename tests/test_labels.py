@@ -1,8 +1,12 @@
 """Labels of any hashable kind."""
 
-import numpy as np
+import datetime
 
-from ncvqvae.labels import class_index, count_classes, labels_from_state, sorted_classes
+import numpy as np
+import pytest
+
+from ncvqvae.errors import InputError
+from ncvqvae.labels import check_storable, class_index, count_classes, label_array, labels_from_state, sorted_classes
 
 
 def test_classes_are_sorted_whatever_they_are() -> None:
@@ -22,3 +26,28 @@ def test_counts_stand_beside_their_classes() -> None:
 
 def test_tuples_come_back_from_the_lists_that_yaml_makes_of_them() -> None:
     assert labels_from_state([[1, 2], "a"]) == [(1, 2), "a"]
+
+
+UNSTORABLE = {
+    "bytes": (b"a", "of type bytes"),
+    "a date": (datetime.date(2024, 1, 1), "of type date"),
+    "an integer of 65 bits": (2**64 - 1, "beyond 64 bits"),
+    "a lone surrogate": ("\ud800", "no text"),
+    "a NUL": ("a\0", "no text"),
+    "one of them in a tuple": (("a", b"b"), "of type bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", UNSTORABLE)
+def test_labels_that_no_file_takes_are_refused_before_training(kind: str) -> None:
+    label, words = UNSTORABLE[kind]
+    y = np.empty(2, object)
+    y[:] = [label, label]
+    with pytest.raises(InputError, match=words) as error:
+        check_storable(y)
+    str(error.value).encode()
+
+
+def test_a_label_too_long_for_an_array_is_refused() -> None:
+    with pytest.raises(InputError, match="a label has 50000 characters, over 1000"):
+        label_array(["a"] * 3 + ["x" * 50_000])

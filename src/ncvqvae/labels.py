@@ -89,27 +89,43 @@ def labels_from_state(stored: list[Any]) -> list[Any]:
     return [tuple(label) if isinstance(label, list) else label for label in stored]
 
 
+MAX_CHARACTERS = 1000
+"""The longest label: an array of text takes as much for each label as for the longest."""
+
+
 def check_storable(classes: np.ndarray) -> None:
-    """Labels must survive ``config.yaml``; better said before the training than after it.
+    """Labels must survive ``config.yaml`` and every file of samples; better said before the training than after it.
 
     Raises:
         InputError: if they do not.
     """
-    import yaml
+    for label in classes.tolist():
+        reason = _why_not_storable(label)
+        if reason:
+            raise InputError(
+                f"label {ascii(label)[:60]} cannot be saved ({reason}); use strings, integers, or booleans"
+            )
 
-    try:
-        if labels_from_state(yaml.safe_load(yaml.safe_dump(classes.tolist()))) == classes.tolist():
-            return
-    except yaml.YAMLError:
-        pass
-    kinds = ", ".join(sorted({type(label).__name__ for label in classes.tolist()}))
-    raise InputError(f"labels of type {kinds} cannot be saved; use strings, integers, booleans or tuples of them")
+
+def _why_not_storable(label: Any) -> str:
+    """What keeps a label from being written to a file; "" if nothing does."""
+    if isinstance(label, tuple):
+        return next(filter(None, map(_why_not_storable, label)), "")
+    if type(label) not in (bool, int, float, str):
+        return f"of type {type(label).__name__}"
+    if type(label) is int and not -(2**63) <= label < 2**63:
+        return "an integer beyond 64 bits"
+    if type(label) is str and any(0xD800 <= ord(sign) < 0xE000 or sign == "\0" for sign in label):
+        return "it holds a sign that is no text"
+    return ""
 
 
 def label_array(labels: Sequence[Hashable]) -> np.ndarray:
     """Labels as an array (n,), of the dtype that keeps every one what it is."""
     for kind, dtype in ((bool, np.bool_), (int, np.int64), (float, np.float64), (str, np.str_)):
         if all(type(label) is kind for label in labels):
+            if kind is str and labels and (longest := max(map(len, map(str, labels)))) > MAX_CHARACTERS:
+                raise InputError(f"a label has {longest} characters, over {MAX_CHARACTERS}; check the label column")
             try:
                 return np.array(labels, dtype=dtype)
             except OverflowError:  # an integer beyond 64 bits stays a Python object

@@ -473,7 +473,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """Load a model that :meth:`save_pretrained` or :meth:`push_to_hub` wrote.
 
         Args:
-            source: its folder, or a repository ``owner/name`` of the Hugging Face Hub.
+            source: its folder, or ``hub:owner/name`` for a repository of the Hugging Face Hub.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``, whichever it was fitted on.
             download: arguments of ``huggingface_hub.snapshot_download``, for example ``revision`` or ``token``.
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from tests.bench.tasks import TINY
 
-from ncvqvae import NCVQVAE, InputError
+from ncvqvae import NCVQVAE, InputError, load_splits
 from ncvqvae.commands.compare import compare_runs
 from ncvqvae.report.content import ReportContent
 
@@ -21,9 +21,10 @@ X, Y = RNG.normal(size=(20, 1, 32)).astype(np.float32), np.array(["a", "b"] * 10
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without an evaluation."""
     folder = tmp_path_factory.mktemp("work") / "run"
-    model = NCVQVAE("quick", settings=TINY, seed=1).fit(X, Y)
-    model.save_pretrained(folder)
     np.savez(folder.parent / "data.npz", X=X, y=Y)
+    splits = load_splits(folder.parent / "data.npz", seed=1)
+    model = NCVQVAE("quick", settings=TINY, seed=1).fit(splits.X_train, splits.y_train)
+    model.save_pretrained(folder)
     (folder / "data.yaml").write_text(yaml.safe_dump({"data": str(folder.parent / "data.npz")}))
     pd.DataFrame(model.history_).to_csv(folder / "history.csv", index=False)
     return folder

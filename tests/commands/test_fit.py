@@ -153,6 +153,7 @@ def test_a_new_run_replaces_the_old_one_and_nothing_else(work: Path, run: Path) 
     fitted = fit_run(source(work), model(1), run, overwrite=True, logger="none")
     assert {path.name for path in run.iterdir()} - {".lock"} == {
         "config.yaml",
+        "cases.csv",
         "data.yaml",
         "history.csv",
         "note.txt",

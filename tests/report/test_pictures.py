@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from ncvqvae.report.content import Sample
 from ncvqvae.report.page_data import report_payload
@@ -14,9 +15,10 @@ from ncvqvae.report.pictures import (
     generated_against_real,
     loss_curves,
     pca_of_series,
+    save_all,
     save_pictures,
 )
-from ncvqvae.report.style import DARK, LIGHT, class_style, value_limits
+from ncvqvae.report.style import DARK, LIGHT, class_style, new_figure, panel_title, value_limits
 from ncvqvae.report.token_pictures import codebook_plane, confidence_per_step, token_histogram
 
 from .contents import full_content, minimal_content, sines
@@ -165,3 +167,21 @@ def test_channels_are_called_by_their_names_in_pictures_and_page() -> None:
     assert {ax.get_title().rpartition(", ")[2] for ax in figure.axes} == {"acc", "gyro"}
     assert report_payload(content)["channels"] == ["acc", "gyro"]
     assert full_content(channels=2).channel_names == ["channel 1", "channel 2"]
+
+
+ODD = ("$\\bad$", "_x", "\\frac{", "$$", "a|b", "#%&{}^~")
+
+
+def test_labels_that_look_like_formulas_are_drawn_as_they_are(tmp_path: Path) -> None:
+    def draw() -> Figure:
+        figure = new_figure(3, 2, ODD[0])
+        ax = figure.add_subplot(1, 2, 1)
+        ax.set_yscale("log")
+        for label in ODD:
+            ax.plot([1, 10, 1000], label=label)
+        ax.set_xticks(range(len(ODD)), ODD)
+        panel_title(figure.add_subplot(1, 2, 2), ODD[0])
+        ax.legend()
+        return figure
+
+    assert save_all({"odd": draw}, tmp_path)[0].stat().st_size

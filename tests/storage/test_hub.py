@@ -56,7 +56,7 @@ def test_a_pushed_model_comes_back_the_same(model: NCVQVAE, hub: Path) -> None:
     pushed = hub / "somebody/waves"
     assert {path.name for path in pushed.iterdir()} == {*MODEL_FILES, "README.md"}
     card = (pushed / "README.md").read_text()
-    assert "library_name: ncvqvae" in card and 'from_pretrained("somebody/waves")' in card and "2 classes" in card
+    assert "library_name: ncvqvae" in card and 'from_pretrained("hub:somebody/waves")' in card and "2 classes" in card
     assert np.array_equal(NCVQVAE.from_pretrained(pushed).sample(5).X, model.sample(5).X)
 
 
@@ -79,14 +79,26 @@ def test_a_repository_is_read_from_the_cache(model: NCVQVAE, tmp_path: Path) -> 
     model.save_pretrained(repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs/main").write_text(commit)
-    loaded = NCVQVAE.from_pretrained("somebody/waves", cache_dir=tmp_path, local_files_only=True)
+    loaded = NCVQVAE.from_pretrained("hub:somebody/waves", cache_dir=tmp_path, local_files_only=True)
     assert np.array_equal(loaded.encode(X), model.encode(X))
 
 
 def test_a_name_of_nothing_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="somebody/nothing is no folder here") as error:
-        NCVQVAE.from_pretrained("somebody/nothing", cache_dir=tmp_path, local_files_only=True)
+    with pytest.raises(InputError, match="the Hub gave no somebody/nothing") as error:
+        NCVQVAE.from_pretrained("hub:somebody/nothing", cache_dir=tmp_path, local_files_only=True)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("source", ["runs/gunpoint", "gunpoint", "./runs/x", "~/runs/x"])
+def test_a_folder_that_is_missing_is_not_looked_up_on_the_hub(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("the Hub was asked")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", asked)
+    with pytest.raises(InputError, match="no such folder"):
+        NCVQVAE.from_pretrained(source)
+    with pytest.raises(InputError, match="names no repository"):
+        NCVQVAE.from_pretrained("hub:a/b/c")
 
 
 # ---------------------------------------------------------------- notebooks

@@ -11,7 +11,7 @@ from ncvqvae.bench.job import Run
 from ncvqvae.bench.suites import Suite, load_suite
 from ncvqvae.errors import InputError
 from ncvqvae.study.ablation import PUBLISHED_SWITCHES, single_switches, ssl_share
-from ncvqvae.study.markup import to_markdown
+from ncvqvae.study.markup import TableSpec, to_latex, to_markdown
 from ncvqvae.study.ranks import average_ranks, complete_scores
 from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, published_rows, timevqvae_means
 from ncvqvae.study.tables import TABLES, table_cells, write_all
@@ -255,3 +255,15 @@ def test_a_file_that_holds_no_rows_is_refused(text: str, message: str, tmp_path:
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         collect_rows(path)
+
+
+def test_names_cannot_be_commands_of_latex_or_markdown() -> None:
+    bad = r"\input{/etc/x}$_&%#~^|<b>"
+    cells = pd.DataFrame(
+        [{"dataset": bad, "metric": "fid", "source": "ours", "model": bad, "n_seeds": 1, "value": 1.0, "sd": 0.1}]
+    ).assign(best=True)
+    spec = TableSpec(1, "t", "mean", ("fid",))
+    latex, markdown = to_latex(spec, cells), to_markdown(spec, cells)
+    assert r"\input" not in latex and r"\textbackslash{}input\{/etc/x\}\$\_\&\%\#" in latex
+    assert r"\\input" in markdown and r"\|\<b>" in markdown
+    assert {line.replace(r"\|", "").count("|") for line in markdown.splitlines() if line.startswith("|")} == {5}

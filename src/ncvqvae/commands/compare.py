@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ncvqvae.commands.evaluate import report_content
-from ncvqvae.commands.run_folder import open_run
-from ncvqvae.errors import InputError
-from ncvqvae.evaluation.metrics import read_metrics
+from ncvqvae.commands.fitted_data import read_fitted
+from ncvqvae.commands.run_folder import open_run, say_path
 from ncvqvae.evaluation.protocol import n_unconditional
+from ncvqvae.storage.binding import read_run_metrics
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
@@ -18,7 +18,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     Pictures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
 
     Raises:
-        InputError: if a run has not been evaluated.
+        InputError: if a run has not been evaluated since its model was fitted, or its data have changed.
     """
     import pandas as pd
 
@@ -31,11 +31,10 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     contents, rows, curves = [], [], []
     for folder in map(Path, folders):
         model, source = open_run(folder)
-        path = folder / "metrics.json"
-        if not path.is_file():
-            raise InputError(f"{folder} has no metrics yet; first run: ncvqvae evaluate {folder}")
-        splits = source.load(model.config_.seed)
-        metrics, n = read_metrics(path), n_unconditional(len(splits.X_test))
+        metrics = read_run_metrics(folder)
+        say_path(folder, source)
+        splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
+        n = n_unconditional(len(splits.X_test))
         seed = int(metrics.get("evaluation_seed", model.config_.seed))  # of the series that the metrics are of
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
         scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ncvqvae.commands.run_folder import DataSource, open_run
+from ncvqvae.commands.fitted_data import read_fitted
+from ncvqvae.commands.run_folder import DataSource, open_run, say_path
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
-from ncvqvae.files import locked, remove_leftovers
+from ncvqvae.files import all_replaced, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
 from ncvqvae.model import NCVQVAE
+from ncvqvae.storage.binding import run_digest
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
     from ncvqvae.commands.score import Scores
@@ -64,14 +66,15 @@ def evaluate_run(
     seed = model.config_.seed if seed is None else seed
     with locked(folder):
         remove_leftovers(folder, folder / "figures")
-        splits = source.load(model.config_.seed)
+        say_path(folder, source)
+        splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         if samples is not None:
             return _evaluate_file(
                 folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, device, extent, progress
             )
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
-        return _write_evaluation(folder, report_content(folder, model, splits, scores))
+        return _write_evaluation(folder, report_content(folder, model, splits, scores), of=run_digest(folder))
 
 
 def evaluate_series(
@@ -126,7 +129,8 @@ def _evaluate_file(
     return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
 
 
-def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") -> Evaluated:
+def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of: str | None = None) -> Evaluated:
+    """Metrics and page take their names together; ``of`` is the digest of the run that was evaluated."""
     from ncvqvae.report.page import write_report
     from ncvqvae.report.pictures import save_pictures
     from ncvqvae.report.verdict import judge
@@ -136,9 +140,11 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "") ->
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
-    write_metrics(files["metrics"], dict(content.metrics))
     save_pictures(content, files["pictures"])
-    write_report(content, files["report"])
+    with all_replaced(files["metrics"], files["report"]) as (metrics, report):
+        write_report(content, report)
+        write_metrics(metrics, dict(content.metrics), of)
+        files["report"].unlink(missing_ok=True)  # an old page never stands beside new metrics
     return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
 
 

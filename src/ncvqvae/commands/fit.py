@@ -10,11 +10,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ncvqvae.commands.fitted_data import CASES, Cases, in_recorded_halves
 from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource
 from ncvqvae.config import Config, kept, read_yaml
-from ncvqvae.data import Splits, TableForm
+from ncvqvae.data import Splits
 from ncvqvae.errors import InputError
-from ncvqvae.files import is_temporary, locked, remove_leftovers, replaced
+from ncvqvae.files import all_replaced, is_temporary, locked, remove_leftovers, replaced
 from ncvqvae.model import NCVQVAE
 from ncvqvae.training.stages import Report
 
@@ -58,19 +59,22 @@ def fit_run(
     _check_folder(folder, overwrite, resume)
     if resume:
         _check_same_run(_place(folder, overwrite), source, asked)
-        if _is_finished(folder):
-            return NCVQVAE.from_pretrained(folder, device=asked.device)
     splits = source.locate(asked.seed)
+    recorded = Cases.read(_place(folder, overwrite)) if resume else None
+    if resume and _is_finished(folder):
+        return _finished(folder, splits, recorded, source, asked.device)
+    if recorded is not None:
+        splits = in_recorded_halves(splits, recorded, source.data)
     train = model.prepare(splits.X_train, splits.y_train, checked=True)
     if announce is not None:
         announce(splits, model.estimate_prepared(train))
     with _no_empty_folder(folder), locked(folder):
         _check_folder(folder, overwrite, resume)  # another process may have been here meanwhile
         if resume and _is_finished(folder):
-            return NCVQVAE.from_pretrained(folder, device=asked.device)
+            return _finished(folder, splits, Cases.read(folder), source, asked.device)
         place = _place(folder, overwrite)
         with _undone_on_failure(place):
-            _prepare(place, source, model, splits.form, anew=not resume)
+            _prepare(place, source, model, splits, anew=not resume)
             checkpoints = place / "checkpoints"
             used = make_logger(logger, place)
             model.fit_prepared(train, checkpoints=checkpoints, logger=used, report=report, explain=explain)
@@ -171,6 +175,22 @@ def _is_finished(folder: Path) -> bool:
     return (folder / "config.yaml").is_file() and not (folder / NEW).is_dir()
 
 
+def _finished(folder: Path, splits: Splits, recorded: Cases | None, source: DataSource, device: str) -> NCVQVAE:
+    """The model of a finished run, if its data are still those that it was fitted on."""
+    if recorded is not None and Cases.of(splits) != recorded:
+        found = Cases.of(splits)
+        if sorted(found.train + found.held_out) != sorted(recorded.train + recorded.held_out):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the error says it
+                in_recorded_halves(splits, recorded, source.data)
+            n_new = sum(map(len, found)) - sum(map(len, recorded))
+            raise InputError(
+                f"{folder} is finished, and {source.data} has {n_new} series more than at the fit; to learn from them "
+                "fit again with --overwrite, or choose another --out"
+            )
+    return NCVQVAE.from_pretrained(folder, device=device)
+
+
 def _place(folder: Path, overwrite: bool) -> Path:
     """Where the training writes: a hidden folder inside, where there is a run to be replaced."""
     if (folder / NEW).is_dir() or (overwrite and _own(folder)):
@@ -178,7 +198,7 @@ def _place(folder: Path, overwrite: bool) -> Path:
     return folder
 
 
-def _prepare(place: Path, source: DataSource, model: NCVQVAE, form: TableForm | None, anew: bool) -> None:
+def _prepare(place: Path, source: DataSource, model: NCVQVAE, splits: Splits, anew: bool) -> None:
     """Clear what killed processes left there, and say which data and settings the training is of."""
     import yaml
 
@@ -186,14 +206,16 @@ def _prepare(place: Path, source: DataSource, model: NCVQVAE, form: TableForm | 
         shutil.rmtree(place)
     place.mkdir(exist_ok=True)
     remove_leftovers(place, place / "checkpoints", place / "figures")
-    if not (place / "data.yaml").exists():
+    if not (place / "data.yaml").exists() or not (place / CASES).exists():
+        form = splits.form
         said = {
             **_identity(source, model._config()),
             "preset": model.preset,
             "form": None if form is None else form.to_dict(),
         }
-        with replaced(place / "data.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+        with all_replaced(place / CASES, place / "data.yaml") as (cases, data):
+            cases.write_text(Cases.of(splits).to_csv(), encoding="utf-8")
+            data.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
 
 
 def _identity(source: DataSource, asked: Config) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ncvqvae.validation import GROUP
 OWN_FILES = (
     "config.yaml",
     "data.yaml",
+    "cases.csv",
     "tokenizer.safetensors",
     "prior.safetensors",
     "metrics.json",
@@ -106,6 +107,17 @@ def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSou
     for other in ("settings", "form", "preset"):
         values.pop(other, None)
     return model, from_dict(DataSource, values)
+
+
+def say_path(folder: Path, source: DataSource) -> None:
+    """Say which files of this machine are read because a run's ``data.yaml`` names them: it may be a stranger's."""
+    from ncvqvae.commands.terminal import console
+    from ncvqvae.data.load import is_path
+
+    for path in (source.data, source.test):
+        if path is not None and is_path(path):
+            line = f"reading {path}, which {folder / 'data.yaml'} names"
+            console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def run_form(folder: str | Path) -> TableForm | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ncvqvae.data.cases import case_digests, joint_digest
 from ncvqvae.data.missing import length_counts, lengths_from_state, lengths_to_state
 from ncvqvae.data.validate import case_chunks, check_labels
 from ncvqvae.errors import InputError
@@ -26,6 +27,7 @@ class TrainFacts:
         class_counts: cases of each class (n_classes,).
         length_counts: cases of each class and length (max(n_classes, 1), n_timepoints + 1); None if all have one
             length.
+        digest: of all cases, see `joint_digest`; "" in models from before there was one.
     """
 
     n_cases: int
@@ -36,6 +38,7 @@ class TrainFacts:
     classes: np.ndarray
     class_counts: np.ndarray
     length_counts: np.ndarray | None
+    digest: str = ""
 
     @classmethod
     def of(cls, X: Any, y: Any, series: np.ndarray) -> TrainFacts:
@@ -60,7 +63,8 @@ class TrainFacts:
         check_storable(classes)
         counts = length_counts(series, _indices(y, len(series), classes), len(classes))
         n_cases, n_channels, n_timepoints = series.shape
-        return cls(n_cases, n_channels, n_timepoints, flat, listed, classes, class_counts, counts)
+        digest = joint_digest(case_digests(series, None if y is None else check_labels(y, len(series))))
+        return cls(n_cases, n_channels, n_timepoints, flat, listed, classes, class_counts, counts, digest)
 
     @property
     def n_classes(self) -> int:
@@ -105,6 +109,7 @@ class TrainFacts:
             "listed": self.listed,
             "classes": self.classes.tolist(),
             "class_counts": self.class_counts.tolist(),
+            **({"digest": self.digest} if self.digest else {}),
         }
         return state if self.length_counts is None else {**state, "lengths": lengths_to_state(self.length_counts)}
 
@@ -131,6 +136,7 @@ class TrainFacts:
             classes,
             np.array(state["class_counts"], dtype=int),
             counts,
+            str(state.get("digest", "")),
         )
 
 

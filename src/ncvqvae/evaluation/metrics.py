@@ -298,8 +298,9 @@ def read_metrics(path: Path) -> dict[str, float]:
         raise InputError(f"{path} is damaged; evaluate the run again") from None
 
 
-def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
-    """A flat JSON object of metrics; what could not be computed is left out."""
+def write_metrics(path: Path, metrics: Mapping[str, Any], run: str | None = None) -> None:
+    """A flat JSON object of metrics, with the digest of their run; what could not be computed is left out."""
     known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
+    values = known if run is None else {**known, "run": run}
     with replaced(path) as temporary:
-        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from ncvqvae.report.style import (
     DASHES,
     LIGHT,
     MAX_CHANNELS,
+    as_written,
     class_style,
     class_styles,
     new_figure,
@@ -175,7 +176,7 @@ def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -
     for name, draw in drawings.items():
         path = folder / f"{name}.png"
         with replaced(path) as temporary:
-            draw().savefig(temporary, format="png")
+            as_written(draw()).savefig(temporary, format="png")
         paths.append(path)
     return paths
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # After Okabe and Ito; simulated protan, deutan and tritan readers see at least 11 ΔE between any two (tested).
 LIGHT = ("#0072b2", "#d55e00", "#00916a", "#b5579b", "#7a5c00", "#2e97d6", "#2d2270", "#3c434d")
@@ -39,6 +40,14 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     """Figure with constrained layout that no global state of matplotlib knows."""
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def as_written(figure: Figure) -> Figure:
+    """The figure with every text as it is: dollars in a label make no formula; the ticks' powers of ten stay one."""
+    for text in figure.findobj(Text):
+        if "mathdefault" not in text.get_text() and "$" in text.get_text():
+            text.set_parse_math(False)
     return figure
 
 

@@ -16,6 +16,9 @@ from ncvqvae.errors import InputError
 MODEL_FILES = ("config.yaml", "tokenizer.safetensors", "prior.safetensors")
 """All that a trained model consists of."""
 
+PREFIX = "hub:"
+"""What a name on the Hub begins with, and no path does."""
+
 CARD = """---
 {{ card_data }}
 ---
@@ -27,32 +30,41 @@ A generator of time series: {{ summary }}.
 ```python
 from ncvqvae import NCVQVAE
 
-model = NCVQVAE.from_pretrained("{{ repo_id }}")
+model = NCVQVAE.from_pretrained("hub:{{ repo_id }}")
 X_new, y_new = model.sample(500)
 ```
 """
 
 
 def downloaded(source: str | Path, **download: Any) -> Path:
-    """A folder as it is; of a Hub repository ``owner/name`` the folder into which its three files were downloaded.
+    """A folder as it is; of a Hub repository ``hub:owner/name`` the folder into which its files were downloaded.
+
+    Only the prefix asks the Hub: a path that is not there must never become a stranger's repository of that name.
 
     Args:
-        source: a path, or text that may be either; what is there as a folder is a folder.
+        source: a path, or text that begins with ``hub:``.
         download: arguments of ``huggingface_hub.snapshot_download``, for example ``revision`` or ``token``.
 
     Raises:
-        InputError: if there is neither a folder nor a repository of that name.
+        InputError: if there is no such folder or repository.
     """
-    folder = Path(source)
-    if folder.is_dir() or isinstance(source, Path) or not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+    if isinstance(source, Path) or not source.startswith(PREFIX):
+        folder = Path(source)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; give a model's folder, or {PREFIX}owner/name for the Hub")
+        if download:
+            raise InputError(f"{next(iter(download))} is for the Hub, and {folder} is a folder; leave it out")
         return folder
+    repo_id = source.removeprefix(PREFIX)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
+        raise InputError(f"{source} names no repository of the Hub; write {PREFIX}owner/name")
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(source, allow_patterns=list(MODEL_FILES), **download))
+        return Path(snapshot_download(repo_id, allow_patterns=list(MODEL_FILES), **download))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{source} is no folder here, and the Hub gave none ({reason}); check the name") from None
+        raise InputError(f"the Hub gave no {repo_id} ({reason}); check the name") from None
 
 
 def upload(

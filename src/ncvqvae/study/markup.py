@@ -41,11 +41,11 @@ def to_markdown(spec: TableSpec, cells: pd.DataFrame) -> str:
     """The table with its title as a Markdown section."""
     models = _columns(cells)
     lines = [f"## Table {spec.number}: {spec.title}", ""]
-    lines.append("| " + " | ".join(["dataset", "metric", "runs", *models]) + " |")
+    lines.append("| " + " | ".join(["dataset", "metric", "runs", *map(_cell, models)]) + " |")
     lines.append("|" + " --- |" * 3 + " ---: |" * len(models))
     for line in _lines(cells, models):
         texts = ["" if cell is None else f"**{cell[0]}**" if cell[1] else cell[0] for cell in line.cells]
-        lines.append("| " + " | ".join([*line.heading, *texts]) + " |")
+        lines.append("| " + " | ".join([*map(_cell, line.heading), *texts]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -83,7 +83,7 @@ def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
 def plain_markdown(table: pd.DataFrame) -> str:
     """Any table as it is."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in table.itertuples(index=False)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
     return "\n".join(lines)
 
 
@@ -105,7 +105,27 @@ def _latex_cell(text: str, best: bool) -> str:
     return rf"$\mathbf{{{number}}}$" if best else f"${number}$"
 
 
+_LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "_%&$#{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "–": "--",
+        "\n": " ",
+        "\r": " ",
+    }
+)
+_MARKDOWN = str.maketrans({**{sign: f"\\{sign}" for sign in "\\|`*<$["}, "\n": " ", "\r": " "})
+
+
 def _escaped(text: str) -> str:
-    for plain, latex in (("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("↑", r"$\uparrow$"), ("↓", r"$\downarrow$")):
-        text = text.replace(plain, latex)
-    return text.replace("–", "--")
+    """Text for LaTeX in which no sign is a command."""
+    return text.translate(_LATEX)
+
+
+def _cell(value: object) -> str:
+    """Text for a cell of Markdown in which no sign is markup."""
+    return str(value).translate(_MARKDOWN)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ncvqvae.config import Config
 from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.files import replaced
+from ncvqvae.report.style import as_written
 from ncvqvae.study.rows import main_models, read_settings, run_folders
 
 LOSSES, VIEWS = ("none", "barlowtwins", "vibcreg"), ("none", "warp", "slice", "gauss")
@@ -63,7 +64,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "pdf")]
     for path in paths:
         with replaced(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150, bbox_inches="tight")
+            as_written(figure).savefig(temporary, format=path.suffix[1:], dpi=150, bbox_inches="tight")
     return paths
 
 

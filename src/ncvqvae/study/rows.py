@@ -12,7 +12,7 @@ import pandas as pd
 
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.metrics import read_metrics
+from ncvqvae.storage.binding import read_run_metrics
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
@@ -158,7 +158,7 @@ def _row(folder: Path) -> dict[str, Any]:
         "settings": _own_settings(preset, config),
     }
     made_by = {name: facts.get(name) for name in ("reuse", "fcn", "commit", "version")}
-    metrics = {key: value for key, value in read_metrics(folder / "metrics.json").items() if key not in identity}
+    metrics = {key: value for key, value in read_run_metrics(folder).items() if key not in identity}
     return identity | metrics | made_by
 
 
