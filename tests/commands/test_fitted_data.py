@@ -19,8 +19,8 @@ from ncvqvae.commands.fit import fit_run
 from ncvqvae.commands.fitted_data import Cases, read_fitted
 from ncvqvae.commands.run_folder import DataSource, open_run
 from ncvqvae.data.cases import case_digests
+from ncvqvae.evaluation.binding import read_run_metrics, run_digest
 from ncvqvae.report.content import ReportContent
-from ncvqvae.storage.binding import read_run_metrics, run_digest
 from ncvqvae.study.rows import collect_rows
 
 

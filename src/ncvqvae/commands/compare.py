@@ -8,8 +8,8 @@ from pathlib import Path
 from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import open_run, say_path
+from ncvqvae.evaluation.binding import read_run_metrics
 from ncvqvae.evaluation.protocol import n_unconditional
-from ncvqvae.storage.binding import read_run_metrics
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:

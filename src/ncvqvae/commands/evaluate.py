@@ -13,12 +13,12 @@ from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import DataSource, open_run, say_path
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.evaluation.metrics import write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
 from ncvqvae.files import all_replaced, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
 from ncvqvae.model import NCVQVAE
-from ncvqvae.storage.binding import run_digest
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
     from ncvqvae.commands.score import Scores

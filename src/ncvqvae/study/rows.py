@@ -12,7 +12,7 @@ import pandas as pd
 
 from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
 from ncvqvae.errors import InputError
-from ncvqvae.storage.binding import read_run_metrics
+from ncvqvae.evaluation.binding import read_run_metrics
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
