@@ -37,7 +37,7 @@ demo: $(READY)
 	@echo
 	@echo "Report:      $(RUN)/report.html"
 	@echo "Pictures:    $(RUN)/figures/"
-	@echo "Figures:     $(RUN)/metrics.json"
+	@echo "Metrics:     $(RUN)/metrics.json"
 	@echo "New series:  $(RUN)/samples.npz (X and y)"
 
 # One thread a process: with several processes, torch's own threads only get in each other's way.

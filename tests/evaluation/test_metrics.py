@@ -18,6 +18,7 @@ from ncvqvae.evaluation.metrics import (
     METRICS,
     SHORT,
     STUDY,
+    glossary,
     metric_of,
     read_metrics,
     real_key,
@@ -98,3 +99,8 @@ def test_damaged_metrics_are_said(text: str, tmp_path: Path) -> None:
 def test_what_could_not_be_computed_is_left_out(tmp_path: Path) -> None:
     write_metrics(tmp_path / "metrics.json", {"fid": 1.5, "cas": None, "spread": float("nan")})
     assert read_metrics(tmp_path / "metrics.json") == {"fid": 1.5}
+
+
+def test_the_glossary_of_the_docs_is_that_of_the_code() -> None:
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    assert page.read_text(encoding="utf-8") == glossary() + "\n"

@@ -304,3 +304,32 @@ def write_metrics(path: Path, metrics: Mapping[str, Any], run: str | None = None
     values = known if run is None else {**known, "run": run}
     with replaced(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def glossary() -> str:
+    """All metrics with their meaning, in Markdown, by group: the page docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "What `evaluate` writes to `metrics.json` and shows on the page of a run. This page is made from the code:",
+        "`python -m ncvqvae.evaluation.metrics > docs/metrics.md`.",
+    ]
+    groups = {**GROUPS, "": "Beside these"}
+    for group, title in groups.items():
+        of_group = [metric for metric in METRICS.values() if metric.group == group]
+        if of_group:
+            lines += [
+                "",
+                f"## {title}",
+                "",
+                "| key | name | better | beside real data | meaning |",
+                "|---|---|---|---|---|",
+            ]
+        for metric in of_group:
+            real = f"`{metric.real}`" if metric.real else ""
+            lines.append(f"| `{metric.key}` | {metric.title} | {metric.better_text} | {real} | {metric.meaning} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(glossary())
