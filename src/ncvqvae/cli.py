@@ -443,7 +443,9 @@ def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.h
     """
     from ncvqvae.commands.compare import compare_runs
     from ncvqvae.commands.terminal import console
+    from ncvqvae.files import check_target
 
+    check_target(out)
     compare_runs([run, *more], out)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
 

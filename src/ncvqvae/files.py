@@ -115,6 +115,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def check_target(path: Path) -> None:
+    """Say before any work that a file cannot be written.
+
+    Raises:
+        InputError: a folder of this name, or a folder around it that is missing or not writable.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path.parent} is not writable; choose another folder, or change its mode")
+
+
 def cache_dir() -> Path:
     """Where what can be made again is kept: NCVQVAE_CACHE_DIR, or the user's cache folder."""
     from platformdirs import user_cache_path

@@ -444,7 +444,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             self.tokenizer_,
             self.prior_,
         )
-        write_model(Path(folder), state)
+        write_model(Path(folder).expanduser(), state)
 
     def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
         """Upload the model to repository ``owner/name`` of the Hugging Face Hub; return the URL of the commit.

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import time
 import tracemalloc
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -281,3 +283,18 @@ def test_archive_files_have_their_published_sizes(
     splits = load_splits(name, data_dir=ARCHIVE)
     assert splits.X_train.shape == (train, 1, length) and splits.X_test.shape == (test, 1, length)
     assert np.unique(splits.y_train).tolist() == labels
+
+
+def test_two_processes_download_a_dataset_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def slowly(name: str, extract_path: str) -> None:
+        calls.append(name)
+        time.sleep(0.3)
+        write_ucr(Path(extract_path), name)
+
+    monkeypatch.setattr("aeon.datasets.load_classification", slowly)
+    monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(tmp_path))
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: find_dataset("Wafer"), range(3)))
+    assert calls == ["Wafer"] and len({files.train for files in found}) == 1

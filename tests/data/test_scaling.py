@@ -125,3 +125,27 @@ def test_constant_cases_neither_hide_the_rule_nor_break_it() -> None:
     assert scaler.case_ddof_ == 1
     assert (scaler.inverse_transform(scaler.transform(X))[0] == 0).all()
     assert GlobalScaler(keep_standardised=True).fit(np.zeros((3, 1, 20))).case_ddof_ is None
+
+
+@pytest.mark.parametrize("constant", [1e-5, 0.1, 1e8 + 1])
+def test_a_constant_channel_comes_back_as_the_constant(constant: float) -> None:
+    X = np.random.default_rng(0).normal(size=(4, 2, 8))
+    X[:, 1] = constant
+    scaler = GlobalScaler.from_state(GlobalScaler().fit(X).get_state())
+    noise = np.random.default_rng(1).normal(size=(3, 2, 8)).astype(np.float32)  # what a decoder makes of it
+    np.testing.assert_allclose(scaler.inverse_transform(noise)[:, 1], constant, rtol=1e-7)
+
+
+@pytest.mark.parametrize("offset", [101325.0, 1e8])
+def test_what_differs_beside_a_large_offset_survives_scaling(offset: float) -> None:
+    X = offset + 0.01 * np.arange(64.0).reshape(2, 1, 32)
+    scaler = GlobalScaler().fit(X)
+    scaled = scaler.transform(X)
+    assert len(np.unique(scaled)) == 64 and scaled.dtype == np.float32
+    np.testing.assert_allclose(scaler.inverse_transform(scaled), X, rtol=0, atol=1e-4)
+
+
+def test_states_from_before_constants_were_kept_have_none() -> None:
+    state = GlobalScaler().fit(np.ones((2, 1, 4)) * np.arange(4)).get_state()
+    del state["constant"]
+    assert GlobalScaler.from_state(state).constant_.tolist() == [False]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ncvqvae.data import Half
 from ncvqvae.errors import InputError
-from ncvqvae.files import replaced
+from ncvqvae.files import check_target, replaced
 from ncvqvae.model import NCVQVAE
 
 TABLES = (".parquet", ".feather", ".csv")
@@ -24,8 +23,7 @@ def check_encode_target(out: Path) -> None:
     """
     if out.suffix.lower() not in (*TABLES, ".npz"):
         raise InputError(f"{out}: cannot write file type {out.suffix!r}; use one of .npz, {', '.join(TABLES)}")
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out.parent}: no such folder, or not writable; create it, or choose another --out")
+    check_target(out)
 
 
 def encode_run(folder: str | Path, data: Half, out: str | Path, device: str = "auto") -> None:

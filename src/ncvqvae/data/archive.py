@@ -58,8 +58,7 @@ def find_dataset(name: str, data_dir: str | Path | None = None) -> SplitFiles:
         near = nearest_name(name, [*archive_names(), *(n for root in roots for n in _names_in(root))])
         mend = f"did you mean {near!r}?" if near else "give a UCR/UEA name or the path of a file"
         raise bad_input("data", f"unknown dataset {name!r}", mend)
-    _download(name, cache_folder())
-    found = _find_in(cache_folder(), name)
+    found = _downloaded(name, cache_folder())
     if found is None:
         raise bad_input(name, "the archive's copy lacks its TRAIN or TEST file", "put them into data_dir")
     return found
@@ -112,11 +111,23 @@ def _names_in(root: Path) -> list[str]:
     return [entry.name for entry in root.iterdir() if entry.is_dir() and _find_in(root, entry.name)]
 
 
+def _downloaded(name: str, target: Path) -> SplitFiles | None:
+    """The files of a dataset in the cache, downloaded by one process at a time: others wait for it."""
+    from filelock import FileLock
+
+    target.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.parent / f".{name}.lock"):
+        found = _find_in(target, name)
+        if found is None:
+            _download(name, target)
+            found = _find_in(target, name)
+    return found
+
+
 def _download(name: str, target: Path) -> None:
     """Fetch a dataset through aeon into a temporary folder, then rename: no half download under the final name."""
     from aeon.datasets import load_classification
 
-    target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix=".download-") as scratch:
         try:
             load_classification(name, extract_path=scratch)

@@ -49,7 +49,7 @@ def downloaded(source: str | Path, **download: Any) -> Path:
         InputError: if there is no such folder or repository.
     """
     if isinstance(source, Path) or not source.startswith(PREFIX):
-        folder = Path(source)
+        folder = Path(source).expanduser()
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give a model's folder, or {PREFIX}owner/name for the Hub")
         if download:

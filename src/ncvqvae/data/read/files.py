@@ -68,7 +68,7 @@ def read_raw(path: str | Path, options: TableOptions | None = None) -> Raw:
     Raises:
         InputError: the file cannot be read; the line names it.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     options = options or TableOptions()
     if path.is_dir():
         return _read_folder(path, options)

@@ -51,7 +51,7 @@ class SeriesWriter:
     """
 
     def __init__(self, path: str | Path, *, n_cases: int | None = None, form: TableForm | None = None) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self._form = form if form is not None and (form.header or form.suffix == self.path.suffix.lower()) else None
         self._n_expected = n_cases
         self._n_written = 0
