@@ -87,7 +87,15 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_folder_holds_all_there_is(work: Path) -> None:
     names = {path.name for path in (work / "run").iterdir()} - {".lock"}
-    assert {"config.yaml", "data.yaml", "tokenizer.safetensors", "prior.safetensors", "history.csv", "figures"} == names
+    assert {
+        "config.yaml",
+        "data.yaml",
+        "tokenizer.safetensors",
+        "prior.safetensors",
+        "history.csv",
+        "figures",
+        "cases.csv",
+    } == names
     assert list((work / "run" / "figures").glob("*.png"))
 
 
@@ -144,7 +152,7 @@ def test_a_finished_run_is_resumed_to_itself_and_replaced_only_when_asked(work: 
 FIT = ["fit", "data.npz", "--config", "tiny.yaml", "--logger", "none", "--out", "new"]
 BAD_INPUT = {
     "missing file": (["fit", "absent.csv", "--out", "new"], "absent.csv: no such file"),
-    "folder for a file": (["fit", "run", "--out", "new"], "history.csv: column 'stage' holds no numbers"),
+    "folder for a file": (["fit", "run", "--out", "new"], "cases.csv: column 'split' holds no numbers"),
     "unknown dataset": (["fit", "GunPiont", "--out", "new"], "unknown dataset 'GunPiont'; did you mean 'GunPoint'?"),
     "empty file": (["fit", "empty.csv", *FIT[2:]], "empty.csv: the file is empty; write series into it"),
     "wrong encoding": (["fit", "latin.csv", *FIT[2:]], "latin.csv: not UTF-8 text; save it with encoding UTF-8"),
@@ -243,8 +251,8 @@ BAD_INPUT = {
     "series to encode of another length": (["encode", "run", "longer.npz", "--out", "new.csv"], "40 time steps"),
     "half that is not there": (["encode", "run", "data.npz", "--split", "test", "--out", "new.csv"], "no TEST half"),
     "file that is there": (["sample", "run", "--out", "data.npz"], "data.npz exists; choose another --out"),
-    "no run": (["sample", "nowhere", "--out", "new.npz"], "nowhere holds no trained model"),
-    "evaluation of no run": (["evaluate", "nowhere"], "nowhere holds no trained model"),
+    "no run": (["sample", "nowhere", "--out", "new.npz"], "nowhere: no such folder; give a model's folder"),
+    "evaluation of no run": (["evaluate", "nowhere"], "nowhere: no such folder; give a model's folder"),
     "weights that are not there": (["evaluate", "run", "--fcn", "no.safetensors"], "no.safetensors: no such file"),
     "weights that are none": (["evaluate", "run", "--fcn", "data.npz"], "data.npz: not a readable safetensors file"),
     "samples of another length": (

@@ -132,7 +132,7 @@ def test_levels_far_apart_keep_what_differs_within_each() -> None:
 
 
 def test_recordings_that_give_no_window_are_named(tmp_path: Path) -> None:
-    rows = [f"{name},{step},run" for name, n in (("a", 10), ("b", 3), ("c", 9)) for step in range(n)]
+    rows = [f"{name},{step},run" for name, n in (("a", 20), ("b", 3), ("c", 18)) for step in range(n)]
     text = lines("id,x,state", *rows)
     options = {"id_column": "id", "label_column": "state", "window": 4}
     assert "1 of 3 recordings are shorter than a window and left out: 'b'" in read(tmp_path, text, **options).described
