@@ -17,6 +17,7 @@ from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
 from ncvqvae.evaluation.fcn import FCNTraining, train_fcn
 from ncvqvae.hardware import resolve_precision
+from ncvqvae.training.auto import Choice, resolve
 from ncvqvae.training.loop import Plan, Stage, train
 from ncvqvae.training.stages import prior_stage, tokenizer_stage
 from reference.augmentations import AUGMENTATIONS, AugmentedDataset
@@ -69,7 +70,8 @@ class OurStages:
     def __init__(self, size: Size, preset: str, ssl: str, augmentation: str = "gauss", **settings: Any) -> None:
         X, y = size.data()
         self.model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
-        train = self.model._prepare(X, y)
+        train = self.model.prepare(X, y)
+        self.model.config_ = resolve(self.model.asked_, train.facts, Choice(augmentation, "given")).config
         self.model.tokenizer_, self.stage1 = tokenizer_stage(self.model.config_, train)
         self.model.prior_, self.stage2 = prior_stage(self.model.config_, train, self.model._codec)
 
@@ -80,7 +82,7 @@ def bare_step(parts: Any) -> Callable[[], object]:
     stage = Stage(parts.objective.train(), parts.get_batch, plan, plan.config)
     configured = stage.configure_optimizers()
     optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
-    bf16 = resolve_precision(plan.config.precision) == "bf16-mixed"
+    bf16 = resolve_precision(plan.config.precision, torch.device("cpu")) == "bf16-mixed"
 
     def step() -> None:
         optimizer.zero_grad()
