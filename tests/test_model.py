@@ -348,8 +348,8 @@ def test_weights_that_are_not_whole_are_refused(model: NCVQVAE, name: str, damag
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    assert "holds no trained model" in refusal(tmp_path)
-    assert "holds no trained model" in refusal(tmp_path / "nowhere")
+    assert "no such folder" in refusal(tmp_path)
+    assert "no such folder" in refusal(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
