@@ -348,7 +348,7 @@ def test_weights_that_are_not_whole_are_refused(model: NCVQVAE, name: str, damag
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    assert "no such folder" in refusal(tmp_path)
+    assert "holds no trained model" in refusal(tmp_path)
     assert "no such folder" in refusal(tmp_path / "nowhere")
 
 
