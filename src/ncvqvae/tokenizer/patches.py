@@ -11,7 +11,7 @@ PATCH, ORDERS, DIRECTIONS = 8, 3, 8
 """Time steps of a patch, differences taken of the series (the 1st to the 3rd), random directions of each."""
 SPAN = PATCH + ORDERS
 LEAST_PATCHES = 128
-"""A series is compared in as many equal parts as hold so many patches each, so that detail keeps its place."""
+"""Least number of patches in a part. Series are compared part by part, so that detail keeps its place in time."""
 FLOOR = 0.01
 """Least scale of a projection, in the units of scaled series: finer detail than this counts for less."""
 MAX_CASES = 32

@@ -1,4 +1,4 @@
-"""Vector quantizers. That of the package has an EMA codebook: vector-quantize-pytorch's, behind our shapes."""
+"""Vector quantizers. The built-in one wraps the EMA codebook of vector-quantize-pytorch."""
 
 from __future__ import annotations
 
