@@ -1,4 +1,4 @@
-"""Stage 2's network: logits of every token given the known ones and, or not, the class."""
+"""Network of stage 2: logits of every token, given the known tokens and optionally the class."""
 
 from __future__ import annotations
 
