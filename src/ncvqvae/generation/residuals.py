@@ -76,7 +76,7 @@ class Residuals(nn.Module):
 
 
 def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
-    """Those that the tokenizer keeps of its training series, None if it keeps none."""
+    """Residuals of training series that the tokenizer keeps, or None."""
     return cast("Residuals | None", tokenizer.residuals)
 
 
