@@ -1,4 +1,4 @@
-"""Distance between the patches of two series, near their place in time: what squared errors smooth away."""
+"""Distance between the patches of two series; it keeps fine detail that squared errors smooth away."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def patch_distance(x: Tensor, y: Tensor, observed: Tensor | None = None) -> Tens
     Patches of 8 steps of the k-th difference, k = 1, 2, 3, are projected on random directions w ~ N(0, I / 8), drawn
     anew by the global generator; r and q are the sorted projections of a part of a series of x and of its partner in y,
     and the distance is the mean of |r - q| / max(rms(r over the batch), 0.01). Differences and the division make fine
-    detail count as much as slow movements. What equal parts leave over is left out, at random on the left or right.
+    detail count as much as slow movements. Patches beyond the equal parts are left out, at random on the left or right.
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis" (2021).
 
     Series of fewer than 11 steps have no such patches, and a distance of 0.

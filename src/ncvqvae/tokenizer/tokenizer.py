@@ -111,7 +111,7 @@ class Tokenizer(nn.Module):
         return self.reconstruct(self.code_latents(tokens)).series
 
     def residual(self, x: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N) of series (B, C, T) and what they leave out of them (B, C, T); 0 where nothing was observed."""
+        """Tokens (B, N) and residuals x - decode(tokens) of series (B, C, T); residuals are 0 where unobserved."""
         tokens = self.encode(x, observed)
         left_out = x - self.decode(tokens)
         return tokens, left_out if observed is None else left_out * observed
