@@ -1,4 +1,4 @@
-"""What the decoder leaves out of real series, drawn anew for generated ones."""
+"""Residuals of real series (detail that decoding loses), drawn for generated series."""
 
 from __future__ import annotations
 
