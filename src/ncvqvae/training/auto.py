@@ -32,17 +32,17 @@ MAX_CODES = 512
 """Codes that ``tokens_per_code`` may ask for; more were not tried."""
 
 TIED_CODES = 64
-"""Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
+"""Input mode ``auto`` ties the output up to this many codes. With more, a tied table separates close codes slowly."""
 
 SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
 """``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
 
 LINEAR_RANK, LINEAR_CASES = 256, 1000
-"""Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
+"""``linear_rank: auto`` takes this rank if there are at least this many training series."""
 
 
 class Choice(NamedTuple):
-    """What a setting becomes, and why."""
+    """The value chosen for a setting, and the reason."""
 
     value: Any
     reason: str
