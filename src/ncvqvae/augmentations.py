@@ -1,7 +1,7 @@
-"""The chapter's augmentations as pure functions on batches, and the views of stage 1 that are made of them.
+"""Augmentations of the NC-VQVAE thesis as pure functions on batches, and the views that stage 1 makes with them.
 
 Each function takes ``x`` of shape (B, C, T) and an optional ``torch.Generator`` (CPU), draws independently for every
-series and treats all channels of a series alike in time. No Python loop runs over the batch. Source: results chapter,
+series and treats all channels of a series alike in time. No Python loop runs over the batch. Source: NC-VQVAE thesis,
 stage 1; the operations are those of Wen and Sun, "Time Series Data Augmentation for Neural Networks by Time Warping
 with a Discriminative Teacher", and of common practice.
 """
@@ -128,7 +128,7 @@ def warp_view(
     scales: tuple[Stretch, Stretch] = (0.9, 2.0),
     sigma: Weight = 0.2,
 ) -> tuple[Tensor, Tensor | None]:
-    """The chapter's ``warp``: :func:`window_warp`, then :func:`amplitude_resize`."""
+    """The thesis's ``warp``: :func:`window_warp`, then :func:`amplitude_resize`."""
     low, high = sorted(scales)
     warped, seen = moved(x, observed, lambda both: window_warp(both, window_ratio, (low, high), generator))
     return amplitude_resize(warped, sigma, generator), seen
@@ -137,19 +137,19 @@ def warp_view(
 def slice_view(
     x: Tensor, observed: Tensor | None, generator: Generator | None, n_cuts: Cuts = 3
 ) -> tuple[Tensor, Tensor | None]:
-    """The chapter's ``slice``: :func:`slice_and_shuffle`."""
+    """The thesis's ``slice``: :func:`slice_and_shuffle`."""
     return moved(x, observed, lambda both: slice_and_shuffle(both, n_cuts, generator))
 
 
 def gauss_view(
     x: Tensor, observed: Tensor | None, generator: Generator | None, sigma: Weight = 0.05
 ) -> tuple[Tensor, Tensor | None]:
-    """The chapter's ``gauss``: :func:`gaussian_noise`."""
+    """The thesis's ``gauss``: :func:`gaussian_noise`."""
     return gaussian_noise(x, sigma, generator), observed
 
 
 def moved(x: Tensor, observed: Tensor | None, move: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
-    """``move(x)`` for a function that moves values in time, and by the same draws what was observed of the result."""
+    """Apply ``move`` to series and their mask with the same draws; return moved series and moved mask."""
     if observed is None:
         return move(x), None
     view, seen = move(torch.cat([x, observed.to(x)], dim=1)).chunk(2, dim=1)
@@ -159,7 +159,7 @@ def moved(x: Tensor, observed: Tensor | None, move: Callable[[Tensor], Tensor]) 
 def augment(
     x: Tensor, kind: str, generator: Generator | None = None, settings: Mapping[str, Any] = NO_SETTINGS
 ) -> Tensor:
-    """The view of series of which all was observed, see :func:`augment_observed`."""
+    """Augment fully observed series; see :func:`augment_observed`."""
     return augment_observed(x, None, kind, generator, settings)[0]
 
 
@@ -170,7 +170,7 @@ def augment_observed(
     generator: Generator | None = None,
     settings: Mapping[str, Any] = NO_SETTINGS,
 ) -> tuple[Tensor, Tensor | None]:
-    """The augmented view of series, and what was observed of it.
+    """Augment series; return the view and the mask of its observed values.
 
     Args:
         x: series (B, C, T).
@@ -188,7 +188,7 @@ def augment_observed(
 def augment_share(
     x: Tensor, observed: Tensor | None, kind: str, share: float, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """:func:`augment_observed` of each series with probability ``share``, the others as they are."""
+    """Apply :func:`augment_observed` to each series with probability ``share``; leave the others unchanged."""
     view, view_observed = augment_observed(x, observed, kind, generator)
     taken = (torch.rand(len(x), 1, 1, generator=generator) < share).to(x.device)
     some = None if observed is None or view_observed is None else torch.where(taken, view_observed, observed)

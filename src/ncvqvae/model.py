@@ -227,7 +227,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         trial = copy.copy(self)
         trial.asked_, trial.scaler_ = self._config(), train.series.scaler
         trial._take_facts(train.facts)
-        # one set of views costs what another does, and choosing takes long
+        # all augmentations cost about the same, and choosing one takes long
         config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
         device = resolve_device(config.device)
         with freed_pages_kept(), forked_rng(device):
@@ -246,7 +246,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def _config(self) -> Config:
         given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
         config = load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
-        resolve_device(config.device)  # one that is not there is said before any work
+        resolve_device(config.device)  # a missing device is reported before any work
         return check_parts(config)
 
     def _choose_residual_scale(self) -> float:
@@ -269,7 +269,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     @property
     def _generator(self) -> SeriesGenerator:
-        """That of the networks which the model has now; kept, since it learns which training series lie how near."""
+        """Generator of the current networks. It is kept because its copy check caches results."""
         kept = self._last_generator
         if kept is None or kept.tokenizer is not self.tokenizer_ or kept.prior is not self.prior_:
             kept = self._last_generator = SeriesGenerator(self.tokenizer_, self.prior_, self.facts_)
@@ -278,7 +278,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     # ------------------------------------------------------------------ use
 
     def transform(self, X: Any) -> np.ndarray:
-        """Embeddings (n_cases, d): quantized latents averaged over the token grid, as the chapter's probes use them."""
+        """Embeddings (n_cases, d): quantized latents averaged over the token grid, as in the thesis's probes."""
         return self.embed(self.encode(X))
 
     def embed(self, tokens: Any) -> np.ndarray:
@@ -392,7 +392,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     def decoding_steps(self, n: int, seed: int | None = None) -> DecodingSteps:
         """How sure the prior is, step by step, while it draws ``n`` token grids, label-first where there are labels.
 
-        Mass near 1 from the first steps on shows a prior that recites its training tokens (results chapter, 0.2.5).
+        Mass near 1 from the first steps on shows a prior that recites its training tokens (thesis, results, 0.2.5).
         """
         check_is_fitted(self)
         seed = self.config_.seed if seed is None else seed
@@ -402,7 +402,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())
 
     def reconstruction_loss(self, X: Any, *, tokens: Any = None) -> float:
-        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed.
+        """Reconstruction loss of the thesis, MSE(x, x_hat) + MSE(u, u_hat), in scaled units over observed values.
 
         Args:
             X: series in their own units.
@@ -412,7 +412,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         return self._codec.reconstruction_loss(self._codec.scaled(X), known)
 
     def prior_loss(self, X: Any, y: Any = None, *, tokens: Any = None) -> float:
-        """The chapter's prior loss: cross-entropy in nats on randomly masked tokens of the series, class given.
+        """Prior loss of the thesis: cross-entropy in nats on randomly masked tokens of the series, class given.
 
         Args:
             X: series in their own units.

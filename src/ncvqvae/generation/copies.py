@@ -1,4 +1,4 @@
-"""Which generated series are copies, as far as the training series alone can tell."""
+"""Find generated series that copy a training series, using the training series alone."""
 
 from __future__ import annotations
 

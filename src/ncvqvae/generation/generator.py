@@ -1,4 +1,4 @@
-"""New series from both networks, in scaled units: tokens drawn, decoded, given detail, copies drawn again."""
+"""Generate series in scaled units: draw tokens, decode them, add residuals, and redraw copies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SeriesGenerator:
     Args:
         tokenizer: decodes tokens; keeps the residuals and tokens of training series, where any are kept.
         prior: draws tokens.
-        facts: of the train split: how many of its series each class and each length has.
+        facts: counts of the train split per class and per length.
     """
 
     def __init__(self, tokenizer: Tokenizer, prior: Prior, facts: TrainFacts) -> None:
@@ -103,7 +103,7 @@ class SeriesGenerator:
         return torch.cat([self.tokenizer.decode(part.to(device)).cpu() for part in tokens.split(CHUNK)])
 
     def decode_fully(self, tokens: Tensor, config: SamplingConfig, generator: Generator) -> Tensor:
-        """Series (n, C, T) of tokens (n, N), with what these leave out drawn anew."""
+        """Series (n, C, T) of tokens (n, N), with drawn residuals added if the settings ask for them."""
         decoded = self.decode(tokens)
         if not config.residual_neighbours or not config.residual_scale:
             return decoded
@@ -115,7 +115,7 @@ class SeriesGenerator:
     ) -> Tensor:
         """Residuals (n, C, T) for tokens (n, N), see :meth:`Residuals.draw`."""
         kept = self.kept
-        # beyond as many series as a class has the nearest are often those of another class, whose detail differs
+        # more neighbours than a class has series would mix in other classes, whose detail differs
         per_class = len(kept.tokens) // max(self.prior.n_classes, 1)
         return kept.draw(tokens, min(n_neighbours, max(per_class, 2)), generator, own=own).cpu()
 

@@ -1,4 +1,4 @@
-"""What the decoder leaves out of real series, drawn anew for generated ones."""
+"""Residuals of real series (detail that decoding loses), drawn for generated series."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Residuals(nn.Module):
 
 
 def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
-    """Those that the tokenizer keeps of its training series, None if it keeps none."""
+    """Residuals of training series that the tokenizer keeps, or None."""
     return cast("Residuals | None", tokenizer.residuals)
 
 

@@ -36,7 +36,7 @@ class DecodingSteps(NamedTuple):
 
 
 def joined(parts: Iterable[Samples]) -> Samples:
-    """What :meth:`NCVQVAE.iter_samples` gave, in one array."""
+    """Join the chunks of :meth:`NCVQVAE.iter_samples` into one."""
     parts = list(parts)
     y = None if parts[0].y is None else np.concatenate([part.y for part in parts if part.y is not None])
     return Samples(np.concatenate([part.X for part in parts]), y)

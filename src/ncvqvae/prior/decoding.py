@@ -13,7 +13,7 @@ from ncvqvae.config import SamplingConfig
 from ncvqvae.prior.masking import masked_share
 
 PIECE = 2**18
-"""Probabilities worked on at a time: they and what is made of them stay in a core's cache, in half the time."""
+"""Number of probabilities in one piece of work. A piece fits a core's cache, which halves the time."""
 
 
 class Decoded(NamedTuple):

@@ -51,9 +51,10 @@ def token_loss(logits: Tensor, tokens: Tensor, label_smoothing: float = 0.0) -> 
 def masked_token_loss(
     prior: Prior, tokens: Tensor, classes: Tensor, schedule: str = "cosine", seed: int = 0, batch_size: int = 256
 ) -> float:
-    """The chapter's prior loss: mean cross-entropy in nats on masked tokens (share by ``schedule``), class given.
+    """Prior loss of the NC-VQVAE thesis: mean cross-entropy in nats on masked tokens, with the class given.
 
-    NaN where no token is masked, as when hardly anything was observed.
+    ``schedule`` sets the share of masked tokens. The loss is NaN if no token is masked, as
+    when hardly anything was observed.
     """
     generator = Generator().manual_seed(seed)
     masks = random_masks(len(tokens), tokens.shape[1], schedule, generator=generator) & (tokens < prior.n_codes)

@@ -1,4 +1,4 @@
-"""Stage 2's network: logits of every token given the known ones and, or not, the class."""
+"""Network of stage 2: logits of every token, given the known tokens and optionally the class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ InputMode = Literal["token", "codebook", "codebook-finetuned"]
 
 
 class _LinearMix(nn.Module):
-    """Low-rank linear map from the code vectors of known tokens, and which these are, to (B, N, width).
+    """Low-rank linear map from code vectors of known tokens, and the mask of known tokens, to (B, N, width).
 
     Attention averages a few positions in each head, and takes long to learn what a regression on all of them reads at
     once: how each token of a noisy series follows from its neighbours.

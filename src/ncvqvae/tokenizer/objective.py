@@ -14,7 +14,7 @@ from ncvqvae.tokenizer.ssl import SSLLoss, pool
 from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_error, reconstruction_error
 
 COLLAPSED = 1 / 4
-"""Perplexity of the codes, as a share of their number, below which the tokenizer is said to have collapsed."""
+"""The codebook counts as collapsed if its perplexity is below this share of the number of codes."""
 
 
 class CollapseWarning(UserWarning):
@@ -25,7 +25,7 @@ class TokenizerObjective(nn.Module):
     """Reconstruction + commitment (+ patches), and for NC-VQVAE the augmented view's reconstruction and the SSL loss.
 
     The SSL loss compares the *quantized* latents of x with the *unquantized* latents of its augmented view, which pass
-    through the same encoder (results chapter; settings as published).
+    through the same encoder (NC-VQVAE thesis; settings as published).
 
     Args:
         tokenizer: the network that is trained.

@@ -1,4 +1,4 @@
-"""Distance between the patches of two series, near their place in time: what squared errors smooth away."""
+"""Distance between the patches of two series; it keeps fine detail that squared errors smooth away."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATCH, ORDERS, DIRECTIONS = 8, 3, 8
 """Time steps of a patch, differences taken of the series (the 1st to the 3rd), random directions of each."""
 SPAN = PATCH + ORDERS
 LEAST_PATCHES = 128
-"""A series is compared in as many equal parts as hold so many patches each, so that detail keeps its place."""
+"""Least number of patches in a part. Series are compared part by part, so that detail keeps its place in time."""
 FLOOR = 0.01
 """Least scale of a projection, in the units of scaled series: finer detail than this counts for less."""
 MAX_CASES = 32
@@ -24,7 +24,7 @@ def patch_distance(x: Tensor, y: Tensor, observed: Tensor | None = None) -> Tens
     Patches of 8 steps of the k-th difference, k = 1, 2, 3, are projected on random directions w ~ N(0, I / 8), drawn
     anew by the global generator; r and q are the sorted projections of a part of a series of x and of its partner in y,
     and the distance is the mean of |r - q| / max(rms(r over the batch), 0.01). Differences and the division make fine
-    detail count as much as slow movements. What equal parts leave over is left out, at random on the left or right.
+    detail count as much as slow movements. Patches beyond the equal parts are left out, at random on the left or right.
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis" (2021).
 
     Series of fewer than 11 steps have no such patches, and a distance of 0.

@@ -1,4 +1,4 @@
-"""Vector quantizers. That of the package has an EMA codebook: vector-quantize-pytorch's, behind our shapes."""
+"""Vector quantizers. The built-in one wraps the EMA codebook of vector-quantize-pytorch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Quantized(NamedTuple):
 
 
 class Quantizer(nn.Module):
-    """What both stages ask of a quantizer; register a new one with :data:`ncvqvae.registry.quantizers`."""
+    """Interface of a quantizer; register a new one with :data:`ncvqvae.registry.quantizers`."""
 
     @property
     def codebook(self) -> Tensor:
@@ -52,8 +52,8 @@ class EMAQuantizer(Quantizer):
         codebook_size: number K of codes.
         decay: decay of the codebook's exponential moving average.
         commitment_weight: factor of the commitment loss mean((z - sg(e))^2), already applied in the result.
-        kmeans_init: start from k-means of the first batch; else from N(0, 1) with empty counts, as published, where a
-            code that the first batch does not choose is lost (its average is divided by a count of nearly 0).
+        kmeans_init: start from k-means of the first batch; else from N(0, 1) with empty counts, as published. Such a
+            start loses each code that the first batch does not choose: its average is divided by a count near 0.
         dead_code_threshold: revive codes whose moving count is below this; 0 never does.
         rotation_trick: gradient by rotation (Fifty et al. 2024) instead of straight-through.
     """
@@ -111,7 +111,7 @@ class EMAQuantizer(Quantizer):
 
 
 def ema_quantizer(dim: int, config: TokenizerConfig) -> EMAQuantizer:
-    """The quantizer of the package, for codes of width ``dim``."""
+    """Build the built-in quantizer for codes of width ``dim``."""
     return EMAQuantizer(
         dim,
         config.codebook_size,

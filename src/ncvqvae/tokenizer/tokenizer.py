@@ -94,7 +94,7 @@ class Tokenizer(nn.Module):
         return tokens.masked_fill(~self.on_grid(self.present(observed)), -1)
 
     def on_grid(self, columns: Tensor) -> Tensor:
-        """What holds for columns (B, W), for each token (B, N)."""
+        """Repeat a value per grid column (B, W) for every row, to one value per token (B, N)."""
         return repeat(columns, "b w -> b (h w)", h=self.grid[0])
 
     def token_logits(self, latents: Tensor) -> Tensor:
@@ -111,14 +111,14 @@ class Tokenizer(nn.Module):
         return self.reconstruct(self.code_latents(tokens)).series
 
     def residual(self, x: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N) of series (B, C, T) and what they leave out of them (B, C, T); 0 where nothing was observed."""
+        """Tokens (B, N) and residuals x - decode(tokens) of series (B, C, T); residuals are 0 where unobserved."""
         tokens = self.encode(x, observed)
         left_out = x - self.decode(tokens)
         return tokens, left_out if observed is None else left_out * observed
 
 
 def reconstruction_error(u: Tensor, x: Tensor, decoded: Reconstruction) -> Tensor:
-    """MSE(x, x_hat) + MSE(u, u_hat), the chapter's reconstruction loss."""
+    """Reconstruction loss of the NC-VQVAE thesis: MSE(x, x_hat) + MSE(u, u_hat)."""
     return F.mse_loss(decoded.series, x) + F.mse_loss(decoded.spectrogram, u)
 
 
@@ -130,7 +130,7 @@ def observed_error(spectrogram: Spectrogram, x: Tensor, decoded: Reconstruction,
     """
     target = spectrogram(torch.where(observed, x, decoded.series.detach()))
     share = spectrogram.observed_share(observed)
-    # a view that was cut from a gap may hold nothing: then there is nothing to ask for
+    # a view may lie wholly inside a gap; the minimum keeps the division defined
     weight, n_observed = share.sum().clamp(min=1e-6), observed.sum().clamp(min=1)
     in_frames = ((decoded.spectrogram - target).square().mean(2, keepdim=True) * share).sum() / weight
     in_time = (decoded.series - x).square().masked_fill(~observed, 0.0).sum() / n_observed

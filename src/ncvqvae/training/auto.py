@@ -1,6 +1,6 @@
-"""What the settings that are left to the data become: each once, from the train split, before the training.
+"""Resolve each "auto" setting once, from the train split, before training.
 
-The one exception is the factor of the residuals, which only the trained networks can tell.
+The one exception is the factor of the residuals, which is chosen after training.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from ncvqvae.tokenizer.spectrogram import Spectrogram
 
 CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
-"""Series that the choice of views is made by, at most."""
+"""Largest number of series used to choose the augmentation."""
 
 MAX_CODES = 512
 """Codes that ``tokens_per_code`` may ask for; more were not tried."""
 
 TIED_CODES = 64
-"""Codes up to which input mode ``auto`` ties the output: near ones of many are learned apart slowly by a tied table."""
+"""Input mode ``auto`` ties the output up to this many codes. With more, a tied table separates close codes slowly."""
 
 SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
 """``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
 
 LINEAR_RANK, LINEAR_CASES = 256, 1000
-"""Rank of the linear map that ``linear_rank: auto`` takes, and the training series from which on it does."""
+"""``linear_rank: auto`` takes this rank if there are at least this many training series."""
 
 
 class Choice(NamedTuple):
-    """What a setting becomes, and why."""
+    """The value chosen for a setting, and the reason."""
 
     value: Any
     reason: str
@@ -84,7 +84,7 @@ def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Re
     for name, choice in choices.items():
         *groups, last = name.split(".")
         reduce(getitem, groups, values)[last] = choice.value
-    values["tokenizer"] |= {"codes_per_class": 0, "tokens_per_code": 0}  # the size of the codebook says it now
+    values["tokenizer"] |= {"codes_per_class": 0, "tokens_per_code": 0}  # codebook_size now holds the result
     lines = [f"{name}: {choice.value} ({choice.reason})" for name, choice in choices.items()]
     return Resolved(from_dict(Config, values), lines)
 

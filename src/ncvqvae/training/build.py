@@ -1,4 +1,4 @@
-"""Both networks from the settings: their parts, put together."""
+"""Build both networks and their parts from the settings."""
 
 from __future__ import annotations
 

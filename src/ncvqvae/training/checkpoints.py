@@ -1,4 +1,4 @@
-"""Checkpoints of a training: whole or not there, free of code, and saved before an interrupted training ends."""
+"""Checkpoints: written whole or not at all, read without running code, saved when training is interrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WholeFileIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write under a temporary name in the same folder, to the disk, and rename."""
-        buffer = io.BytesIO()  # torch.save would word a full disk in its own way
+        buffer = io.BytesIO()  # writing the bytes here reports a full disk in our own words
         torch.save(checkpoint, buffer)
         with replaced(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
@@ -101,4 +101,4 @@ class Interruption(L.Callback):
             signal.signal(number, handler)
         if self.received is not None and (kind is None or not issubclass(kind, Exception)):
             signal.raise_signal(self.received)
-            raise KeyboardInterrupt  # whoever handled it went on: the training is not done all the same
+            raise KeyboardInterrupt  # the earlier handler may return, but the training is unfinished

@@ -224,7 +224,7 @@ def train(
         checkpoints: folder of the resumable checkpoint; one that exists is continued.
         logger: a Lightning logger.
         report: called with step, number of steps and loss terms about 500 times.
-        monitor: gives figures that stand beside the loss terms, from the share of steps that is done.
+        monitor: takes the share of finished steps and returns values to record beside the loss terms.
         checkpoint_seconds: time between checkpoints; 0 saves one after each step.
 
     Raises:
@@ -296,7 +296,7 @@ def _quiet() -> Iterator[None]:
 
 
 def check_identity(path: Path, config: Config, series: np.ndarray, y: Any) -> None:
-    """Checkpoints are continued only by the same settings on the same data, on any device.
+    """Refuse to continue checkpoints of other settings or other data; the device may differ.
 
     Args:
         path: file beside the checkpoints that says what they belong to.

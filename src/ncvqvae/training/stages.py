@@ -41,7 +41,7 @@ class TrainSet(NamedTuple):
 
 
 class StageParts(NamedTuple):
-    """What the training loop needs: batches, the objective with the network in it, and what it is shown of series."""
+    """Input of the training loop: the plan of batches, the objective, and a function from rows to its arguments."""
 
     plan: Plan
     objective: nn.Module

@@ -1,4 +1,4 @@
-"""What stage 1 asks of a self-supervised loss."""
+"""Interface of a self-supervised loss in stage 1."""
 
 from __future__ import annotations
 
