@@ -214,7 +214,7 @@ FIRST_SCREEN = (
     ("coverage", "recall", "spread"),
     ("copied", "copied_raw"),
 )
-"""The five metrics at the top of the report: like, useful, told apart, varied, new. Each is the first one measured."""
+"""The five metrics at the top of the report: like, useful, told apart, varied, new; of each, the first key measured."""
 
 INTERVAL = ("_low", "_high")
 """Ends of the keys that hold a metric's bootstrap interval."""
