@@ -1,1 +1,1 @@
-"""The study's whole matrix: suites of runs, on one machine or many."""
+"""Benches: they run suites of datasets, models and seeds, such as the study's, on one machine or many."""

@@ -1,4 +1,4 @@
-"""Backend for many machines: a Ray task per run, results through a folder that all nodes share."""
+"""Backend for many machines: each run is a Ray task and writes its results to a folder that all nodes share."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ncvqvae.registry import PLUGINS
 
 
 class RayBackend:
-    """Runs as Ray tasks; those of a node that dies start again on another, and continue from their checkpoints.
+    """Carries out runs as Ray tasks; if a node dies, its runs continue on another node from their checkpoints.
 
     Args:
-        address: of an existing cluster (``auto``, ``host:port``, ``ray://…``); None starts Ray on this machine.
+        address: address of an existing cluster (``auto``, ``host:port``, ``ray://…``); None starts Ray on this machine.
         cpus: cores that each run takes.
         gpus: GPUs that each run takes; a fraction lets several runs share one.
-        task: what to do with a run.
-        max_retries: times that a run is started again after the death of its node or process.
+        task: function that carries out a run.
+        max_retries: how often a run is started again after the death of its node or process.
 
     Raises:
         InputError: if Ray is not installed, or no cluster answers at ``address``.
@@ -68,7 +68,7 @@ class RayBackend:
         return [self._outcome(reference) for reference in ready]
 
     def close(self) -> None:
-        """Cancel what is still at work and leave the cluster; what was done so far can be continued."""
+        """Cancel the unfinished runs and leave the cluster; these runs can be continued later."""
         for reference in self.at_work:
             self.ray.cancel(reference, force=True)
         if self.owns_cluster:
@@ -85,7 +85,7 @@ class RayBackend:
 
 
 def _check_answers(address: str | None) -> None:
-    """Say within seconds that nothing listens at ``host:port``; Ray itself tries for minutes."""
+    """Fail within seconds if nothing listens at ``host:port``; Ray itself tries for minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return

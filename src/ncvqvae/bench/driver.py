@@ -1,4 +1,4 @@
-"""A bench from start to end: hand out runs, take in outcomes, show how far it is."""
+"""A bench from start to end: it starts runs, collects their outcomes and shows the progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Backend(Protocol):
     """Where runs are carried out."""
 
     slots: int
-    """Runs that it takes at once."""
+    """Number of runs that it accepts at once."""
 
     def start(self, run: Run) -> None:
         """Begin a run."""
@@ -36,13 +36,13 @@ class Backend(Protocol):
 
 
 def run_bench(runs: Sequence[Run], backend: Backend, *, pause: float = 5.0) -> Schedule:
-    """Carry out what is missing of ``runs``; returns the schedule with the state of every run.
+    """Carry out the unfinished runs of ``runs``; returns the schedule with the state of every run.
 
     Args:
         runs: see :meth:`ncvqvae.bench.suites.Suite.runs`.
         backend: :class:`~ncvqvae.bench.local.LocalBackend` or :class:`~ncvqvae.bench.cluster.RayBackend`; closed at the
             end.
-        pause: seconds until a run that another bench has in hand is looked at again.
+        pause: seconds before a run that another bench is carrying out is tried again.
 
     Raises:
         InputError: if a run's folder holds a run with other settings.
@@ -57,7 +57,7 @@ def run_bench(runs: Sequence[Run], backend: Backend, *, pause: float = 5.0) -> S
                         progress.ended(ended)
                 progress.refresh_counts()
                 if not schedule.count("running"):
-                    time.sleep(0.5)  # all that is left is in the hands of another bench
+                    time.sleep(0.5)  # another bench is carrying out all that is left
     finally:
         backend.close()
     return schedule
@@ -76,7 +76,7 @@ def make_backend(
     """The backend of that name, ``local`` or ``ray``, for runs on `device`.
 
     Raises:
-        InputError: if this machine has no such device, or runs on Ray take no GPU to have it.
+        InputError: if this machine has no such device, or runs on Ray need a GPU but ``gpus`` gives them none.
     """
     if name == "ray":
         if device == "cuda" and not gpus:
@@ -122,7 +122,7 @@ def _start_runs(schedule: Schedule, backend: Backend) -> None:
 
 
 class TimeLeftColumn(ProgressColumn):
-    """The estimate from measured times instead of the bar's own."""
+    """Column with the time left, estimated from measured phases instead of by the bar itself."""
 
     def render(self, task: Task) -> Text:
         """The time left, a dash while nothing is known."""
@@ -148,7 +148,7 @@ class BenchProgress(Progress):
         self.refresh_counts()
 
     def ended(self, outcome: Outcome) -> None:
-        """Say how a run ended, and learn from its times."""
+        """Print how a run ended, and add its times to the estimate."""
         if outcome.state == "done":
             self.estimate.add(self.schedule.runs[outcome.key])
             self.console.print(f"{outcome.key}: done in {duration(outcome.seconds)}", highlight=False)
@@ -156,7 +156,7 @@ class BenchProgress(Progress):
             self.console.print(f"{outcome.key}: failed: {outcome.reason}", highlight=False, markup=False)
 
     def refresh_counts(self) -> None:
-        """Number of runs by state, and the time left."""
+        """Update the number of runs by state, and the time left."""
         schedule = self.schedule
         n_done, n_failed, n_busy = (schedule.count(state) for state in ("done", "failed", "busy"))
         n_running = sum(bool(read_pulse(run)) for run in schedule.in_state("running"))  # the others are in Ray's queue

@@ -1,4 +1,4 @@
-"""One run of a bench: train, evaluate, leave an ordinary run folder; every step can be killed and repeated."""
+"""One run of a bench: train and evaluate into an ordinary run folder; every step can be killed and repeated."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Run:
     reuse: str | None = None
     """Model whose trained stages are taken over."""
     reused_stages: list[str] = field(default_factory=list)
-    """Which of them: those whose settings are the same."""
+    """Stages that are taken over: those whose settings are the same."""
     fcn: str | None = None
-    """File of the FCN behind FID and IS; None for one that is trained on the train split."""
+    """File of the FCN behind FID and IS; None trains one on the train split."""
     cas: bool = True
     """Whether FCNs are trained for CAS."""
 
@@ -66,7 +66,7 @@ class Run:
         return None if self.reuse is None else f"{self.dataset}/{self.reuse}/{self.seed}"
 
     def note(self, suffix: str) -> Path:
-        """Path of a file about the run that does not belong into its folder."""
+        """Path of a file about the run that is kept outside its folder."""
         return Path(self.out) / NOTES / f"{self.key}{suffix}"
 
     def config(self) -> Config:
@@ -76,7 +76,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt at a run ended; ``busy``: another process has it in hand."""
+    """How an attempt at a run ended; ``busy`` means that another process is carrying it out."""
 
     key: str
     state: Literal["done", "failed", "busy"]
@@ -85,7 +85,7 @@ class Outcome:
 
 
 def carry_out(run: Run) -> Outcome:
-    """Do what is missing of ``run``; never raises for a run that fails, but says so (also in ``failed.txt``)."""
+    """Do the unfinished parts of ``run``; a failure is not raised but returned, and noted in ``failed.txt``."""
     start = time.monotonic()
     with held(run.note(".lock")) as mine:
         if not mine:
@@ -109,7 +109,7 @@ def carry_out(run: Run) -> Outcome:
 
 
 def _check_weights(run: Run) -> None:
-    """Say before the training that the evaluation would fail."""
+    """Check the FCN's file before the training, because the evaluation would fail only after it."""
     if run.fcn is not None and not Path(run.fcn).is_file():
         raise InputError(f"no FCN weights for {run.dataset}: {run.fcn} is missing; add it, or leave out --fcn-dir")
 
@@ -133,7 +133,7 @@ def is_finished(run: Run) -> bool:
         return False
     values = read_yaml(path)
     held_config, wanted = from_dict(Config, values.get("asked", values["model"])), run.config()
-    if "asked" not in values and wanted.augmentation == "auto":  # format 1 kept the views that were chosen
+    if "asked" not in values and wanted.augmentation == "auto":  # format 1 kept only what "auto" became
         wanted.augmentation = held_config.augmentation
     different = sorted(_different(kept(held_config), kept(wanted)))
     if different:
@@ -170,7 +170,7 @@ def _train(run: Run, pulse: Pulse) -> None:
 
 
 def _take_over(run: Run) -> None:
-    """Put the trained stages of another run where ``fit_run`` looks for finished stages of an interrupted one."""
+    """Copy the trained stages of another run to where ``fit_run`` looks for stages of an interrupted training."""
     import pandas as pd
 
     from ncvqvae.model import NCVQVAE
@@ -179,7 +179,7 @@ def _take_over(run: Run) -> None:
 
     other = Path(run.out) / str(run.reused_key)
     model = NCVQVAE.from_pretrained(other, device="cpu")
-    model.tokenizer_.residuals = None  # no part of stage 1: ``fit`` finds them again
+    model.tokenizer_.residuals = None  # no part of stage 1; ``fit`` computes them again
     history = pd.read_csv(other / "history.csv", float_precision="round_trip").to_dict("records")
     networks = {"stage1": model.tokenizer_, "stage2": model.prior_}
     (run.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -208,14 +208,14 @@ def _evaluate(run: Run, pulse: Pulse) -> None:
 
 
 class Pulse:
-    """Keeps a file that says how far a run is, for whoever watches; an instance is the ``report`` of ``fit``."""
+    """Writes the progress of a run to a file that the bench reads; ``fit`` takes an instance as ``report``."""
 
     def __init__(self, run: Run, every_seconds: float = 1.0) -> None:
         self.path, self.every_seconds = run.note(".json"), every_seconds
         self.phase, self.first_step, self.since, self.written = "", 0, 0.0, 0.0
 
     def __call__(self, phase: str, step: int, n_steps: int, terms: dict[str, float]) -> None:
-        """Note phase, share done, and the seconds that the whole phase takes at the measured time per step."""
+        """Note the phase, the share done, and the seconds of the whole phase at the measured time per step."""
         now = time.monotonic()
         if phase != self.phase:
             self.phase, self.first_step, self.since, self.written = phase, step, now, 0.0
@@ -227,7 +227,7 @@ class Pulse:
         self._write(phase, step / n_steps, expected)
 
     def begin(self) -> None:
-        """Note that the run has begun; its first step may be that of an interrupted training."""
+        """Note that the run has begun; an interrupted training need not begin at step 0."""
         self._write(PHASES[0], 0.0, None)
 
     def _write(self, phase: str, share: float, expected: float | None) -> None:
@@ -237,7 +237,7 @@ class Pulse:
 
 @cache
 def commit() -> str | None:
-    """Commit of the checkout that this package runs from, with ``-dirty`` if its source was changed; else None."""
+    """Commit of the checkout that this package runs from, with ``-dirty`` if changed; None outside a checkout."""
     package = Path(__file__).parents[1]
     if not (package.parents[1] / ".git").exists():
         return None
@@ -250,7 +250,7 @@ def commit() -> str | None:
 
 
 def _different(a: Any, b: Any, where: str = "") -> Iterator[str]:
-    """Dotted names under which two nested mappings of the same form differ."""
+    """Dotted names of the values in which two nested mappings with the same keys differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in a | b:
             yield from _different(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))

@@ -1,4 +1,4 @@
-"""Backend for one machine: worker processes, one run at a time in each, and one worker to a GPU."""
+"""Backend for one machine: worker processes that do one run at a time, with one worker per GPU."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ CARRY_OUT = "ncvqvae.bench.job:carry_out"
 
 
 class LocalBackend:
-    """Runs side by side in worker processes that end with this one, however it ends.
+    """Carries out runs side by side in worker processes, which end when this process ends for any reason.
 
     Args:
-        device: of the runs; on GPUs there is one run at a time on each.
-        workers: runs at once, at most one per GPU; by default that, without a GPU one per core (or ``threads`` cores).
+        device: device of the runs; a GPU has one run at a time.
+        workers: number of runs at once, at most one per GPU; by default one per GPU, or one per ``threads`` cores.
         threads: threads of each run. The networks are small: on 2 cores two runs of one thread each are faster than one
             after the other with two.
-        log: file for what the workers print.
-        task: what to do with a run, as ``module:function``.
+        log: file for the output of the workers.
+        task: function that carries out a run, as ``module:function``.
 
     Raises:
         InputError: if this machine has no such device.
@@ -69,7 +69,7 @@ class LocalBackend:
         return outcomes
 
     def close(self) -> None:
-        """End all workers; what they were doing can be continued."""
+        """End all workers; their unfinished runs can be continued later."""
         for worker in self.workers:
             worker.process.kill()
         for worker in self.workers:
@@ -80,10 +80,10 @@ class Worker:
     """A process that carries out one run after the other; see :mod:`ncvqvae.bench.worker` for its side.
 
     Args:
-        task: what to do with a run.
-        log: file for what it prints.
-        environment: its variables.
-        gpu: the one GPU that it sees; None leaves that to the environment.
+        task: function that carries out a run, as ``module:function``.
+        log: file for its output.
+        environment: its environment variables.
+        gpu: the one GPU that it sees; None leaves the choice to the environment.
     """
 
     def __init__(self, task: str, log: Path, environment: dict[str, str], gpu: str | None = None) -> None:
@@ -113,10 +113,10 @@ class Worker:
             requests.write(json.dumps(asdict(run)) + "\n")
             requests.flush()
         except BrokenPipeError:
-            pass  # it died while idle: take() will say so
+            pass  # the process died while idle; take() reports it
 
     def take(self) -> Outcome:
-        """The outcome of the run in hand; a failure if the process died over it."""
+        """The outcome of the current run; a failure if the process died during it."""
         run, self.run = self.run, None
         assert run is not None
         line = self.answers.readline()

@@ -13,11 +13,11 @@ from ncvqvae.study.rows import read_facts
 
 
 class Schedule:
-    """State of every run of a bench: waiting, running, busy (in the hands of another bench), done or failed.
+    """State of every run of a bench: waiting, running, busy (another bench carries it out), done or failed.
 
     Args:
         runs: in the order in which they should be done; one that reuses another waits for it.
-        pause: seconds until a run that was busy is tried again.
+        pause: seconds before a run that was busy is tried again.
     """
 
     def __init__(self, runs: Sequence[Run], pause: float = 5.0) -> None:
@@ -51,7 +51,7 @@ class Schedule:
         return None
 
     def record(self, outcome: Outcome) -> list[Outcome]:
-        """Take in how a run ended; returns it with the failures of those that were to reuse it."""
+        """Record how a run ended; returns its outcome and the failures of the runs that need it."""
         self.states[outcome.key] = outcome.state
         if outcome.state == "busy":
             self._again[outcome.key] = time.monotonic() + self.pause
@@ -65,10 +65,10 @@ class Schedule:
 
 
 class Estimate:
-    """Seconds that a bench still needs, from the phases that were measured: those of finished runs, and the current.
+    """Estimate of the seconds that a bench still needs, from the phases of finished runs and the current phases.
 
-    A phase of a run is expected to take as long as the same phase of the same model and dataset with another seed;
-    where there is none, as on the same dataset; where there is none either, as on all.
+    A phase is expected to take as long as the same phase of runs with the same model and dataset. If there are none,
+    runs on the same dataset count; if there are none either, all runs count.
     """
 
     def __init__(self, schedule: Schedule) -> None:
@@ -104,7 +104,7 @@ class Estimate:
 
 
 def read_pulse(run: Run) -> dict[str, Any]:
-    """How far a run is, from the file that it keeps; empty before its first step."""
+    """Progress of a run, from the file that it writes; empty before its first step."""
     try:
         pulse: dict[str, Any] = json.loads(run.note(".json").read_text())
     except (OSError, ValueError):

@@ -17,7 +17,7 @@ from ncvqvae.registry import load_plugins
 
 MAX_SEEDS = 10_000
 STAGE_SETTINGS = {"stage1": ("ssl", "augmentation", "seed", "tokenizer", "stage1"), "stage2": ("prior", "stage2")}
-"""What each stage's weights depend on; those of stage 2 depend on stage 1 as well."""
+"""Settings on which each stage's weights depend; those of stage 2 also depend on stage 1."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,10 @@ class ModelEntry:
     """A model of a suite.
 
     Args:
-        name: name of its folder and its column in the tables; ``A+B`` is a variant of ``A``, outside the chapter's
-            tables.
+        name: name of its folder and its column in the tables; ``A+B`` is a variant of ``A``, not in the study's tables.
         preset: recipe to start from.
-        settings: what differs from the recipe, by dotted name.
-        reuse: model whose settings these build on, and whose trained stages are taken over where settings agree.
+        settings: settings that differ from the recipe, by dotted name.
+        reuse: model on whose settings these are based; its trained stages are taken over if their settings are equal.
     """
 
     name: str
@@ -57,7 +56,7 @@ class Suite:
         models: Sequence[str] | None = None,
         seeds: int | None = None,
     ) -> Suite:
-        """A part of the suite; ``datasets`` may also name others, and a model that others reuse comes with them.
+        """A part of the suite; ``datasets`` may also name new ones, and models that the chosen ones reuse are added.
 
         Raises:
             InputError: for a model that the suite does not have.
@@ -90,7 +89,7 @@ class Suite:
             data_dir: folder of the datasets.
             fcn_dir: folder with ``<dataset>.safetensors``, the weights of the FCN behind FID and IS.
             cas: whether FCNs are trained for CAS.
-            device: of every run; ``auto`` leaves it to the suite's settings.
+            device: device of every run; ``auto`` leaves it to the suite's settings.
         """
         own = {} if device == "auto" else {"device": device}
         reused = {name: reused_stages(model, self.models) for name, model in self.models.items()}
@@ -168,7 +167,7 @@ def _suite(values: dict[str, Any], where: str, folder: Path) -> Suite:
 
 
 def _seeds(value: Any, where: str) -> list[int]:
-    """``4`` stands for 0, 1, 2, 3."""
+    """Seeds of a suite; the number ``4`` stands for 0, 1, 2, 3."""
     if isinstance(value, int) and value > MAX_SEEDS:
         raise InputError(f"{where} has {value} seeds; give at most {MAX_SEEDS}")
     seeds = list(range(value)) if isinstance(value, int) else value
@@ -178,7 +177,7 @@ def _seeds(value: Any, where: str) -> list[int]:
 
 
 def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]:
-    """Names, files (relative to the suite's folder), or mappings with the fields of a data source."""
+    """Datasets of a suite: names, files (relative to its folder), or mappings with the fields of a data source."""
     sources = {}
     for entry in entries:
         source = dict(entry) if isinstance(entry, Mapping) else {"data": str(entry)}
@@ -192,7 +191,7 @@ def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]
                 if key not in names:
                     raise InputError(f"dataset {source['data']} has the unknown key {key!r}; {suggestion(key, names)}")
         for key in ("data", "test"):
-            if key in source and os.path.isfile(folder / str(source[key])):  # no error for a name too long
+            if key in source and os.path.isfile(folder / str(source[key])):  # no error if a name is too long
                 source[key] = str((folder / str(source[key])).resolve())
         sources[_checked_name(Path(str(source["data"])).stem)] = source
     return sources

@@ -1,4 +1,4 @@
-"""The process behind a local worker: a run per line on stdin, an outcome per line on stdout, until stdin ends."""
+"""The process of a local worker: it reads a run per line from stdin and writes an outcome per line to stdout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ncvqvae.threads import wait_passively
 
 
 def main(task: str) -> None:
-    """Carry out ``task`` (``module:function``) for every run that comes in; end at once when the sender is gone."""
+    """Carry out ``task`` (``module:function``) for every run on stdin; end at once when stdin ends."""
     faulthandler.enable()
     wait_passively()
     answers = os.fdopen(os.dup(1), "w", buffering=1)

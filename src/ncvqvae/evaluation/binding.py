@@ -1,4 +1,4 @@
-"""What binds the files of a run: one digest of settings, weights and data, which its metrics carry."""
+"""One digest of a run's settings, weights and data; the run's metrics carry it to show what they belong to."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import read_metrics
 
 BOUND = ("config.yaml", "tokenizer.safetensors", "prior.safetensors", "cases.csv")
-"""The files that decide what a run's metrics are of."""
+"""The files that the digest covers: a run's metrics are valid only for these."""
 
 KEY = "run"
-"""Where ``metrics.json`` holds the digest of the run that was evaluated."""
+"""Key in ``metrics.json`` of the digest of the run that was evaluated."""
 
 
 def run_digest(folder: Path) -> str:
-    """SHA-256 of settings, weights and the digests of the cases, of those files that are there."""
+    """SHA-256 of a run's settings, weights and the digests of its cases; files that are missing are left out."""
     digest = hashlib.sha256()
     for path in (folder / name for name in BOUND):
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "none"
@@ -26,12 +26,12 @@ def run_digest(folder: Path) -> str:
 
 
 def read_run_metrics(folder: Path) -> dict[str, float]:
-    """The metrics of a run, if they are of the model that is in its folder now.
+    """The metrics of a run, after a check that they belong to the model that is in its folder now.
 
-    Metrics from before there were digests are taken as they are.
+    Older metrics have no digest and are returned without the check.
 
     Raises:
-        InputError: if there are none, they are damaged, or they are of another model.
+        InputError: if there are no metrics, they are damaged, or they belong to another model.
     """
     path = folder / "metrics.json"
     if not path.is_file():

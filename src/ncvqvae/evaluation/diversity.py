@@ -1,4 +1,4 @@
-"""Copies and collapse: nearest training series, spread within a class, and what of the real data is covered."""
+"""Copies and collapse: nearest training series, spread within a class, and how much of the real data is covered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CopiedShare:
         share: share of generated series that lie within `threshold` of a training series.
         threshold: quantile of the held-out real series' distances to their nearest training series.
         per_class: label → the share among generated series of that class (empty without labels).
-        heldout_per_class: label → the same share among held-out real series: the real-data row of `per_class`.
+        heldout_per_class: label → the same share among held-out real series, to compare `per_class` with.
         distances: each generated series' distance to its nearest training series (n_generated,).
         heldout_distances: the same for held-out series (n_heldout,).
     """
@@ -66,13 +66,14 @@ def copied_share(
     y_generated: np.ndarray | None = None,
     y_heldout: np.ndarray | None = None,
 ) -> CopiedShare:
-    """Share of generated series that lie suspiciously near to a training series; `quantile` is what real data gives.
+    """Share of generated series that lie suspiciously near to a training series; held-out real series give `quantile`.
 
-    A series counts as copied if its Euclidean distance to the nearest training series is at most the `quantile` of
-    the held-out real series' distances (at most, not below: a coarse tokenizer maps many a held-out series onto a
-    training series, so that the quantile itself is 0). `train` and `heldout` must have gone through the generator's own
-    tokenizer (encode, decode): it smooths noise away, and against raw series even reconstructions of held-out
-    real series look like copies.
+    A series counts as copied if its Euclidean distance to the nearest training series is at most the threshold. The
+    threshold is the `quantile` of the held-out real series' distances. Equality counts, because the threshold may be 0:
+    a coarse tokenizer maps many held-out series onto a training series.
+
+    `train` and `heldout` must have gone through the generator's own tokenizer (encode, decode). The tokenizer smooths
+    noise away; measured against raw series, even reconstructions of held-out real series look like copies.
 
     Args:
         generated: series (n, C, L).
@@ -95,7 +96,7 @@ def copied_share(
 
 
 def authentic_share(generated: np.ndarray, train: np.ndarray) -> float:
-    r"""AuthPct as a share: generated series whose nearest training series has a nearer neighbour in train itself.
+    r"""AuthPct as a share: generated series whose nearest training series lies nearer to another training series.
 
     .. math:: \mathbb{E}_g \, [\, d(g, t) \ge \min_{t' \ne t} d(t, t') \,], \; t = \arg\min_t d(g, t)
 
@@ -110,21 +111,22 @@ def authentic_share(generated: np.ndarray, train: np.ndarray) -> float:
 
 
 def repeated_share(tokens: np.ndarray, train_tokens: np.ndarray) -> float:
-    """Share of token sequences (n, N) that stand in the train split (n_train, N), token for token."""
+    """Share of token sequences (n, N) that occur unchanged in the train split (n_train, N)."""
     known = set(map(tuple, np.asarray(train_tokens).tolist()))
     return float(np.mean([row in known for row in map(tuple, np.asarray(tokens).tolist())]))
 
 
 def near_duplicate_share(X: np.ndarray, heldout: np.ndarray, quantile: float = 0.05, seed: int = 0) -> float:
-    """Share of series nearer to another one of their own set than the `quantile` of held-out series are to another.
+    """Share of series that lie suspiciously near to another series of their own set; real data gives `quantile`.
 
-    Equally many series of both sets are taken, since neighbours are nearer in a larger set; real data gives `quantile`.
+    The threshold is the `quantile` of the held-out series' distances to their nearest other held-out series. Both sets
+    are cut to the same number of series, because neighbours are nearer in a larger set.
 
     Args:
         X: series (n, C, L).
         heldout: real series (n_heldout, C, L).
         quantile: which quantile of the held-out distances is the threshold.
-        seed: seed of the parts taken.
+        seed: seed of the random choice of series.
     """
     size = min(len(X), len(heldout), MAX_PAIRWISE)
     if size < 2:
@@ -134,8 +136,9 @@ def near_duplicate_share(X: np.ndarray, heldout: np.ndarray, quantile: float = 0
 
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 5) -> Coverage:
-    r"""Precision, recall, density and coverage of two feature sets, by balls that reach the k-th neighbour.
+    r"""Precision, recall, density and coverage of two feature sets.
 
+    B(x) is the ball around x that reaches to the k-th neighbour of x in its own set.
     .. math::
         \text{precision} = \mathbb{E}_j [\exists i: g_j \in B(r_i)], \quad
         \text{recall} = \mathbb{E}_i [\exists j: r_i \in B(g_j)], \quad
@@ -145,7 +148,7 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 5) -> Cov
     Args:
         real: features (n, d), n at least 2.
         generated: features (m, d), m at least 2.
-        k: neighbour that a ball's radius reaches; fewer where a set is as small.
+        k: which neighbour fixes a ball's radius; a smaller one if a set has too few rows.
 
     References: Kynkäänniemi et al., "Improved precision and recall metric" (2019); Naeem et al., "Reliable fidelity
     and diversity metrics" (2020).
@@ -166,7 +169,7 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 5) -> Cov
 def intra_class_spread(
     generated: np.ndarray, y_generated: np.ndarray, real: np.ndarray, y_real: np.ndarray
 ) -> dict[Hashable, ClassSpread]:
-    """Mean pairwise Euclidean distance within each class that both sets hold at least twice.
+    """Mean pairwise Euclidean distance within each class that has at least two series in both sets.
 
     Args:
         generated: series (n, C, L).

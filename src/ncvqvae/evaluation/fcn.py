@@ -1,4 +1,4 @@
-"""The supervised FCN whose features and class probabilities stand behind FID, IS and CAS."""
+"""The supervised fully convolutional network (FCN) behind FID, IS and CAS: they use its features and predictions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GPU_POINTS_PER_CHUNK = 64 * POINTS_PER_CHUNK
 
 
 class Features(NamedTuple):
-    """What the FCN says of n series: `features` (n, 128) and class `probabilities` (n, n_classes), both float64."""
+    """Output of the FCN for n series: `features` (n, 128) and class `probabilities` (n, n_classes), both float64."""
 
     features: np.ndarray
     probabilities: np.ndarray
@@ -42,7 +42,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(in_channels, out_channels, kernel_size)
         self.norm = nn.BatchNorm1d(out_channels)
-        # an even kernel gets its odd sample on the right (kernel 8: 3 left, 4 right)
+        # an even kernel needs one sample more on one side: the right one (kernel 8: 3 left, 4 right)
         self.padding = ((kernel_size - 1) // 2, kernel_size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class FCN(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of the weights."""
         return self.head.weight.device
 
     def features(self, x: Tensor) -> Tensor:
@@ -91,13 +91,13 @@ class FCN(nn.Module):
 
 @dataclass(frozen=True)
 class FCNTraining:
-    """Settings of `train_fcn`: AdamW under a one-cycle schedule of so many epochs, within bounds.
+    """Settings of `train_fcn`: AdamW with a one-cycle schedule; the number of steps follows from the epochs, in bounds.
 
     Attributes:
         epochs: passes over the series.
-        min_steps: optimiser steps at least: few series need more epochs.
-        max_steps: optimiser steps at most.
-        max_points: time steps passed through the network in all (steps · batch · L) at most: the bound for long series.
+        min_steps: least number of optimiser steps; a small data set then gets more epochs.
+        max_steps: greatest number of optimiser steps.
+        max_points: greatest total of time steps passed through the network (steps · batch · L); it bounds long series.
         batch_size: series per step (all of them where there are fewer).
         lr: peak learning rate of the one-cycle schedule.
         weight_decay: decoupled weight decay.
@@ -112,7 +112,7 @@ class FCNTraining:
     weight_decay: float = 1e-2
 
     def n_steps(self, n_cases: int, n_timepoints: int) -> int:
-        """Optimiser steps for so many series of this length."""
+        """Number of optimiser steps for `n_cases` series of length `n_timepoints`."""
         batch_size = self.batch_of(n_cases)
         wanted = max(self.min_steps, self.epochs * n_cases // batch_size)
         return max(1, min(wanted, self.max_steps, self.max_points // (batch_size * n_timepoints)))
@@ -133,11 +133,12 @@ def train_fcn(
 ) -> FCN:
     """Train an FCN on labelled series; the same seed gives the same weights on a machine.
 
-    Convolutions and norms run in bf16 where that is fast, the head and the loss in fp32; global random state stays as
-    it was.
+    Convolutions and norms run in bf16 where that is fast; the head and the loss run in fp32. The global random state
+    stays as it was.
 
-    The features' scale is set so that their variance over the training series is 1 on average, which makes FID and KID
-    comparable between datasets (not with those of other FCNs: FID scales with the square of the features).
+    The features are scaled so that their variance over the training series is 1 on average. This makes FID and KID
+    comparable between datasets. They are not comparable with those of other FCNs: FID grows with the square of the
+    features' scale.
 
     Args:
         X: scaled series (n, C, L).
@@ -145,7 +146,7 @@ def train_fcn(
         n_classes: number of classes.
         seed: seed of the weights and of the order of the series.
         training: budget and optimiser settings.
-        device: where it is trained; batches go there one by one.
+        device: device of the training; batches are moved to it one by one.
 
     Returns:
         The FCN in eval mode, on `device`.
@@ -177,9 +178,9 @@ def train_fcn(
 
 @torch.no_grad()
 def _to_unit_variance(fcn: FCN, features: np.ndarray) -> None:
-    """Scale the FCN's `features` (n, 128) to variance 1 on average; its probabilities stay as they are.
+    """Scale the FCN's `features` (n, 128) to variance 1 on average; its class probabilities do not change.
 
-    After ReLU a factor passes from the last norm to the head unchanged.
+    ReLU lets a positive factor through, so the last norm is multiplied by it and the head divided by it.
     """
     scale = float(max(features.var(axis=0).mean(), 1e-5)) ** -0.5
     last = fcn.get_submodule(f"block{len(KERNELS) - 1}.norm")
@@ -200,7 +201,7 @@ def _shuffled_batches(n: int, batch_size: int, generator: torch.Generator) -> It
 
 @torch.no_grad()
 def extract(fcn: FCN, X: np.ndarray, batch_size: int | None = None) -> Features:
-    """Features and class probabilities of series, in eval mode and in chunks; no buffer of the FCN changes.
+    """Features and class probabilities of series, computed in eval mode and in chunks; the FCN does not change.
 
     Args:
         fcn: a trained FCN.
@@ -226,8 +227,8 @@ def load_fcn(path: str | Path, *, n_channels: int | None = None, n_classes: int 
 
     Args:
         path: the file.
-        n_channels: channels of the data it is meant for, checked if given.
-        n_classes: classes of the data it is meant for, checked if given.
+        n_channels: number of channels that the FCN must have; None leaves it unchecked.
+        n_classes: number of classes that the FCN must have; None leaves it unchecked.
 
     Raises:
         InputError: if the file is missing, damaged, holds another network, or does not fit the data.
@@ -285,7 +286,7 @@ def fcn_weights(fcn: FCN) -> dict[str, Tensor]:
 
 
 def save_fcn(fcn: FCN, path: str | Path) -> None:
-    """Write an FCN to a safetensors file; the final name only ever holds a complete file."""
+    """Write an FCN to a safetensors file, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as temporary:
@@ -301,7 +302,7 @@ def cached_fcn(
     training: FCNTraining | None = None,
     device: torch.device = CPU,
 ) -> FCN:
-    """`train_fcn`, or its earlier result for exactly this data, seed and settings if `cache_dir` holds it.
+    """Train an FCN, or load it from `cache_dir` if it was trained there with the same data, seed and settings.
 
     Args:
         X: scaled series (n, C, L).
@@ -320,7 +321,7 @@ def cached_fcn(
         try:
             return load_fcn(path, n_channels=X.shape[1], n_classes=n_classes).to(device)
         except InputError:
-            pass  # a damaged cache entry is worth no more than a missing one
+            pass  # a damaged cache entry counts as missing
     fcn = train_fcn(X, y_index, n_classes, seed=seed, training=training, device=device)
     save_fcn(fcn, path)
     return fcn

@@ -1,4 +1,4 @@
-"""Sets of series beside one another in a feature space: distances, coverage, and whether they can be told apart."""
+"""Metrics that compare sets of series in a feature space: distances, coverage, and whether they can be told apart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ncvqvae.evaluation.utility import TwoSampleTest, two_sample_test
 
 T = TypeVar("T")
 
-MAX_MATCHED = 2000  # rows of a set where the cost grows with their square
+MAX_MATCHED = 2000  # most rows of a set for metrics whose cost grows with the square of the rows
 MAX_KERNEL = 1000
 MAX_TWO_SAMPLE = 500
 
@@ -35,25 +35,25 @@ class FeatureSets:
     def of(
         cls, extractor: Callable[[T], np.ndarray], train: T, test: T, unconditional: T | None, labelled: T | None
     ) -> FeatureSets:
-        """What `extractor` makes of each set that is there."""
+        """Apply `extractor` to each set that is not None."""
         optional = (None if made is None else extractor(made) for made in (unconditional, labelled))
         return cls(extractor(train), extractor(test), *optional)
 
     @property
     def judged(self) -> np.ndarray:
-        """Those of `GeneratedData.judged`."""
+        """Features of the series that `GeneratedData.judged` names: label-first where there are any."""
         made = self.labelled if self.labelled is not None else self.unconditional
         assert made is not None
         return made
 
     @property
     def matched_size(self) -> int:
-        """The number of series that every set has."""
+        """Size to which all sets are cut for a fair comparison."""
         sets = (self.train, self.test, self.unconditional, self.labelled)
         return min(MAX_MATCHED, *(len(features) for features in sets if features is not None))
 
     def rows(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Each set that is compared with the test split, by the suffix of its metrics."""
+        """Pairs of a metric's suffix and the set that is compared with the test split."""
         named = {"_real": self.train, "": self.unconditional, "_labelled": self.labelled}
         return ((suffix, features) for suffix, features in named.items() if features is not None)
 
@@ -72,8 +72,9 @@ def inception_metrics(probabilities: FeatureSets, seed: int, *, draws: int = 0) 
 def fidelity_metrics(sets: FeatureSets, space: str, seed: int, *, draws: int = 0) -> dict[str, float]:
     """FID and KID of train and of each generated set against test, in one feature space.
 
-    In the FCN's space (`space` empty) FID takes all series, as in the chapter; elsewhere as many of every set as the
-    smallest has, so that the row of real data can stand beside the others. KID, without bias, needs no such care.
+    In the FCN's space (`space` is empty) FID uses all series, as in the study (docs/references.md). In other spaces all
+    sets are cut to the size of the smallest, so that the values can be compared with the one for real data. KID has no
+    bias from the number of series and needs no cut.
 
     Args:
         sets: features.
@@ -100,7 +101,7 @@ def fidelity_metrics(sets: FeatureSets, space: str, seed: int, *, draws: int = 0
 
 
 def coverage_metrics(sets: FeatureSets, seed: int) -> dict[str, float]:
-    """Precision, recall, density, coverage of the judged series and of train, as many of each as the smallest has."""
+    """Precision, recall, density and coverage of the judged series and of train; all sets are cut to the same size."""
     metrics: dict[str, float] = {}
     for suffix, made in (("", sets.judged), ("_real", sets.train)):
         values = matched_mean(
@@ -111,7 +112,7 @@ def coverage_metrics(sets: FeatureSets, seed: int) -> dict[str, float]:
 
 
 def two_sample_metrics(sets: FeatureSets, seed: int, permutations: int) -> dict[str, float]:
-    """Accuracy of telling the judged series from test, its p-value, and the accuracy of telling train from test."""
+    """Accuracy of a classifier that tells the judged series from test, its p-value, and the same accuracy for train."""
 
     def test(made: np.ndarray, permutations: int) -> TwoSampleTest:
         size = min(len(made), len(sets.test), MAX_TWO_SAMPLE)
@@ -125,7 +126,7 @@ def two_sample_metrics(sets: FeatureSets, seed: int, permutations: int) -> dict[
 def _with_interval(
     name: str, statistic: Callable[..., float], *sets: np.ndarray, draws: int, seed: int
 ) -> dict[str, float]:
-    """A metric, and its bootstrap interval as `_low` and `_high` where there are draws."""
+    """A metric, with its bootstrap interval as `_low` and `_high` if `draws` is above 0."""
     value = statistic(*sets)
     if not draws:
         return {name: value}

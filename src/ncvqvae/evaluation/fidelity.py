@@ -13,7 +13,7 @@ from ncvqvae.evaluation.resampling import seeded_cpu
 
 
 class _AlreadyFeatures(nn.Module):
-    """Stands where torchmetrics expects a feature extractor: its input is features already."""
+    """Feature extractor for torchmetrics that returns its input, which already consists of features."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def inception_score(probabilities: np.ndarray, splits: int = 10, seed: int = 0) 
 
     Args:
         probabilities: class probabilities (n, n_classes), rows sum to 1.
-        splits: parts of (nearly) equal size the shuffled rows are cut into; fewer where there are fewer rows.
+        splits: number of (nearly) equal parts into which the shuffled rows are cut; at most one per row.
         seed: seed of the shuffle.
 
     Raises:
@@ -80,9 +80,9 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, subsets: int = 20, seed: int =
 
     .. math:: k(x, y) = (x^\top y / d + 1)^3
 
-    The kernel's origin and unit matter: standardise both sets by the real one's mean and deviation where they are far
-    from 0 and 1. Sets of the same size are compared whole; otherwise the mean over random subsets of the smaller size
-    is taken.
+    The value depends on the origin and unit of the features. If their mean and deviation are far from 0 and 1,
+    standardise both sets by those of the real set. Sets of the same size are compared whole; otherwise the result is
+    the mean over random subsets of the smaller size.
 
     Args:
         a: features (n_a, d).

@@ -1,4 +1,4 @@
-"""Does a generator recite its training series? Every metric of copies and variety, beside real data."""
+"""Does a generator copy its training series? Every metric of copies and variety, with its value for real data."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ncvqvae.evaluation.diversity import (
 from ncvqvae.evaluation.neighbours import nearest_distances
 
 MIN_OF_CLASS = 5
-"""Training series that a class needs to be looked at for `copied_worst_class`: fewer cannot but be imitated."""
+"""Least number of training series of a class that counts for `copied_worst_class`; few series are always imitated."""
 
 
 class RawSeries(NamedTuple):
-    """Generated, training and held-out series (n, C, L) as they are, not through a tokenizer."""
+    """Generated, training and held-out series (n, C, L) that have not gone through a tokenizer."""
 
     made: np.ndarray
     train: np.ndarray
@@ -36,11 +36,11 @@ class Memorisation:
     """What `memorisation` measures.
 
     Attributes:
-        metrics: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`, and
-            for real data `_real`; `copied_raw` where raw series were given.
+        metrics: `copied`, `copied_worst_class`, `copied_unconditional`, `authpct`, `spread`, `near_duplicates`; the
+            values for real data have the suffix `_real`. `copied_raw` is there if raw series were given.
         copied: copies over all classes and per class, with the distances behind them.
-        spread: label → spread within the class, generated against held-out (one class named None without labels).
-        spread_real: the same of the train split against held-out.
+        spread: label → spread within the class, generated against held-out (without labels, one class named None).
+        spread_real: the same for the train split against held-out.
     """
 
     metrics: dict[str, float]
@@ -66,9 +66,9 @@ def memorisation(
     Args:
         made: generated series (n, C, L).
         train: training series, through the generator's tokenizer where it has one (see `copied_share`).
-        heldout: real series it has not seen, through the tokenizer as well.
+        heldout: real series that the generator has not seen, through the tokenizer as well.
         unconditional: series generated without a class, for `copied_unconditional`.
-        raw: the same series as they are, for `copied_raw`.
+        raw: the same series without the tokenizer, for `copied_raw`.
         y_made, y_train, y_heldout: labels, for the metrics per class.
         seed: seed of random parts.
     """
@@ -95,14 +95,14 @@ def memorisation(
 
 
 def _copied_raw(raw: RawSeries, decoded_heldout: np.ndarray) -> dict[str, float]:
-    """Copies among raw series; for real data, what the tokenizer alone makes of series that nobody copied."""
+    """Share of copies among raw series; the value for real data is that of held-out series after the tokenizer."""
     copied = copied_share(raw.made, raw.train, raw.heldout)
     real = float((nearest_distances(decoded_heldout, raw.train) <= copied.threshold).mean())
     return {"copied_raw": copied.share, "copied_raw_real": real}
 
 
 def _worst_class(copied: CopiedShare, y_train: np.ndarray | None) -> dict[str, float]:
-    """The greatest share of copies in one class, generated and real; nothing where no class is large enough."""
+    """Greatest share of copies in one class, generated and real; empty if no class is large enough."""
     counts = Counter([] if y_train is None else y_train.tolist())
     parts = {"copied_worst_class": copied.per_class, "copied_worst_class_real": copied.heldout_per_class}
     of_large = {

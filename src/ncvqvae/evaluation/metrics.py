@@ -1,6 +1,6 @@
-"""Each metric of `metrics.json`, once: title, unit, which way is better, its value for real data, and what it means.
+"""The registry of metrics: title, unit, which way is better, the value for real data, and the meaning of each.
 
-Terminal, report, tables and pictures read what is here; a new metric is one entry.
+Terminal, report, tables and pictures read this registry. A new metric needs one entry here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 
 Better = Literal["lower", "higher", "real", ""] | float
-"""Lower or higher is better, or near the value for real data, or near a number; empty: the metric only informs."""
+"""Which values are better: lower, higher, near the value for real data, or near a number; empty means none is."""
 
 Unit = Literal["", "%", "nats", "s", "whole"]
 """`%` is a share between 0 and 1 that is shown in per cent, `whole` a whole number."""
@@ -46,7 +46,7 @@ class Metric:
 
     @property
     def better_text(self) -> str:
-        """Which way is better, in words: `lower`, `as real data`, `near 0.5`."""
+        """Which values are better, in words: `lower`, `as real data`, `near 0.5`."""
         if isinstance(self.better, float):
             return f"near {self.better:g}"
         return "as real data" if self.better == "real" else self.better
@@ -67,7 +67,7 @@ class Metric:
         return self.key.startswith("fid")
 
     def best(self, values: Iterable[float]) -> float | None:
-        """The best of some values; None where none is better than another."""
+        """The best of some values; None if no value is better than another."""
         known = [value for value in values if math.isfinite(value)]
         if not known or self.better in ("real", ""):
             return None
@@ -214,17 +214,17 @@ FIRST_SCREEN = (
     ("coverage", "recall", "spread"),
     ("copied", "copied_raw"),
 )
-"""The five metrics at the top of the report, each the first that is there: like, useful, told apart, varied, new."""
+"""The five metrics at the top of the report: like, useful, told apart, varied, new; of each, the first key measured."""
 
 INTERVAL = ("_low", "_high")
 """Ends of the keys that hold a metric's bootstrap interval."""
 
 _OF_REAL = {metric.real: metric for metric in reversed(METRICS.values()) if metric.real is not None}
-"""By the key of a value for real data, the metric that it belongs to."""
+"""Key of a value for real data → the metric that it belongs to."""
 
 
 def metric_of(key: str) -> Metric:
-    """What is known of a key; an unknown one is called by its key, and no value of it is better than another."""
+    """The metric of a key; an unknown key becomes a metric with the key as its title and no better values."""
     if key in METRICS:
         return METRICS[key]
     if key in _OF_REAL:
@@ -235,7 +235,7 @@ def metric_of(key: str) -> Metric:
 
 
 def real_key(key: str, metrics: Mapping[str, float]) -> str | None:
-    """Key of the same metric for real data, `fid_real` of `fid_labelled`; None where it was not measured."""
+    """Key of the same metric for real data, such as `fid_real` for `fid_labelled`; None if it was not measured."""
     name = metric_of(key).real or f"{key}_real"
     return name if name in metrics else None
 
@@ -247,7 +247,7 @@ def real_value(key: str, metrics: Mapping[str, float]) -> float | None:
 
 
 def generated_keys(metrics: Mapping[str, float]) -> list[str]:
-    """Keys without those that belong to another (its value for real data, its interval), the known ones first."""
+    """Keys of metrics, known ones first; values for real data and ends of intervals are left out."""
     kept = [key for key in metrics if key in METRICS or not key.endswith(("_real", *INTERVAL))]
     order = {key: place for place, key in enumerate(METRICS)}
     return sorted(kept, key=lambda key: order.get(key, len(order)))
@@ -261,7 +261,7 @@ def grouped_keys(metrics: Mapping[str, float]) -> dict[str, list[str]]:
 
 
 def number_text(value: float | None) -> str:
-    """Three significant digits, whole above 100; a dash for what is missing."""
+    """A number with three significant digits, or whole above 100; a dash if it is missing."""
     if value is None or value != value:
         return "–"
     if value and abs(value) < 0.001:
@@ -286,7 +286,7 @@ def interval_text(key: str, metrics: Mapping[str, float]) -> str:
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """What `write_metrics` wrote; a key that is unknown here counts as far as its value is a number.
+    """Read the metrics that `write_metrics` wrote; an unknown key is kept if its value is a number.
 
     Raises:
         InputError: if the file is no JSON object, or a known metric is no number.
@@ -299,7 +299,7 @@ def read_metrics(path: Path) -> dict[str, float]:
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any], run: str | None = None) -> None:
-    """A flat JSON object of metrics, with the digest of their run; what could not be computed is left out."""
+    """Write metrics and the digest of their run as a flat JSON object; metrics without a value are left out."""
     known = {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
     values = known if run is None else {**known, "run": run}
     with replaced(path) as temporary:

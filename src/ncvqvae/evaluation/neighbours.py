@@ -1,4 +1,4 @@
-"""Nearest neighbours and distances of series, where values are missing too."""
+"""Nearest neighbours and distances of series; values may be missing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from ncvqvae.evaluation.resampling import subsample
 
-MAX_PAIRWISE = 2000  # series of which all pairs are measured
+MAX_PAIRWISE = 2000  # most series for a mean over all pairs
 
 
 class Nearest(NamedTuple):
-    """Of each of n series: row of the nearest other series (n,), and the Euclidean distance to it (n,), float64."""
+    """For each of n series the row of its nearest series (n,) and the Euclidean distance to it (n,), float64."""
 
     row: np.ndarray
     distance: np.ndarray
@@ -26,7 +26,8 @@ def nearest_distances(queries: np.ndarray, references: np.ndarray) -> np.ndarray
 def nearest(queries: np.ndarray, references: np.ndarray) -> Nearest:
     """The nearest reference (m, C, L) of each query (n, C, L); distances are exact, and 0 between equal series.
 
-    Where either has NaN, over what both have, scaled up to the full length (scikit-learn's `nan_euclidean_distances`).
+    If a series has NaN, the distance is taken over the values that both series have and scaled up to the full length
+    (scikit-learn's `nan_euclidean_distances`).
     """
     from sklearn.metrics import pairwise_distances_argmin
 
@@ -49,7 +50,7 @@ def nearest_other(X: np.ndarray) -> Nearest:
 
 
 def mean_pairwise_distance(X: np.ndarray) -> float:
-    """Mean Euclidean distance over the n(n − 1)/2 pairs of series (n, C, L), n at least 2; of 2000 if more."""
+    """Mean Euclidean distance over the n(n − 1)/2 pairs of series (n, C, L), n ≥ 2, at most 2000 of them."""
     from sklearn.metrics import pairwise_distances_chunked
 
     flat = _flat(X)[subsample(len(X), MAX_PAIRWISE, seed=0)]
@@ -63,12 +64,12 @@ def _flat(X: np.ndarray) -> np.ndarray:
 
 
 def _nearest_masked(queries: np.ndarray, references: np.ndarray, *, others: bool = False) -> Nearest:
-    """Nearest rows by what both have; `others`: the two sets are one, and a row is not its own neighbour."""
+    """Nearest rows by the values that both have; `others` says that both sets are the same and skips the row itself."""
     from sklearn.metrics import pairwise_distances_chunked
 
     found, start = [], 0
     for rows in pairwise_distances_chunked(queries, references, metric="nan_euclidean"):
-        distances = np.where(np.isnan(rows), np.inf, rows)  # nothing in common
+        distances = np.where(np.isnan(rows), np.inf, rows)  # NaN: the two have no value in common
         if others:
             distances[np.arange(len(rows)), start + np.arange(len(rows))] = np.inf
         start += len(rows)
@@ -78,7 +79,7 @@ def _nearest_masked(queries: np.ndarray, references: np.ndarray, *, others: bool
 
 
 def _row_distances(a: np.ndarray, b: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Distance of each row a[i] to b[index[i]], from the difference: |a − b|² expanded would cancel near 0."""
+    """Distance of each row a[i] to b[index[i]], from the difference itself: |a|² − 2ab + |b|² is inexact near 0."""
     chunk = max(1, 2**24 // a.shape[1])
     parts = [np.linalg.norm(a[i : i + chunk] - b[index[i : i + chunk]], axis=1) for i in range(0, len(a), chunk)]
     return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""How well a simple classifier reads the classes off an embedding."""
+"""Probes: how well a simple classifier finds the class of a series from its embedding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def probe_accuracy(Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray,
 
     classes = sorted_classes(y_train, y_test)
     train_index, test_index = class_index(y_train, classes), class_index(y_test, classes)
-    if len(np.unique(train_index)) == 1:  # nothing to separate: whatever is fitted answers that one class
+    if len(np.unique(train_index)) == 1:  # classifiers need two classes; with one, the answer is always that class
         constant = float((test_index == train_index[0]).mean())
         return ProbeScores(constant, constant)
 
@@ -48,15 +48,15 @@ def probe_accuracy(Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray,
 
 
 def token_embeddings(tokens: np.ndarray, codebook: np.ndarray) -> dict[str, np.ndarray]:
-    """Embeddings of series from their tokens alone, by the suffix of their probes' names.
+    """Embeddings of series from their tokens alone, keyed by the suffix that the probes' metrics get.
 
     Args:
         tokens: code indices (n, N), -1 where nothing was observed.
         codebook: code vectors (K, d).
 
     Returns:
-        `""`: mean of the quantized latents (n, d), as in the chapter; `"_meanmax"`: mean ‖ maximum (n, 2d);
-        `"_histogram"`: share of each code (n, K).
+        `""`: mean of the quantized latents (n, d), as in the study; `"_meanmax"`: mean and maximum side by
+        side (n, 2d); `"_histogram"`: share of each code (n, K).
     """
     counts = code_histogram(tokens, len(codebook))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -1,4 +1,4 @@
-"""The protocol: which series are compared with which, and under which name each metric stands."""
+"""The protocol of evaluation: which series are compared with which, and the key of each metric."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class Extent:
     """How much is computed.
 
     Attributes:
-        full: also `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value: minutes more.
-        cas: also CAS by FCNs, most of the time without a GPU; CAS by MiniRocket (`cas_rocket`) is always there.
+        full: adds `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value, in minutes more.
+        cas: adds CAS by FCNs, which takes most of the time without a GPU. CAS by MiniRocket (`cas_rocket`) is always
+            computed.
     """
 
     full: bool = False
@@ -58,15 +59,15 @@ class RealData:
 
 @dataclass(frozen=True)
 class GeneratedData:
-    """Generated series in the same scale; what is None has no metrics.
+    """Generated series, scaled as the real ones; a set that is None has no metrics.
 
     Attributes:
-        unconditional: series drawn without a class, `n_unconditional(n_test)` of them for the chapter's protocol.
+        unconditional: series drawn without a class, `n_unconditional(n_test)` of them in the study's protocol.
         labelled: series drawn label-first.
         y_labelled: their labels.
-        for_cas: series drawn given the labels `cas_labels(y_train)`; without them CAS is trained on `labelled`.
-        y_for_cas: those labels.
-        reconstructed: the test split through the generator's tokenizer, if it has one.
+        for_cas: series drawn for the labels `cas_labels(y_train)`; if None, CAS is trained on `labelled`.
+        y_for_cas: the labels of `for_cas`.
+        reconstructed: the test split through the generator's tokenizer (encode, decode), if it has one.
     """
 
     unconditional: np.ndarray | None = None
@@ -78,7 +79,7 @@ class GeneratedData:
 
     @property
     def judged(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """The series that metrics of one set judge, and their labels: label-first where there are any."""
+        """Series and labels for metrics that judge a single set: label-first series if there are any."""
         if self.labelled is not None:
             return self.labelled, self.y_labelled
         if self.unconditional is None:
@@ -109,19 +110,19 @@ def evaluate_samples(
 ) -> dict[str, float]:
     """Fidelity, utility, coverage and structure of generated series, each metric beside the same for real data.
 
-    Metrics of one set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series where there are
-    any. Metrics whose series or labels are missing are absent. `_real` compares train with test, `_reconstructed` what
-    the tokenizer makes of the test split with test.
+    Metrics of a single set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series if there are
+    any. A metric is absent if its series or labels are missing. The suffix `_real` compares train with test. The suffix
+    `_reconstructed` compares the test split after the tokenizer with the test split itself.
 
     Args:
         real: train and test split.
         generated: what the generator made.
-        fcn: feature extractor of FID, IS and KID; those trained for CAS are on its device.
+        fcn: feature extractor of FID, IS and KID; the FCNs for CAS are trained on its device.
         seed: seed of the classifiers, of random parts and of the shuffle in IS.
         extent: how much is computed.
-        cache_dir: where the FCN of the real train split is kept; train-on-real is then cheap the second time.
+        cache_dir: folder that keeps the FCN of the real train split, so that a second evaluation need not train it.
         training: settings of the FCNs trained for CAS.
-        progress: hears of each step before it begins.
+        progress: function called with the name of each step before it begins.
 
     Raises:
         InputError: if the sets do not fit each other.
@@ -140,9 +141,9 @@ def evaluate_samples(
         "_catch22": FeatureSets.of(catch22(real.X_train), *series),
     }
     metrics = {}
-    if reconstructed is not None:  # as if a prior had drawn the very tokens of the test split
+    if reconstructed is not None:  # the FID of a prior that draws exactly the tokens of the test split
         metrics["fid_reconstructed"] = frechet_distance(reconstructed.features, real_by_fcn[1].features)
-    if real.y_train is not None:  # without classes there is nothing that an inception score could count
+    if real.y_train is not None:  # the inception score needs classes
         if reconstructed is not None:
             metrics["is_reconstructed"] = inception_score(reconstructed.probabilities, seed=seed)
         probabilities = FeatureSets.of(lambda found: found.probabilities, *real_by_fcn, *by_fcn)
@@ -177,7 +178,7 @@ def _utility_metrics(
     training: FCNTraining | None,
     device: torch.device,
 ) -> dict[str, float]:
-    """CAS, train-on-real and train-on-both, with MiniRocket and with the FCN (on both only in the full evaluation)."""
+    """CAS and train-on-real, by MiniRocket and by the FCN; train-on-both by the FCN only if full."""
     assert real.y_train is not None and real.y_test is not None
     classes = sorted_classes(real.y_train, real.y_test)
     y_train, y_test = class_index(real.y_train, classes), class_index(real.y_test, classes)
@@ -206,7 +207,7 @@ def _utility_metrics(
 
 
 def _check_shapes(real: RealData, generated: GeneratedData) -> None:
-    """Every set has the test split's channels and length, and as many labels as series."""
+    """Check that every set has the test split's channels and length, and as many labels as series."""
     expected = real.X_test.shape[1:]
     for name, X, y in (
         ("unconditional", generated.unconditional, None),

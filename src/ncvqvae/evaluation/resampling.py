@@ -1,4 +1,4 @@
-"""Random parts of sets: the same number on both sides, and how far a metric varies over resampled series."""
+"""Random parts of sets of equal size, and bootstrap intervals that show how far a metric varies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Interval(NamedTuple):
 
 
 def subsample(n: int, size: int, seed: int) -> np.ndarray:
-    """Sorted row numbers of `size` of `n` rows without replacement; all of them where there are no more."""
+    """Sorted row numbers of `size` of `n` rows, drawn without replacement; all rows if `size` is not below `n`."""
     if n <= size:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
@@ -31,15 +31,15 @@ def matched_mean(
 ) -> np.ndarray:
     """Mean of `statistic` over random subsets of `size` rows from either set, drawn without replacement.
 
-    FID, recall and coverage depend on the number of series: metrics of two pairs of sets can only stand beside each
-    other where all four have the same size.
+    FID, recall and coverage depend on the number of series. The values of two pairs of sets can therefore be compared
+    only if all four sets have the same size.
 
     Args:
-        statistic: of two sets of rows; a number or an array.
+        statistic: function of two sets of rows that returns a number or an array.
         a: rows (n_a, …).
         b: rows (n_b, …).
-        size: rows of each subset, fewer where a set has fewer.
-        subsets: number of subsets; one where both sets are taken whole.
+        size: rows of each subset; fewer if a set has fewer.
+        subsets: number of subsets; one if both sets are taken whole.
         seed: seed of the draws.
     """
     if max(len(a), len(b)) <= size:
@@ -56,12 +56,12 @@ def bootstrap_interval(
 
     .. math:: \hat\theta + q_{(1 \mp \text{level}) / 2}(\theta^*) - \overline{\theta^*}
 
-    Repeated rows raise a Fréchet distance, so that the draws lie beside the value itself: their quantiles are taken
-    from their own mean.
+    Repeated rows raise a Fréchet distance, so the draws do not centre on the value itself. Their quantiles are
+    therefore measured from the mean of the draws.
 
     Args:
         value: the metric on the sets themselves.
-        statistic: a number from as many sets of rows as are given.
+        statistic: function of all given sets of rows that returns a number.
         sets: rows (n, …) each.
         draws: number of bootstrap draws.
         level: coverage of the interval.

@@ -1,6 +1,6 @@
-"""Features that need neither labels nor training: MiniRocket and catch22, through aeon.
+"""Features that need neither labels nor training: MiniRocket and catch22, by the library aeon.
 
-Series are (n, C, L); one that ends early has NaN behind its end, and goes on there with its last value.
+Series are (n, C, L). A series that ends early has NaN behind its end; its last value is repeated there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 N_PROJECTED = 128
-CHUNK = 1024  # 10,000 features a series
+CHUNK = 1024  # series at a time: MiniRocket makes 10,000 features of each
 MAX_DEVIATIONS = 10.0
 
 Extractor = Callable[[np.ndarray], np.ndarray]
@@ -22,9 +22,9 @@ Extractor = Callable[[np.ndarray], np.ndarray]
 
 @contextmanager
 def kept_threads() -> Iterator[None]:
-    """OpenMP is set as before afterwards: numba's parallel loops set the threads of the whole process, and nest them.
+    """Restore the OpenMP settings after the block: numba's parallel loops change and nest the whole process's threads.
 
-    Nested, MKL's ``exp`` and ``log`` on two cores take 20 to 500 times as long.
+    With nested threads, MKL's ``exp`` and ``log`` take 20 to 500 times as long on two cores.
     """
     threads = torch.get_num_threads()
     openmp = [library.dynlib for library in ThreadpoolController().select(user_api="openmp").lib_controllers]
@@ -39,7 +39,7 @@ def kept_threads() -> Iterator[None]:
 
 @kept_threads()
 def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
-    """MiniRocket's shares of positive values, projected at random to 128 features; dilations and biases from train.
+    """MiniRocket's shares of positive values, projected at random to 128 features; train fixes dilations and biases.
 
     The features have mean 0, and variance 1 on average, over the training series.
 
@@ -70,9 +70,10 @@ def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
 def catch22(X_train: np.ndarray) -> Extractor:
     """The 22 canonical time-series characteristics of each channel, standardised over train, within ±10 deviations.
 
-    Some of the 22 have heavy tails: without the bound one series in a thousand would decide a distance of moments.
-    The values have float32's precision: numba's first compilation and its cache differ in float64's last bits, which
-    a Fréchet distance of fewer series than features raises to 1e-7.
+    Some of the 22 have heavy tails. Without the bound one series in a thousand would decide a Fréchet distance.
+
+    The values are rounded to float32's precision. Numba's first compilation and its cache differ in the last bits of
+    float64, and a Fréchet distance of fewer series than features raises this difference to 1e-7.
 
     Args:
         X_train: series (n, C, L) that fix the scale.
@@ -97,18 +98,18 @@ def catch22(X_train: np.ndarray) -> Extractor:
 
 
 def center_and_scale(features: np.ndarray) -> tuple[np.ndarray, float]:
-    """Mean (d,) of features (n, d), and the root of their mean variance, 1 where they do not vary."""
+    """Mean (d,) of features (n, d), and the square root of their mean variance (1 if they do not vary)."""
     return features.mean(axis=0), float(np.sqrt(features.var(axis=0).mean())) or 1.0
 
 
 def at_least_9_steps(X: np.ndarray) -> np.ndarray:
-    """Series (n, C, L) as float32, held at their last value to the full length, at least MiniRocket's 9 steps."""
+    """Series (n, C, L) as float32, the last value repeated to the full length and to at least MiniRocket's 9 steps."""
     missing = max(0, 9 - X.shape[-1])
     return np.pad(np.asarray(forward_fill(X), np.float32), [(0, 0), (0, 0), (0, missing)], mode="edge")
 
 
 def forward_fill(X: np.ndarray) -> np.ndarray:
-    """Series (n, C, L) without NaN: each value that is missing is the last one before it."""
+    """Series (n, C, L) without NaN: the last value before a missing one takes its place."""
     missing = np.isnan(X)
     if not missing.any():
         return X

@@ -1,6 +1,6 @@
 """Classical structure of two sets of series: autocorrelation, values, power spectrum, class means.
 
-Series are (n, C, L); what is NaN, behind the end of a shorter series, does not count.
+Series are (n, C, L). A shorter series has NaN behind its end; NaN does not count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class StructureDifferences(NamedTuple):
 def structure_differences(
     real: np.ndarray, generated: np.ndarray, y_real: np.ndarray | None = None, y_generated: np.ndarray | None = None
 ) -> StructureDifferences:
-    """All four differences between real series (n, C, L) and generated ones (m, C, L), labels (n,) and (m,) if any."""
+    """All four differences between real series (n, C, L) and generated ones (m, C, L); labels (n,), (m,) if any."""
     return StructureDifferences(
         acf_difference(real, generated),
         marginal_difference(real, generated),
@@ -87,7 +87,7 @@ def spectrum_difference(real: np.ndarray, generated: np.ndarray) -> float:
 
 
 def power_spectrum(X: np.ndarray) -> np.ndarray:
-    """Mean periodogram of series (n, C, L), mean of each series removed, with sum 1 a channel: (C, L // 2)."""
+    """Mean periodogram of series (n, C, L) without their means: (C, L // 2); each channel sums to 1."""
     from scipy.signal import periodogram
 
     power = periodogram(_centred(X), detrend=False)[1][..., 1:].mean(axis=0)
@@ -97,9 +97,10 @@ def power_spectrum(X: np.ndarray) -> np.ndarray:
 def mean_difference(
     real: np.ndarray, generated: np.ndarray, y_real: np.ndarray | None = None, y_generated: np.ndarray | None = None
 ) -> float:
-    """Root mean square difference of the class means, weighted by the real classes' shares; of all means unlabelled.
+    """Root mean square difference of the class means, weighted by the real classes' shares.
 
-    A class that was not generated is compared with the mean of all generated series.
+    Without labels, the means of all series are compared. A class that was not generated is compared with the mean of
+    all generated series.
 
     Args:
         real: series (n, C, L).
@@ -123,6 +124,6 @@ def mean_difference(
 
 
 def _centred(X: np.ndarray) -> np.ndarray:
-    """Series less their own mean, float64; 0 where nothing is."""
+    """Series minus their own mean, float64; missing values become 0."""
     X = np.asarray(X, np.float64)
     return np.nan_to_num(X - np.nanmean(X, axis=-1, keepdims=True))

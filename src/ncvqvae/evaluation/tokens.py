@@ -1,4 +1,4 @@
-"""How the codebook is used, which codes go together, and how sure the prior is while it decodes."""
+"""How the codebook is used, which codes occur together, and how sure the prior is while it decodes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class TokenUsage(NamedTuple):
 class DecodingConfidence(NamedTuple):
     """Probability of the selected tokens at each of the T decoding steps.
 
-    `histogram` (T, bins) holds shares that sum to 1 per step, `edges` (bins + 1,) their bins over (0, 1), `mean` (T,)
-    the mean probability, `share_sure` (T,) the share above the threshold: memorisation shows as most of the mass
-    there from about the third step on. A step that selects nothing has NaN.
+    `histogram` (T, bins) holds shares that sum to 1 per step, and `edges` (bins + 1,) the limits of its bins over
+    (0, 1). `mean` (T,) is the mean probability. `share_sure` (T,) is the share above the threshold; if it is most of
+    the tokens from about the third step on, the prior has memorised. A step that selects nothing has NaN.
     """
 
     histogram: np.ndarray
@@ -36,7 +36,7 @@ def token_usage(tokens: np.ndarray, codebook_size: int) -> TokenUsage:
     .. math:: \exp\,(-\textstyle\sum_k p_k \log p_k)
 
     Args:
-        tokens: code indices of any shape, in 0 … codebook_size − 1; -1 (nothing was observed) is passed over.
+        tokens: code indices of any shape, in 0 … codebook_size − 1; -1 (nothing was observed) is ignored.
         codebook_size: number of codes K.
 
     Raises:
@@ -52,9 +52,9 @@ def token_usage(tokens: np.ndarray, codebook_size: int) -> TokenUsage:
 
 
 def code_histogram(tokens: np.ndarray, codebook_size: int) -> np.ndarray:
-    """How often each code stands in each series: tokens (n, N) → counts (n, K), int64; -1 is passed over."""
+    """How often each code occurs in each series: tokens (n, N) → counts (n, K), int64; -1 is ignored."""
     tokens = np.asarray(tokens)
-    counts = np.zeros((len(tokens), codebook_size + 1), np.int64)  # the last column takes the -1
+    counts = np.zeros((len(tokens), codebook_size + 1), np.int64)  # index -1 counts in the last column
     np.add.at(counts, (np.arange(len(tokens))[:, None], tokens), 1)
     return counts[:, :-1]
 
@@ -86,14 +86,14 @@ def decoding_confidence(selected: Iterable[np.ndarray], bins: int = 20, sure_abo
 
 
 class CodeSimilarity(NamedTuple):
-    """Pearson correlation and cosine similarity of every two code vectors (K, K); nan for a code of no variance."""
+    """Pearson correlation and cosine similarity of every two code vectors (K, K); nan for a code without variance."""
 
     correlation: np.ndarray
     cosine: np.ndarray
 
 
 def code_similarity(codebook: np.ndarray) -> CodeSimilarity:
-    """How alike the code vectors (K, d) are; a codebook that collapsed is alike everywhere."""
+    """Similarity of the code vectors (K, d); in a collapsed codebook all of them are similar."""
     from sklearn.metrics.pairwise import cosine_similarity
 
     vectors = np.asarray(codebook, np.float64)
@@ -103,21 +103,21 @@ def code_similarity(codebook: np.ndarray) -> CodeSimilarity:
 
 
 class CodePairs(NamedTuple):
-    """Codes that stand in one series: `counts` (K, K) of ordered pairs of places, and their `pmi` (K, K) in nats."""
+    """Codes that occur in the same series: `counts` (K, K) of ordered pairs of tokens, and `pmi` (K, K) in nats."""
 
     counts: np.ndarray
     pmi: np.ndarray
 
 
 def code_pairs(tokens: np.ndarray, codebook_size: int) -> CodePairs:
-    r"""Co-occurrence and pointwise mutual information of codes, over the pairs of places within each series.
+    r"""Co-occurrence and pointwise mutual information of codes, over the pairs of tokens within each series.
 
     .. math:: \mathrm{PMI}_{ij} = \log \frac{p_{ij}}{p_i \, p_j}
 
-    Church and Hanks 1990. A pair that never occurs has PMI nan: its estimate would be minus infinity.
+    Reference: Church and Hanks (1990). A pair that never occurs has PMI nan; its estimate would be minus infinity.
 
     Args:
-        tokens: code indices (n, N), N at least 2; -1 (nothing was observed) is passed over.
+        tokens: code indices (n, N), N at least 2; -1 (nothing was observed) is ignored.
         codebook_size: number of codes K.
 
     Raises:
@@ -126,7 +126,7 @@ def code_pairs(tokens: np.ndarray, codebook_size: int) -> CodePairs:
     if tokens.shape[1] < 2:
         raise ValueError("a pair needs two tokens a series")
     histogram = np.stack([np.bincount(row[row != -1], minlength=codebook_size) for row in tokens])
-    counts = histogram.T @ histogram - np.diag(histogram.sum(axis=0))  # a place is no pair with itself
+    counts = histogram.T @ histogram - np.diag(histogram.sum(axis=0))  # a token is no pair with itself
     joint = counts / counts.sum()
     expected = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     pmi = np.log(np.divide(joint, expected, out=np.full_like(joint, np.nan), where=counts > 0))

@@ -17,11 +17,11 @@ from ncvqvae.hardware import CPU
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-MAX_FOR_ROCKET = 4000  # 10,000 features a series in float64
+MAX_FOR_ROCKET = 4000  # series to train on; each has 10,000 features in float64
 
 
 class TwoSampleTest(NamedTuple):
-    """Cross-validated accuracy of telling two sets apart (0.5: it cannot be done), and its permutation p-value."""
+    """Cross-validated accuracy of telling two sets apart (0.5 is chance), and its permutation p-value."""
 
     accuracy: float
     p_value: float
@@ -41,7 +41,7 @@ def classification_accuracy_score(
 ) -> float:
     """CAS: accuracy on real test series of an FCN trained on generated ones, measured once, after training.
 
-    With the real train split in place of `X_syn` it is the train-on-real metric that stands beside it.
+    With the real train split as `X_syn`, the result is the train-on-real accuracy, the value for real data.
 
     Args:
         X_syn: scaled series to train on (n, C, L).
@@ -61,20 +61,20 @@ def classification_accuracy_score(
 
 
 def accuracy(fcn: FCN, X: np.ndarray, y_index: np.ndarray) -> float:
-    """Share of series (n, C, L) whose most probable class under `fcn` is their own."""
+    """Share of series (n, C, L) for which `fcn` gives the true class the highest probability."""
     return float((extract(fcn, X).probabilities.argmax(axis=1) == np.asarray(y_index)).mean())
 
 
 @kept_threads()
 def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, seed: int) -> float:
-    """CAS in seconds: accuracy on real test series of MiniRocket with a ridge classifier trained on `X`.
+    """A CAS that takes seconds: accuracy on real test series of MiniRocket with a ridge classifier, trained on `X`.
 
     Args:
-        X: scaled series to train on (n, C, L); a random part of 4000 where there are more.
+        X: scaled series to train on (n, C, L); a random choice of 4000 if there are more.
         y_index: their class indices (n,).
         X_test: scaled real test series (n_test, C, L).
         y_test: their class indices (n_test,).
-        seed: seed of MiniRocket and of the part.
+        seed: seed of MiniRocket and of the random choice.
 
     Reference: Dempster, Schmidt, Webb, "MiniRocket" (2021).
     """
@@ -85,7 +85,7 @@ def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_te
 
     rows = subsample(len(X), MAX_FOR_ROCKET, seed)
     X, y_index, X_test = at_least_9_steps(X[rows]), y_index[rows], at_least_9_steps(X_test)
-    if len(np.unique(y_index)) == 1:  # nothing to separate: whatever is fitted answers that one class
+    if len(np.unique(y_index)) == 1:  # classifiers need two classes; with one, the answer is always that class
         return float((y_test == y_index[0]).mean())
     classifier = make_pipeline(
         MiniRocket(random_state=seed, n_jobs=torch.get_num_threads()),
@@ -93,7 +93,7 @@ def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_te
         RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)),
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*ill-conditioned matrix.*")  # where nearly equal series meet
+        warnings.filterwarnings("ignore", message=".*ill-conditioned matrix.*")  # nearly equal series cause it
         classifier.fit(X, y_index)
     predicted = [classifier.predict(X_test[start : start + CHUNK]) for start in range(0, len(X_test), CHUNK)]
     return float((np.concatenate(predicted) == y_test).mean())
@@ -104,8 +104,8 @@ def two_sample_test(a: np.ndarray, b: np.ndarray, *, permutations: int, seed: in
 
     Args:
         a: features (n, d).
-        b: features (m, d); give as many as of `a`, for chance to be 0.5.
-        permutations: how often the two labels are shuffled; the least p-value is 1 / (permutations + 1).
+        b: features (m, d); give as many rows as in `a`, so that chance is 0.5.
+        permutations: how often the two labels are shuffled; the smallest possible p-value is 1 / (permutations + 1).
         seed: seed of folds and permutations.
 
     Raises:
@@ -126,7 +126,8 @@ def two_sample_test(a: np.ndarray, b: np.ndarray, *, permutations: int, seed: in
 def paired_two_sample_accuracy(a: np.ndarray, b: np.ndarray, *, seed: int = 0) -> float:
     """Cross-validated accuracy at which a ridge classifier tells features b (n, d) from a (n, d); 0.5 is chance.
 
-    b[i] imitates a[i], so both are in the same fold: what was learnt of one would mislead about the other.
+    b[i] imitates a[i], so both are in the same fold: otherwise a classifier trained on one would be misled about the
+    other.
 
     Raises:
         ValueError: if there are fewer than two pairs.

@@ -1,4 +1,4 @@
-"""The data that the page of several runs embeds: their series, planes, losses and metrics side by side."""
+"""The data embedded in the page of several runs: their series, projections, losses and metrics side by side."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PLANES_BY_RUN = ("t-SNE of held-out latents", "PCA of held-out latents", "PCA of
 
 
 def _planes_by_run(kind: str, runs: Sequence[tuple[str, ReportContent]], pool: SeriesPool) -> dict[str, Any]:
-    """One plane of each run; generated series all in the plane of the first run's training series."""
+    """One projection for each run; all generated series share that of the first run's training series."""
     parts = []
     for title, content in runs:
         series = kind == "PCA of generated series"
@@ -83,7 +83,7 @@ def _planes_by_run(kind: str, runs: Sequence[tuple[str, ReportContent]], pool: S
 
 
 def _bars(metrics: Sequence[Mapping[str, float]], titles: Sequence[str]) -> list[dict[str, Any]]:
-    """For each metric its value by run, and that of real data."""
+    """The value of each metric for each run and for real data."""
     every = {key: value for run in reversed(metrics) for key, value in run.items()}
     return [
         {
@@ -101,7 +101,7 @@ def _bars(metrics: Sequence[Mapping[str, float]], titles: Sequence[str]) -> list
 
 
 def _losses_by_run(runs: Sequence[tuple[str, ReportContent]]) -> list[dict[str, Any]]:
-    """For each stage and loss term its curve by run; the self-supervised loss first, then the reconstruction."""
+    """Curves of each stage and loss term by run; the self-supervised loss comes first, then the reconstruction."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for title, content in runs:
         for stage, terms in loss_terms(content.history).items():
@@ -127,7 +127,7 @@ def by_data(contents: Sequence[ReportContent]) -> list[list[ReportContent]]:
 
 
 def run_titles(contents: Sequence[ReportContent]) -> list[str]:
-    """Each run by the facts in which the runs differ, or by its name; numbered where that is not enough."""
+    """Titles of the runs: the facts in which they differ, else the name; equal titles get a number."""
     varying = [
         key
         for key in dict.fromkeys(key for content in contents for key in content.facts)
@@ -140,5 +140,5 @@ def run_titles(contents: Sequence[ReportContent]) -> list[str]:
 
 
 def _fact(name: str, value: str) -> str:
-    """A word says what it is (`vibcreg`); a number or `none` needs its name."""
+    """Text of a fact: the value alone if it explains itself (`vibcreg`); a number or `none` gets its name."""
     return value if value.isalpha() and value != "none" else f"{name} {value}"

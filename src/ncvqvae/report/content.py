@@ -23,18 +23,19 @@ class Sample(NamedTuple):
 
 @dataclass
 class ReportContent:
-    """One run as the report sees it; what is None or empty is left out of the page.
+    """The content of one run's report; the page leaves out what is None or empty.
 
-    Series are (n, C, L) in the units of the data; K codes, d code width, N tokens a series, T decoding steps.
+    Series are (n, C, L) in the units of the data. K is the number of codes, d their width, N the tokens per series and
+    T the decoding steps.
 
     Attributes:
         name: title of the page.
         X_train: training series.
         X_test: held-out series.
-        y_train: labels of `X_train`; None for unlabelled data, then those of `X_test` are None as well.
+        y_train: labels of `X_train`; None for unlabelled data, and then `y_test` is None as well.
         y_test: labels of `X_test`.
         facts: what identifies the run (ssl, augmentation, preset, seed, ...), shown as given.
-        metrics: values by the names of a run's `metrics.json`; a metric's value for real data has the suffix `_real`.
+        metrics: values by the keys of a run's `metrics.json`; a metric's value for real data has the suffix `_real`.
         history: rows with `stage` (`stage1`, `stage2`), `step`, `loss` and the loss terms by name.
         X_test_reconstructed: `X_test` through the tokenizer (encode, decode).
         X_generated_reconstructed: the series of `generated` through the tokenizer, row by row.
@@ -115,14 +116,14 @@ class ReportContent:
 
     @property
     def generated(self) -> Sample | None:
-        """The generated series that metrics judge: label-first where there are any, else unconditional."""
+        """The generated series that metrics judge: label-first if there are any, else unconditional."""
         if self.X_labelled is not None:
             return Sample(self.X_labelled, self.y_labelled)
         return None if self.X_unconditional is None else Sample(self.X_unconditional, None)
 
     @property
     def smooth(self) -> tuple[Sample | None, np.ndarray]:
-        """`generated` and `X_test`, both without what a tokenizer leaves out, for distances that are to be compared."""
+        """`generated` and `X_test`, both without the detail that a tokenizer drops, to compare distances fairly."""
         made, decoded = self.generated, self.X_generated_reconstructed
         smooth = made if made is None or decoded is None else Sample(decoded, made.y)
         return smooth, self.X_test if self.X_test_reconstructed is None else self.X_test_reconstructed
@@ -134,7 +135,7 @@ class ReportContent:
 
     @property
     def tokens(self) -> dict[str, np.ndarray]:
-        """The token arrays that are there, by split."""
+        """The token arrays by split; a missing one is left out."""
         named = {"train": self.tokens_train, "test": self.tokens_test, "generated": self.tokens_generated}
         return {name: tokens for name, tokens in named.items() if tokens is not None and tokens.size}
 
@@ -145,18 +146,18 @@ def label_text(label: Hashable) -> str:
 
 
 class Curve(NamedTuple):
-    """One loss term in training: its finite values (n,) and their steps (n,)."""
+    """One loss term during training: its finite values (n,) and their steps (n,)."""
 
     steps: np.ndarray
     values: np.ndarray
 
 
 NOT_TERMS = ("stage", "step", "perplexity")
-"""Columns of the history that are no part of the loss."""
+"""Columns of the history that are not loss terms."""
 
 
 def loss_terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """Curves by stage and term, the total `loss` first; a term that a row lacks, or has as nan, has no point there."""
+    """Curves by stage and term, the total `loss` first; a row gives no point for a term that is missing or nan."""
     stages: dict[str, dict[str, Curve]] = {}
     for stage in STAGES:
         rows = [row for row in history if row["stage"] == stage]

@@ -1,4 +1,4 @@
-"""The chapter's pictures that set models side by side (4, 5, 12 to 18): arrays by model in, a matplotlib Figure out."""
+"""The study's pictures that show models side by side (4, 5, 12 to 18): from arrays by model to a matplotlib Figure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class
 from ncvqvae.report.style import LIGHT, class_styles, new_figure, overlay, panel_title, value_limits
 
 Latents = Mapping[str, tuple[np.ndarray, np.ndarray | None]]
-"""By model: embeddings (n, d) and labels (n,), None where there are none."""
+"""Model → embeddings (n, d) and labels (n,); None for unlabelled data."""
 
 
 def tsne_by_model(latents: Latents) -> Figure:
-    """t-SNE of each model's latents by class (the chapter's 4 and 5), of at most `MAX_TSNE_POINTS` of them."""
+    """t-SNE of each model's latents by class (the study's pictures 4 and 5), of at most `MAX_TSNE_POINTS` of them."""
     panels = {}
     for title, (Z, y) in latents.items():
         chosen = choose(len(Z), MAX_TSNE_POINTS)
@@ -29,13 +29,13 @@ def tsne_by_model(latents: Latents) -> Figure:
 
 
 def pca_by_model(latents: Latents) -> Figure:
-    """PCA of each model's latents by class, each in a plane of its own (the chapter's 17)."""
+    """PCA of each model's latents by class, fitted for each model alone (the study's picture 17)."""
     panels = {title: (pca_planes(Z)[0], y) for title, (Z, y) in latents.items()}
     return plane_figure("PCA of latents by model", panels, shared_axes=False)
 
 
 def pca_of_generated_by_model(train: Sample, generated: Mapping[str, Sample]) -> Figure:
-    """Each model's generated series in the plane of the training series' principal components (the chapter's 18)."""
+    """Each model's generated series in the PCA plane of the training series (the study's picture 18)."""
     named = {"train": train, **generated}
     planes = pca_planes(train.X, *(part.X for part in generated.values()))
     panels = {title: (plane, part.y) for (title, part), plane in zip(named.items(), planes, strict=True)}
@@ -49,14 +49,16 @@ def series_by_model(
     unconditional: Mapping[str, np.ndarray],
     classes: Sequence[Hashable] | None = None,
 ) -> Figure:
-    """Train, test and what each model generates: a row a class, then all classes against unconditional (12 to 16).
+    """Train, test and each model's generated series (the study's pictures 12 to 16).
+
+    Each class has a row; a last row shows all classes beside unconditional series.
 
     Args:
         train: training series (n, C, L) and labels; the first channel is drawn.
         test: held-out series and labels.
         generated: model → series generated for given labels; a model without labels has no panel in the rows by class.
         unconditional: model → series (n, C, L) generated without a class.
-        classes: which classes, at most `MAX_CLASSES`; by default the first.
+        classes: the classes shown, at most `MAX_CLASSES`; by default the first ones.
     """
     every = sorted_classes(*(part.y for part in (train, test) if part.y is not None))
     chosen = list(every if classes is None else classes)[:MAX_CLASSES]
@@ -78,7 +80,7 @@ def series_by_model(
 
 
 def save_model_pictures(contents: Sequence[ReportContent], folder: str | Path) -> list[Path]:
-    """Write the pictures over models of each dataset among the runs as PNG; gives their paths."""
+    """Write the pictures that compare models, for each dataset of the runs, as PNG; returns their paths."""
     groups = by_data(contents)
     drawings: dict[str, Callable[[], Figure]] = {}
     for number, group in enumerate(groups, start=1):

@@ -1,4 +1,4 @@
-"""Pages: one self-contained HTML file of a run, and one that sets several runs side by side."""
+"""HTML pages, each one self-contained file: the report of one run, and the comparison of several runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ncvqvae.report.verdict import judge
 
 
 class Card(NamedTuple):
-    """One metric of the first screen, with the same metric for real data and what it says."""
+    """One metric at the top of the page, with its value for real data and its meaning."""
 
     title: str
     value: str
@@ -39,7 +39,7 @@ class Card(NamedTuple):
 
 
 def write_report(content: ReportContent, path: str | Path) -> None:
-    """Write the page of one run: verdict, metrics beside those of real data, pictures; needs no network.
+    """Write the page of one run: verdict, metrics beside those of real data, pictures; the page needs no network.
 
     Args:
         content: what the page shows.
@@ -59,7 +59,7 @@ def write_report(content: ReportContent, path: str | Path) -> None:
 
 
 def write_comparison(contents: Sequence[ReportContent], path: str | Path) -> None:
-    """Write a page with several runs side by side; runs on the same real series share one table and one grid.
+    """Write a page with several runs side by side; runs on the same real series share one table and one grid of series.
 
     Args:
         contents: the runs, at least one.
@@ -90,7 +90,7 @@ def _render(template: str, **values: Any) -> str:
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["number"] = number_text
     environment.filters["percent"] = partial(value_text, "copied")
-    # our own files: no value of a user is in them
+    # Markup is safe here: these are the package's own files, without any value from a user
     own = {name: Markup(loader.get_source(environment, f"{file}")[0]) for name, file in _OWN_FILES.items()}
     values |= {"light": LIGHT, "dark": DARK, "version": __version__}
     return environment.get_template(template).render(**own, **values)
@@ -106,7 +106,7 @@ def _write(page: str, path: str | Path) -> None:
 
 
 def _cards(content: ReportContent) -> list[Card]:
-    """The five metrics of the first screen; the probes stand in for variety where that was not measured."""
+    """The five metrics at the top of the page; the probes replace variety if it was not measured."""
     metrics = content.metrics
     present = [next((key for key in keys if key in metrics), None) for keys in FIRST_SCREEN]
     return [
@@ -129,7 +129,7 @@ def _probe_card(content: ReportContent) -> Card:
 
 
 def _guess(y: np.ndarray | None) -> str:
-    """Accuracy of always naming the commonest class: what a probe must beat."""
+    """Accuracy of always guessing the commonest class, which a probe must beat."""
     if y is None:
         return "no labels"
     counts = [y.tolist().count(label) for label in set(y.tolist())]
@@ -155,7 +155,7 @@ def _row(key: str, metrics: Mapping[str, float]) -> dict[str, str]:
 
 
 def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
-    """Titles, verdicts and the table of runs on the same data: a row a metric, a column a run, real data last."""
+    """Titles, verdicts and table of runs on the same data: a row per metric, a column per run, real data last."""
     titles = run_titles(contents)
     every = {key: value for content in reversed(contents) for key, value in content.metrics.items()}
     return {
@@ -185,6 +185,6 @@ def _compared(key: str, every: Mapping[str, float], contents: Sequence[ReportCon
 
 
 def _is_best(key: str, content: ReportContent, contents: Sequence[ReportContent]) -> bool:
-    """Whether a run has the best value of several that differ."""
+    """Whether a run has the best value of a metric; no run has it if all values are equal."""
     values = [run.metrics[key] for run in contents if key in run.metrics]
     return len(set(values)) > 1 and content.metrics.get(key) == metric_of(key).best(values) is not None

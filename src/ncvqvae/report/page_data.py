@@ -1,4 +1,4 @@
-"""The data that a page embeds: few enough series, short enough, in one compact block."""
+"""The data embedded in a page: a limited number of shortened series, in one compact block."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ncvqvae.report.projections import (
 )
 from ncvqvae.report.style import MAX_CHANNELS, value_limits
 
-MAX_CODES = 64  # of a matrix of codes: the most used
-MAX_VALUES = 256  # of one series, over all its channels
+MAX_CODES = 64  # in a matrix of codes, which shows the most used
+MAX_VALUES = 256  # in one series, over all its channels
 MAX_CLASSES = 60
 SERIES_PER_CELL = 50
 SERIES_PER_SOURCE = 480
@@ -34,11 +34,11 @@ RECONSTRUCTIONS = 8
 
 
 class SeriesPool:
-    """Series that a page embeds, each once, shortened and as 16-bit integers.
+    """The series embedded in a page: each is kept once, shortened, as 16-bit integers.
 
     Args:
-        sources: name → series (n, C, L) and labels; ids are given by name and case.
-        classes: labels whose place is kept with each series.
+        sources: name → series (n, C, L) and labels; a name and a case number identify a series.
+        classes: all labels; each series is stored with the position of its label among them.
     """
 
     def __init__(self, sources: Mapping[str, Sample], classes: Sequence[Any]) -> None:
@@ -48,11 +48,11 @@ class SeriesPool:
         self.entries: dict[tuple[str, int], int] = {}
 
     def ids(self, source: str, cases: Iterable[int]) -> list[int]:
-        """Ids of cases of a source, new ones where they are not in the pool yet."""
+        """Ids of a source's cases; a case that is not in the pool yet is added."""
         return [self.entries.setdefault((source, int(case)), len(self.entries)) for case in cases]
 
     def to_json(self) -> dict[str, Any]:
-        """Values of all series as base64 of little-endian uint16 over each channel's range, and whose they are."""
+        """Values of all series, as base64 of little-endian uint16 over each channel's range, with source and class."""
         X = np.stack([self.sources[source].X[case, :MAX_CHANNELS] for source, case in self.entries])
         short = downsample(fill(X).values, MAX_VALUES // X.shape[1])
         low, high = short.min(axis=(0, 2)), short.max(axis=(0, 2))
@@ -77,7 +77,7 @@ class SeriesPool:
 
 
 def downsample(X: np.ndarray, n_points: int) -> np.ndarray:
-    """Series (n, C, L) with at most `n_points` values: least and greatest of each bin in their order, so peaks stay."""
+    """Series (n, C, L) shortened to at most `n_points` values: each bin keeps its least and greatest, so peaks stay."""
     length = X.shape[-1]
     if length <= n_points:
         return X
@@ -89,7 +89,7 @@ def downsample(X: np.ndarray, n_points: int) -> np.ndarray:
 
 
 def report_payload(content: ReportContent) -> dict[str, Any]:
-    """Everything that the page of one run draws."""
+    """All data that the page of one run draws."""
     classes = content.classes[:MAX_CLASSES]
     sources = _sources(content)
     pool = SeriesPool(sources, classes)
@@ -125,7 +125,7 @@ def _sources(content: ReportContent) -> dict[str, Sample]:
 
 
 def series_grid(pool: SeriesPool, classes: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-    """Ids by class (rows) and source (columns), then a row of all classes, with unconditional series where they are."""
+    """Ids by class (rows) and source (columns); a last row has all classes, and unconditional series if any."""
     at_most = min(SERIES_PER_CELL, max(8, SERIES_PER_SOURCE // max(1, len(classes))))
     rows = []
     for place, label in enumerate(classes):
@@ -143,7 +143,7 @@ def series_grid(pool: SeriesPool, classes: Sequence[Any], names: Sequence[str]) 
 def _planes(
     content: ReportContent, pool: SeriesPool, classes: Sequence[Any]
 ) -> tuple[list[dict[str, Any]], dict[str, list[int]]]:
-    """Planes of the same chosen cases: t-SNE and PCA of latents, PCA of series; and those cases by source."""
+    """Projections (t-SNE and PCA of latents, PCA of series) of the same chosen cases, and these cases by source."""
     Z = {"train": content.Z_train, "test": content.Z_test, "generated": content.Z_generated}
     cases = {name: choose(len(pool.sources[name].X), POINTS_PER_SOURCE, seed=1) for name in Z if name in pool.sources}
     ids = [place for name, chosen in cases.items() for place in pool.ids(name, chosen)]
@@ -162,14 +162,14 @@ def _planes(
 
 
 def plane_points(ids: Sequence[int], plane: np.ndarray) -> list[list[float]]:
-    """Ids with their place in a plane (n, 2), moved and scaled to lie between 0 and 1."""
+    """Ids with their coordinates in a plane (n, 2), shifted and scaled to lie between 0 and 1."""
     span = max(float(np.ptp(plane, axis=0).max()), 1e-12)
     shown = (plane - plane.min(axis=0)) / span
     return [[place, round(float(x), 4), round(float(y), 4)] for place, (x, y) in zip(ids, shown, strict=True)]
 
 
 def _neighbours(content: ReportContent, pool: SeriesPool, cases: Sequence[int]) -> dict[str, Any]:
-    """Nearest training series of generated ones, and how their distance ranks among held-out series' distances."""
+    """Nearest training series of generated ones, and the rank of each distance among those of held-out series."""
     from sklearn.neighbors import NearestNeighbors
 
     made, test = content.smooth
@@ -224,7 +224,7 @@ def _usage(content: ReportContent) -> list[dict[str, Any]]:
 
 
 def _confidence(content: ReportContent) -> list[dict[str, Any]]:
-    """For each decoding step the histogram of the drawn tokens' probability, the share above 0.9 and the entropy."""
+    """Histogram of the drawn tokens' probability, share above 0.9 and entropy, for each decoding step."""
     if content.selected_probabilities is None:
         return []
     confidence = decoding_confidence(step[~np.isnan(step)] for step in content.selected_probabilities)
@@ -237,14 +237,14 @@ def _confidence(content: ReportContent) -> list[dict[str, Any]]:
 
 
 def rounded(values: Any) -> Any:
-    """Values as JSON holds them: four digits, None for nan."""
+    """Values for JSON: rounded to four digits, with None for nan."""
     if np.ndim(values):
         return [rounded(value) for value in values]
     return None if np.isnan(values) else float(f"{values:.4g}")
 
 
 def _matrices(content: ReportContent) -> list[dict[str, Any]]:
-    """What each two codes have to do with one another: their likeness, and how they go together in series."""
+    """Matrices of pairs of codes: the similarity of their vectors, and how often they occur together in a series."""
     if content.codebook is None:
         return []
     n_codes = len(content.codebook)
@@ -268,7 +268,7 @@ def _matrices(content: ReportContent) -> list[dict[str, Any]]:
 
 
 def _codebook(content: ReportContent) -> list[list[float]]:
-    """Plane of the code vectors and the share of each among the training tokens."""
+    """Coordinates of the code vectors in a plane, and the share of each code among the training tokens."""
     if content.codebook is None:
         return []
     n_codes = len(content.codebook)

@@ -1,4 +1,4 @@
-"""The pictures of a run: each function takes arrays and gives a matplotlib Figure; `save_pictures` writes them all."""
+"""The pictures of a run: each function draws arrays as a matplotlib Figure, and `save_pictures` writes all of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAX_POINTS = 1000  # in one scatter panel
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Total loss and its named terms by training step, one panel a stage; log axis where all are positive.
+    """Total loss and its terms by training step, one panel per stage; the axis is logarithmic if all are positive.
 
     Args:
         history: rows with `stage`, `step`, `loss` and the terms.
@@ -49,7 +49,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     figure = new_figure(5.5 * len(stages), 3.8, "Loss terms during training")
     for column, (stage, terms) in enumerate(stages.items()):
         ax = figure.add_subplot(1, len(stages), column + 1)
-        # the thick line of the total comes first, so that a term equal to it stays visible upon it
+        # the total's thick line is drawn first, so that a term equal to it stays visible on top
         for i, (name, curve) in enumerate(terms.items()):
             look = {"color": "black", "linewidth": 1.8} if name == "loss" else {"color": LIGHT[i % 8]}
             ax.plot(curve.steps, curve.values, label=name, linestyle=DASHES[i % 4], alpha=0.85, **look)
@@ -67,11 +67,11 @@ def reconstructions(
     n: int = 8,
     channel_names: Sequence[str] | None = None,
 ) -> Figure:
-    """Originals and what the tokenizer makes of them, one row a channel.
+    """Series and their reconstructions by the tokenizer, one row per channel.
 
     Args:
         X: series (n_cases, C, L).
-        X_reconstructed: the same through the tokenizer (n_cases, C, L).
+        X_reconstructed: the same series through the tokenizer (n_cases, C, L).
         y: labels (n_cases,).
         n: number of cases shown.
         channel_names: a name for each channel.
@@ -106,14 +106,14 @@ def generated_against_real(
     classes: Sequence[Hashable] | None = None,
     channel_names: Sequence[str] | None = None,
 ) -> Figure:
-    """Generated series beside train and test: one row a class (and channel), then all classes against unconditional.
+    """Generated series beside train and test: one row per class (and channel), then all classes and unconditional.
 
     Args:
         train: training series and labels.
         test: held-out series and labels.
-        generated: series generated for given labels; None leaves the rows by class out.
+        generated: series generated for given labels; None leaves out the rows by class.
         unconditional: series (n, C, L) generated without a class.
-        classes: which classes, at most `MAX_CLASSES`; by default the first.
+        classes: the classes shown, at most `MAX_CLASSES`; by default the first ones.
         channel_names: a name for each channel.
     """
     every = sorted_classes(*(part.y for part in (train, test) if part.y is not None))
@@ -146,7 +146,7 @@ def tsne_of_latents(Z: np.ndarray, y: np.ndarray | None = None) -> Figure:
 
 
 def pca_of_latents(parts: Mapping[str, tuple[np.ndarray, np.ndarray | None]]) -> Figure:
-    """PCA of embeddings by class, fitted on the first part; a panel each.
+    """PCA of embeddings by class, fitted on the first part; one panel per part.
 
     Args:
         parts: title → embeddings (n, d) and labels (n,) or None.
@@ -157,19 +157,19 @@ def pca_of_latents(parts: Mapping[str, tuple[np.ndarray, np.ndarray | None]]) ->
 
 
 def pca_of_series(train: Sample, test: Sample, generated: Sample) -> Figure:
-    """PCA of the series themselves, fitted on train: real and generated in the same plane, a panel each."""
+    """PCA of the series themselves, fitted on train; real and generated series share the plane, one panel each."""
     planes = pca_planes(train.X, test.X, generated.X)
     panels = zip(("train", "test", "generated"), planes, (train.y, test.y, generated.y), strict=True)
     return plane_figure("PCA of series", {title: (plane, y) for title, plane, y in panels})
 
 
 def save_pictures(content: ReportContent, folder: str | Path) -> list[Path]:
-    """Write every picture that the content has data for as PNG, each whole or not at all; gives their paths."""
+    """Write every picture that the content has data for, as PNG, each whole or not at all; returns their paths."""
     return save_all(_drawings(content), folder)
 
 
 def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -> list[Path]:
-    """Draw and write named pictures as PNG, each whole or not at all; gives their paths."""
+    """Draw and write named pictures as PNG, each whole or not at all; returns their paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -182,7 +182,7 @@ def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -
 
 
 def _drawings(content: ReportContent) -> dict[str, Callable[[], Figure]]:
-    """File name → what draws it, for the data that is there."""
+    """File name → function that draws the picture; pictures without data are left out."""
     train, test = Sample(content.X_train, content.y_train), Sample(content.X_test, content.y_test)
     generated, labelled = content.generated, content.X_labelled
     made = None if labelled is None else Sample(labelled, content.y_labelled)
@@ -227,7 +227,7 @@ def _latents(content: ReportContent) -> dict[str, tuple[np.ndarray, np.ndarray |
 def plane_figure(
     title: str, panels: Mapping[str, tuple[np.ndarray, np.ndarray | None]], shared_axes: bool = True
 ) -> Figure:
-    """Scatter panels by title, points (n, 2) and labels, with a common legend; on common axes or each on its own."""
+    """Scatter panels: title → points (n, 2) and labels; they share a legend and, if wanted, the axes."""
     classes = sorted_classes(*(y for _, y in panels.values() if y is not None))
     figure = new_figure(4.2 * len(panels) + 1, 4.2, title)
     shared: Axes | None = None

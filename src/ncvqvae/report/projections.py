@@ -1,4 +1,4 @@
-"""Planes of embeddings and of series, and seeded choices of what to show."""
+"""Projections of embeddings and series to a plane, and seeded choices of the cases to show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TSNE_POINTS = 500
 
 
 def flat(X: np.ndarray) -> np.ndarray:
-    """Cases as vectors: (n, ...) → (n, p) float64; what was not observed of series (n, C, L) is filled in."""
+    """Cases as vectors: (n, ...) → (n, p) float64; missing values of series (n, C, L) are filled in."""
     X = np.asarray(X, np.float64)
     return (fill(X).values if X.ndim == 3 else X).reshape(len(X), -1)
 
@@ -24,7 +24,7 @@ def pca_planes(fitted_on: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     from sklearn.decomposition import PCA
 
     vectors = flat(fitted_on)
-    if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():  # no direction of greatest variance
+    if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():  # no variance, so no principal component
         return [np.zeros((len(X), 2)) for X in (fitted_on, *others)]
     n_components = min(2, *vectors.shape)
     pca = PCA(n_components, random_state=0).fit(vectors)
@@ -33,7 +33,7 @@ def pca_planes(fitted_on: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 
 def tsne_planes(*parts: np.ndarray) -> list[np.ndarray]:
-    """t-SNE of all parts (n, d) in one plane: (n, 2) each; at most `MAX_TSNE_POINTS` points in all.
+    """t-SNE of all parts (n, d) in one plane: (n, 2) each, with at most `MAX_TSNE_POINTS` points in all.
 
     Raises:
         ValueError: if there are more points.
@@ -54,7 +54,7 @@ def tsne_planes(*parts: np.ndarray) -> list[np.ndarray]:
 
 
 def umap_is_installed() -> bool:
-    """Whether `umap-learn` is there; looks it up without importing it."""
+    """Whether `umap-learn` is installed; does not import it."""
     return find_spec("umap") is not None
 
 

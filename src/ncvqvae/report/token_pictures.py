@@ -1,4 +1,4 @@
-"""Pictures of tokens: use of the codebook, pairs of codes, and how sure the prior is while it decodes."""
+"""Pictures of tokens: the use of the codebook, pairs of codes, and how sure the prior is while it decodes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def entropy_per_step(entropies: np.ndarray) -> Figure:
 
 
 def confidence_per_step(selected_probabilities: np.ndarray) -> Figure:
-    """Histogram of the drawn tokens' probability at each decoding step; memorisation piles up above 0.9 early on.
+    """Histogram of the drawn tokens' probability at each decoding step; early values above 0.9 show memorisation.
 
     Args:
         selected_probabilities: (T, n, N), nan where nothing was drawn.
@@ -90,7 +90,7 @@ def confidence_per_step(selected_probabilities: np.ndarray) -> Figure:
 
 
 def codebook_plane(codebook: np.ndarray, tokens: np.ndarray | None = None) -> Figure:
-    """PCA of the code vectors (K, d), each with its index; size by use in `tokens`, unused codes hollow."""
+    """PCA of the code vectors (K, d), each with its index; size shows use in `tokens`, unused codes are hollow."""
     plane = pca_planes(codebook)[0]
     counts = np.ones(len(codebook)) if tokens is None else token_usage(tokens, len(codebook)).histogram
     figure = new_figure(5.5, 5, "PCA of the codebook")

@@ -16,10 +16,10 @@ from ncvqvae.report.content import ReportContent, Sample, label_text
 from ncvqvae.report.projections import choose, choose_per_class
 
 COLLAPSED_BELOW = 0.5
-COLLAPSED_BELOW_RAW = 0.3  # where held-out series keep the noise that a generator smooths away
-MANY_REAL = 0.25  # copies among held-out series, 0.05 unless a coarse tokenizer merges series or there are but a few
-NEARER_BY = 2.0  # how much nearer to train than held-out series makes a copy, where smoothness must be allowed for
-MISSING_FROM = 10  # series of a class that its share in train lets expect
+COLLAPSED_BELOW_RAW = 0.3  # lower without a tokenizer: held-out series keep noise that a generator smooths away
+MANY_REAL = 0.25  # copies among held-out series; 0.05 is usual, more if a coarse tokenizer merges them or few exist
+NEARER_BY = 2.0  # without a tokenizer, a copy is this much nearer to train, since generated series are smoother
+MISSING_FROM = 10  # a class counts as missing if at least this many series were expected from its share in train
 FID_FACTOR = 10.0
 CAS_LOSS = 0.1
 MIN_SERIES = 5
@@ -29,7 +29,7 @@ MAX_SEARCHED = 2000
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: what it found, in a sentence with its numbers, and the rule behind it."""
+    """Result of one check: a sentence with its numbers, and the rule behind it."""
 
     state: Literal["bad", "good", "unknown"]
     title: str
@@ -39,9 +39,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """Spread of one class: mean distance between two series of it, against held-out series; and its share of copies.
+    """Spread (mean distance between two series) of one class against held-out series, and its share of copies.
 
-    `spread` is the ratio generated : held-out, `spread_real` train : held-out; None where a class has too few series.
+    `spread` is the ratio generated : held-out, `spread_real` is train : held-out. Both are None if a class has too few
+    series.
     """
 
     label: str
@@ -55,7 +56,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Headline, whether all is well (None: nothing could be checked), each check, and the metrics by class."""
+    """Headline, whether all is well (None if nothing could be checked), each check, and the metrics by class."""
 
     headline: str
     fine: bool | None
@@ -77,20 +78,20 @@ def judge(content: ReportContent) -> Verdict:
 
 
 def copy_limit(real: float, n_generated: int, n_heldout: int) -> float:
-    """Share of copied series above which a generator counts as a copier.
+    """Share of copied series above which the verdict is that the generator copies.
 
-    Twice the share `real` among real series plus three standard errors of the difference of the two shares.
+    The limit is twice the share `real` of real series plus three standard errors of the difference of the two shares.
     """
     return 2 * real + 3 * sqrt(real * (1 - real) * (1 / n_generated + 1 / n_heldout))
 
 
 def close_share(content: ReportContent) -> float | None:
-    """Share of generated series that lie `NEARER_BY` times nearer to train than the copies' usual threshold.
+    """Share of generated series that lie `NEARER_BY` times nearer to train than the usual threshold for copies.
 
-    Needs no tokenizer. A generator that takes the noise out of its series brings them nearer to every series: squared
-    distances of held-out series hold the noise of both sides, those of smooth ones of one side only, so that smoothing
-    alone shortens distances by up to the square root of 2. `NEARER_BY` leaves room beyond that, for what a tokenizer
-    fitted to the train split adds. None where nothing was generated.
+    This check needs no tokenizer. A generator that removes noise brings its series nearer to every series. The squared
+    distance of two noisy series holds the noise of both, that of a smooth and a noisy series the noise of one. So
+    smoothing alone shortens distances by up to the square root of 2. `NEARER_BY` is larger than that, because a
+    tokenizer fitted to the train split shortens them further. The result is None if nothing was generated.
     """
     if content.generated is None:
         return None
@@ -101,9 +102,9 @@ def close_share(content: ReportContent) -> float | None:
 
 
 def class_rows(content: ReportContent) -> list[ClassRow]:
-    """Spread and copies of each class, or of all series as one where there are no labels.
+    """Spread and copies of each class; without labels all series count as one class.
 
-    Generated and held-out series count as the tokenizer reconstructs them: noise would hide that a class collapsed.
+    Generated and held-out series are compared as the tokenizer reconstructs them, because noise would hide a collapse.
     """
     made, smooth = content.smooth
     generated = made or Sample(content.X_train[:0], content.y_train)

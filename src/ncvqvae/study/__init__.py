@@ -1,5 +1,5 @@
-"""Rows of a bench to the study's tables and pictures, with the published results beside them.
+"""The study's tables and pictures, made from the rows of a bench, with the published results beside them.
 
-"The chapter" is the results chapter of Mathisen, "You're your own best teacher: A Self-Supervised Learning Approach For
-Expressive Representations" (thesis, 2024); tables and pictures bear its numbers.
+"The study" and "the chapter" are the results chapter of Mathisen, "You're your own best teacher: A Self-Supervised
+Learning Approach For Expressive Representations" (thesis, 2024). Tables and pictures are numbered as in that chapter.
 """

@@ -1,4 +1,4 @@
-"""What each switch changes: pairs of models that differ in one setting, and how much of the published gain is SSL."""
+"""The effect of each setting: pairs of models that differ in one setting, and SSL's share of the published gain."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ncvqvae.study.rows import flat_settings, is_known, row_settings
 GENERATIVE = [key for key in STUDY if metric_of(key).group in ("fidelity", "utility")]
 COMPARED = [key for key in STUDY if key in METRICS and metric_of(key).group != "training"]
 PUBLISHED_SWITCHES = {"ssl", "prior.input_mode", "prior.scale_tied_logits", "stage2.schedule_gives"}
-"""In what the published pair differs: besides SSL, how the prior reads and scores tokens, and how many it masks."""
+"""Settings in which the published models differ: SSL, how the prior reads and scores tokens, how many it masks."""
 
 
 def single_switches(rows: pd.DataFrame) -> pd.DataFrame:
-    """Differences of all pairs of models that differ in one switch: second minus first, paired over common seeds.
+    """Metrics of all pairs of models that differ in one setting: second minus first, paired over common seeds.
 
-    One of the two has the preset's value and comes first. SSL loss and augmentation count as one switch between a naive
-    and a self-supervised model, and the naive one comes first.
+    The first model of a pair has the preset's value. Between a naive and a self-supervised model, SSL loss and
+    augmentation count as one setting, and the naive model comes first.
     """
     found = []
     settings = _settings(rows)
@@ -47,7 +47,7 @@ def single_switches(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_value(settings: dict[str, Any], name: str) -> Any:
-    """Value of a setting in the preset of the model, for its kind of model (naive or self-supervised)."""
+    """The preset's value of a setting, for the model's kind (naive or self-supervised)."""
     return _usual_settings(settings["preset"], settings["ssl"])[name]
 
 
@@ -57,11 +57,11 @@ def _usual_settings(preset: str, ssl: str) -> dict[str, Any]:
 
 
 def ssl_share(rows: pd.DataFrame) -> pd.DataFrame:
-    """The published pair's gain beside that of SSL alone, with the prior of the one and of the other.
+    """Gain of the published pair of models, beside the gain of SSL alone with the prior of either model.
 
-    A line per dataset, SSL model and metric, where a pair ran that differs in SSL alone; ``gain`` counts improvement as
-    positive, ``share`` is SSL's part of the published gain, left out where that is not above its sd over seeds or comes
-    from a single one.
+    There is a line per dataset, SSL model and metric if a pair ran that differs in SSL alone. ``gain`` is positive for
+    an improvement. ``share`` is SSL's part of the published gain; it is left out if that gain is not above its standard
+    deviation over seeds, or comes from a single seed.
     """
     settings = _settings(rows)
     found = []
@@ -101,7 +101,7 @@ def _gain_of_ssl(
     like: dict[str, Any],
     metric: str,
 ) -> float | None:
-    """Difference that SSL makes with the prior of ``like`` for both, if both models ran."""
+    """Difference that SSL makes if both models have the prior of ``like``; None if one of them did not run."""
     same_prior = {name: like[name] for name in PUBLISHED_SWITCHES - {"ssl"}}
     names = {_key(values): name for (of, name), values in settings.items() if of == dataset}
     first, second = names.get(_key(naive | same_prior)), names.get(_key(model | same_prior))
@@ -112,12 +112,12 @@ def _gain_of_ssl(
 
 
 def _key(settings: dict[str, Any]) -> str:
-    """The same text for the same settings."""
+    """Settings as text; equal settings give equal text."""
     return json.dumps(settings, sort_keys=True)
 
 
 def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
-    """Settings by (dataset, model); none for rows that do not say them, or of losses or views not installed here."""
+    """Settings by (dataset, model); rows without settings, or with losses or views not installed here, are left out."""
     if "settings" not in rows:
         return {}
     models = rows.drop_duplicates(["dataset", "model"])
@@ -128,7 +128,7 @@ def _settings(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
 def _switches(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     different = [name for name in a if a[name] != b[name] and name != "preset"]
     if "ssl" in different and "none" in (a["ssl"], b["ssl"]):
-        # a naive model has no second view, so its augmentation and the view's weights say nothing
+        # a naive model has no second view, so its augmentation has no effect
         different = [name for name in different if name != "augmentation"]
     return different
 

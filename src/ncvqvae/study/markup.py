@@ -17,7 +17,7 @@ PEER = {"TimeVQVAE": "TimeVQVAE, published", "real data": "real data"}
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What one of the tables shows."""
+    """Description of one table: what it shows."""
 
     number: int
     title: str
@@ -63,7 +63,7 @@ def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
 
 
 def _columns(cells: pd.DataFrame) -> list[str]:
-    """Models that ours or the chapter's lines fill: the chapter's in its order, then others, then peers."""
+    """Models with a value in our or the study's lines: the study's in its order, then others, then peers."""
     found = dict.fromkeys(cells["model"])
     own = [name for name in found if name not in (*CHAPTER_MODELS, *PEER.values())]
     return [name for name in (*CHAPTER_MODELS, *own, *PEER.values()) if name in found]
@@ -81,14 +81,14 @@ def _lines(cells: pd.DataFrame, models: list[str]) -> Iterator[Line]:
 
 
 def plain_markdown(table: pd.DataFrame) -> str:
-    """Any table as it is."""
+    """Any table in Markdown, with its columns and rows as they are."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
     return "\n".join(lines)
 
 
 def number(value: float, sd: float, places: int) -> str:
-    """``mean ± sd``; without the sd of a single seed, and empty where there is no value."""
+    """``mean ± sd``; a single seed has no sd, and a missing value gives an empty text."""
     if value != value:
         return ""
     spread = "" if sd != sd else f" ± {sd:.{places}f}"
@@ -96,7 +96,7 @@ def number(value: float, sd: float, places: int) -> str:
 
 
 def metric_name(key: str) -> str:
-    """A metric's title with an arrow that says which way is better: `FID, label-first ↓`."""
+    """A metric's title with an arrow for the better direction: `FID, label-first ↓`."""
     return f"{metric_of(key).title} {metric_of(key).arrow}".rstrip()
 
 
@@ -122,10 +122,10 @@ _MARKDOWN = str.maketrans({**{sign: f"\\{sign}" for sign in "\\|`*<$["}, "\n": "
 
 
 def _escaped(text: str) -> str:
-    """Text for LaTeX in which no sign is a command."""
+    """Text for LaTeX with special characters escaped."""
     return text.translate(_LATEX)
 
 
 def _cell(value: object) -> str:
-    """Text for a cell of Markdown in which no sign is markup."""
+    """Text for a Markdown cell with special characters escaped."""
     return str(value).translate(_MARKDOWN)

@@ -1,4 +1,4 @@
-"""The chapter's pictures over models, from the rows of a bench and the loss curves of its runs."""
+"""The study's pictures that compare models, from the rows of a bench and the loss curves of its runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ncvqvae.report.style import as_written
 from ncvqvae.study.rows import main_models, read_settings, run_folders
 
 LOSSES, VIEWS = ("none", "barlowtwins", "vibcreg"), ("none", "warp", "slice", "gauss")
-"""SSL losses and augmentations whose colours and shapes are always the same; those of others follow."""
+"""SSL losses and augmentations with fixed colours and shapes; others get the next free ones."""
 COLOURS = ("#555555", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#2d2270")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 HATCHES = ("", "", "///", "...", "xxx", "|||", "---", "ooo")
 
 
 class Look(NamedTuple):
-    """How a model is drawn."""
+    """The colour, marker and hatch of a model."""
 
     colour: str
     marker: str
@@ -34,12 +34,12 @@ class Look(NamedTuple):
 
 
 def save_pictures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
-    """Write every picture that the runs have the numbers for, as PNG and PDF, named by the chapter's number.
+    """Write every picture that the runs have data for, as PNG and PDF, named by its number in the study.
 
     Args:
-        rows: a row a run: `dataset`, `ssl`, `augmentation`, `model`, `seed` and its metrics.
-        curves: their loss terms in stage 1, as `run_curves` gives them.
-        out: folder.
+        rows: one row per run: `dataset`, `ssl`, `augmentation`, `model`, `seed` and its metrics.
+        curves: the runs' loss terms in stage 1, as `run_curves` returns them.
+        out: folder of the pictures.
     """
     out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Figure | None] = {
@@ -69,7 +69,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 
 def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
-    """Mean over seeds per dataset and model, with sd as a whisker; FID on a log axis."""
+    """Bars of the mean over seeds per dataset and model, with sd as a whisker; FID has a logarithmic axis."""
     metrics = [metric for metric in metrics if metric in rows and rows[metric].notna().any()]
     if not metrics:
         return None
@@ -105,7 +105,7 @@ def bars(rows: pd.DataFrame, metrics: list[str]) -> Figure | None:
 
 
 def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
-    """A panel per dataset, a point per run; colour by SSL loss, shape by augmentation."""
+    """Scatter of two metrics: a panel per dataset, a point per run, colour by SSL loss, shape by augmentation."""
     looks = model_looks(rows)
     rows = rows.dropna(subset=[x, y]) if {x, y} <= set(rows.columns) else rows.iloc[:0]
     rows = rows[rows["model"].isin(main_models(rows))]
@@ -134,7 +134,7 @@ def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
 
 
 def load_curves(folder: Path) -> pd.DataFrame:
-    """:func:`run_curves` of every run of a bench that has a history."""
+    """Loss curves of every run of a bench that has a history; see :func:`run_curves`."""
     parts = []
     for path in run_folders(folder):
         run = path.parent
@@ -158,7 +158,7 @@ def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) 
 
 
 SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
-"""Columns of history.csv: the self-supervised loss, and the reconstruction error of the series themselves."""
+"""Columns of history.csv: the self-supervised loss, and the reconstruction error of the series (not the views)."""
 
 
 def ssl_curves(curves: pd.DataFrame) -> Figure | None:
@@ -166,7 +166,7 @@ def ssl_curves(curves: pd.DataFrame) -> Figure | None:
     if SSL_TERM not in curves:
         return None
     curves = curves[curves["model"].isin(main_models(curves))].dropna(subset=[SSL_TERM])
-    shared = curves.groupby(["method", "augmentation"])["model"].nunique().max() > 1  # models that differ in more
+    shared = curves.groupby(["method", "augmentation"])["model"].nunique().max() > 1  # several models per augmentation
     line = "model" if shared else "augmentation"
     return _curve_panels(curves, ["dataset", "method"], line, SSL_TERM, "SSL loss")
 
@@ -174,7 +174,8 @@ def ssl_curves(curves: pd.DataFrame) -> Figure | None:
 def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
     """Reconstruction error of the train split during stage 1, mean over seeds: a panel per dataset, a line per model.
 
-    The chapter's picture 2 shows the test split's, which no training here ever sees; its last value is in picture 1.
+    The study's picture 2 shows the error of the test split. Training here never sees that split, so only the error
+    after training is known; picture 1 shows it.
     """
     if RECONSTRUCTION_TERM not in curves:
         return None
@@ -192,7 +193,7 @@ def weight_curves(curves: pd.DataFrame, augmentation: str) -> Figure | None:
 
 
 def final_ssl_loss(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the runs with an SSL loss, with its mean over the last tenth of stage 1."""
+    """Rows of the runs with an SSL loss, extended by the loss's mean over the last tenth of stage 1."""
     if SSL_TERM not in curves:
         return rows.iloc[:0]
     known = curves.dropna(subset=[SSL_TERM])
@@ -233,7 +234,7 @@ def _hide_rest(axes: list[Axes], n: int) -> None:
 
 
 def model_looks(rows: pd.DataFrame) -> dict[str, Look]:
-    """Colour by SSL loss, marker and hatch by augmentation; models that share both differ in marker and hatch."""
+    """Look of each model: colour by SSL loss, marker and hatch by augmentation, or by model if two share both."""
     losses, views = (list(dict.fromkeys([*k, *rows[c]])) for c, k in (("ssl", LOSSES), ("augmentation", VIEWS)))
     looks: dict[str, Look] = {}
     pairs: Counter[tuple[str, str]] = Counter()

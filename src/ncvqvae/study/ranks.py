@@ -11,19 +11,19 @@ from ncvqvae.files import replaced
 
 
 def complete_scores(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean over seeds, a row per dataset and a column per model, for the models that ran on every dataset."""
+    """Means over seeds: a row per dataset, a column per model that ran on every dataset."""
     if metric not in rows:
         return pd.DataFrame()
     return rows.pivot_table(index="dataset", columns="model", values=metric).dropna(axis="columns")
 
 
 def average_ranks(scores: pd.DataFrame, higher_is_better: bool) -> pd.Series:
-    """Mean rank of each model over the datasets (1 is best, ties share), best first."""
+    """Mean rank of each model over the datasets, best first; rank 1 is best, and ties share a rank."""
     return scores.rank(axis="columns", ascending=not higher_is_better).mean().sort_values()
 
 
 def save_ranks(rows: pd.DataFrame, out: Path) -> list[Path]:
-    """Write ``ranks.csv`` and a diagram per metric, where at least 3 datasets and 3 models are complete."""
+    """Write ``ranks.csv`` and a diagram for each metric that is complete for at least 3 datasets and 3 models."""
     import matplotlib.pyplot as plt
     from aeon.visualisation import plot_critical_difference
 

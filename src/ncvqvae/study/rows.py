@@ -1,4 +1,4 @@
-"""Metrics of every run as rows: ours from the run folders, the published ones from CSVs in the package."""
+"""Metrics of every run as rows: our own from the run folders, the published ones from CSVs in the package."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ncvqvae.evaluation.binding import read_run_metrics
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
-"""Columns that are text even where they look like numbers, as commit 2564e87 does."""
+"""Columns that are text even if a value looks like a number, such as the commit 2564e87."""
 
 
 def collect_rows(folder: str | Path) -> pd.DataFrame:
-    """One row per evaluated run: identity, settings unlike the preset's, all metrics, stage seconds, commit, version.
+    """One row per evaluated run: identity, settings that differ from the preset, metrics, seconds, commit, version.
 
     Args:
-        folder: a bench's folder, or a CSV of such rows.
+        folder: a bench's folder, or a CSV of rows that were written before.
 
     Raises:
         InputError: if there is no evaluated run, or the file is no CSV of rows.
@@ -37,20 +37,20 @@ def collect_rows(folder: str | Path) -> pd.DataFrame:
 
 
 def run_folders(folder: str | Path) -> list[Path]:
-    """The ``metrics.json`` of every evaluated run of a bench, sorted."""
+    """Paths of the ``metrics.json`` of every evaluated run of a bench, sorted."""
     found = Path(folder).glob("*/*/*/metrics.json")
     return sorted(path for path in found if (path.parent / "config.yaml").is_file())
 
 
 class Stored(NamedTuple):
-    """Settings of a run, and the preset that they were made from."""
+    """Settings of a run, and the preset on which they are based."""
 
     preset: str
     config: Config
 
 
 def read_settings(folder: Path) -> Stored:
-    """The complete settings of a run as they were asked for, and the views that it had."""
+    """The complete settings of a run as they were asked for, but with the augmentation that was used."""
     path = folder / "config.yaml"
     return _read_settings(path, path.stat().st_mtime_ns)
 
@@ -58,13 +58,13 @@ def read_settings(folder: Path) -> Stored:
 @cache
 def _read_settings(path: Path, modified: int) -> Stored:
     values = read_yaml(path)
-    config = from_dict(Config, values.get("asked", values["model"]))  # format 1 kept what was asked there
-    config.augmentation = values["model"]["augmentation"]  # what auto became: the views tell models apart
+    config = from_dict(Config, values.get("asked", values["model"]))  # format 1 kept the asked settings in "model"
+    config.augmentation = values["model"]["augmentation"]  # "auto" resolved: models are told apart by it
     return Stored(values["preset"], config)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What ``bench.yaml`` says about a run: commit, version, FCN and seconds; empty if there is none."""
+    """Facts about a run in its ``bench.yaml``: commit, version, FCN and seconds; empty if there is no such file."""
     path = folder / "bench.yaml"
     return read_yaml(path) if path.is_file() else {}
 
@@ -89,10 +89,10 @@ def is_known(preset: str, ssl: str, augmentation: str) -> bool:
 
 
 def row_settings(row: pd.Series) -> dict[str, Any]:
-    """All settings of the run behind a row, by dotted name, and its preset; without the seed.
+    """All settings of the run behind a row, by dotted name, with its preset and without the seed.
 
     Raises:
-        InputError: if the row says settings that there are not.
+        InputError: if the row names settings that do not exist.
     """
     try:
         own = dict(json.loads(row["settings"])) if isinstance(row["settings"], str) else {}
@@ -106,7 +106,7 @@ def row_settings(row: pd.Series) -> dict[str, Any]:
 
 
 def _own_settings(preset: str, config: Config) -> str | None:
-    """What differs from the preset beside the columns of the row, as JSON; None where nothing does."""
+    """Settings that differ from the preset and have no column of their own, as JSON; None if there are none."""
     usual = load_config(preset, settings={"ssl": config.ssl, "augmentation": config.augmentation, "seed": config.seed})
     expected = flat_settings(usual)
     own = {name: value for name, value in flat_settings(config).items() if value != expected[name]}
@@ -114,7 +114,7 @@ def _own_settings(preset: str, config: Config) -> str | None:
 
 
 def published_rows() -> pd.DataFrame:
-    """The study's own 364 runs (results chapter), with our names: ``none`` for naive, ``seed`` for run."""
+    """The 364 runs published in the study, with our names: ``none`` for naive, ``seed`` for run."""
     rows = _published("per_run.csv").rename(columns={"run": "seed"})
     rows["ssl"] = rows["ssl"].replace("naive", "none")
     rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
@@ -127,7 +127,7 @@ def timevqvae_means() -> pd.DataFrame:
 
 
 def chapter_model(ssl: str, augmentation: str) -> str:
-    """Name of one of the chapter's seven models in suite ``paper``."""
+    """Name in suite ``paper`` of one of the study's seven models."""
     return "none" if ssl == "none" else f"{ssl}-{augmentation}"
 
 
@@ -139,7 +139,7 @@ CHAPTER_MODELS = ["none"] + [
 
 
 def main_models(rows: pd.DataFrame) -> list[str]:
-    """Models that are no variants (``A+B``), the chapter's first and in its order; all, where all are variants."""
+    """Models that are no variants (``A+B``), the study's first in its order; all models if all are variants."""
     present = sorted(set(rows["model"]))
     main = [name for name in present if "+" not in name] or present
     return [name for name in CHAPTER_MODELS if name in main] + [name for name in main if name not in CHAPTER_MODELS]
@@ -163,7 +163,7 @@ def _row(folder: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
-    """Rows that were written before; where no model is named, it is called as in suite ``paper``."""
+    """Rows that were written before; a row without a model's name gets the name of suite ``paper``."""
     try:
         rows = pd.read_csv(
             path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str), float_precision="round_trip"
@@ -181,5 +181,5 @@ def _read_rows(path: Path) -> pd.DataFrame:
 
 def _published(name: str) -> pd.DataFrame:
     with (resources.files("ncvqvae.study") / "published" / name).open(encoding="utf-8") as file:
-        # the chapter's "none" is a name, not a missing value
+        # "none" in these files is a name, not a missing value
         return pd.read_csv(file, keep_default_na=False, na_values=[""])

@@ -1,4 +1,4 @@
-"""The chapter's seven tables over the runs of a bench: mean ± sd over seeds, the published values beside ours."""
+"""The study's seven tables for the runs of a bench: mean ± sd over seeds, with the published values beside ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
     """Write rows, tables and pictures of the bench in ``folder`` into ``out``; returns the files.
 
     Args:
-        folder: a bench's folder, or a CSV of rows: then without what needs the runs' loss curves.
+        folder: a bench's folder, or a CSV of rows; a CSV gives no pictures of loss curves.
         out: folder of the files.
 
     Raises:
@@ -81,8 +81,8 @@ def all_models(rows: pd.DataFrame) -> pd.DataFrame:
 def table_cells(spec: TableSpec, rows: pd.DataFrame) -> pd.DataFrame:
     """The table in long form: dataset, metric, source, model, n_seeds, value, sd, best.
 
-    ``value`` is the mean over seeds (``sd`` with n - 1) or the best seed's; ``best`` marks the best model of its
-    dataset, metric and source among the models.
+    ``value`` is the mean over seeds (with ``sd`` from n - 1) or the value of the best seed. ``best`` marks the best
+    model for each dataset, metric and source.
     """
     metrics = [name for name in spec.metrics if name in rows]
     parts = [_statistics(spec.statistic, rows, metrics, "ours")]
@@ -132,7 +132,7 @@ def _timevqvae(datasets: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def _real_data(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The same metric for real data, which our runs carry along; not where it depends on the model's tokenizer."""
+    """Values for real data from our runs; metrics whose value depends on the model's tokenizer are left out."""
     parts = []
     for metric in metrics:
         column = metric_of(metric).real
