@@ -1,4 +1,7 @@
-"""Series in their own units to tokens and back, a chunk at a time, with their gaps and the ends of shorter ones."""
+"""Encoding of series to tokens and decoding back, in the units of the data.
+
+Series may have gaps and unequal lengths. The networks see one chunk of series at a time.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ CHUNK = 256
 
 
 class Codec:
-    """A trained tokenizer behind series as people have them.
+    """A trained tokenizer together with the scaling, so that series go in and come out in the units of the data.
 
     Args:
         facts: of the train split.
@@ -86,7 +89,7 @@ class Codec:
         return given.long()
 
     def special_tokens(self, series: ScaledSeries, mask_token: int, absent_token: int) -> Tensor:
-        """What stands for codes (n, N): ``absent_token`` behind a series' end, ``mask_token`` in gaps, -1 elsewhere."""
+        """Special tokens (n, N): ``absent_token`` behind a series' end, ``mask_token`` in gaps, -1 elsewhere."""
 
         def of_chunk(x: Tensor, observed: Tensor | None) -> Tensor:
             tokens = torch.full((len(x), self.tokenizer.n_tokens), -1)
@@ -104,7 +107,9 @@ class Codec:
 
     @torch.no_grad()
     def reconstruction_loss(self, series: ScaledSeries, tokens: Tensor | None = None) -> float:
-        """The chapter's validation reconstruction, MSE(x, x_hat) + MSE(u, u_hat) in scaled units, where observed.
+        """Mean reconstruction error, MSE(x, x_hat) + MSE(u, u_hat), over observed values in scaled units.
+
+        x is the series and u its spectrogram.
 
         Args:
             series: scaled series.

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, folders that one process writes to, and where caches are."""
+"""Atomic writing of files, locks of folders, and the place of the cache."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def check_target(path: Path) -> None:
 
 
 def cache_dir() -> Path:
-    """Where what can be made again is kept: NCVQVAE_CACHE_DIR, or the user's cache folder."""
+    """The cache folder: the environment variable NCVQVAE_CACHE_DIR if it is set, else the user's cache folder."""
     from platformdirs import user_cache_path
 
     return Path(os.environ.get("NCVQVAE_CACHE_DIR") or user_cache_path("ncvqvae", appauthor=False))
@@ -141,7 +141,7 @@ def _host() -> str:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether a process of this number runs; always, where asking would end it."""
+    """Whether a process of this number runs. On Windows the answer is always yes: asking would end the process."""
     if os.name == "nt":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What this machine has and is good at: its device, arithmetic in bf16 and TF32, memory that is kept."""
+"""Hardware of this machine: choice of device and precision, random generators, and reuse of freed memory."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def keep_freed_pages() -> None:
 
 
 def restore_malloc() -> None:
-    """Set what glibc's own defaults end up as in a process with large tensors, and give freed memory back.
+    """Give freed memory back, and set the thresholds that glibc itself reaches in a process with large tensors.
 
-    By default the threshold for mmap grows with the blocks that are freed, to 32 MB, and that for trimming to twice it.
+    By default the mmap threshold grows with the size of freed blocks, up to 32 MB. The trim threshold is twice that.
     """
     tune_malloc(mmap_max=65536, trim_threshold=64 * 2**20, mmap_threshold=32 * 2**20)
     libc = _glibc()

@@ -13,7 +13,7 @@ from ncvqvae.errors import InputError
 
 
 def sorted_classes(*labels: np.ndarray) -> list[Hashable]:
-    """All distinct labels, sorted; by type and text where they cannot be compared with one another."""
+    """All distinct labels, sorted. Labels that cannot be compared are sorted by type, then by text."""
     distinct = set().union(*(np.asarray(y).tolist() for y in labels))
     try:
         return sorted(distinct)
@@ -51,7 +51,7 @@ def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
 
 
 def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:
-    """Give labels that were read as text the kind that all of them have: int, bool, float or string.
+    """Convert labels that were read as text to one type that fits all of them: int, bool, float or string.
 
     Texts that would become one value although they differ, such as "1E2" and "100" or "1" and "1.0", stay strings, and
     so do names with leading zeros. A blank is a missing label, None.
@@ -81,7 +81,7 @@ def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:
 
 WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")
 FRACTION = re.compile(r"[+-]?(0|[1-9]\d*)\.\d+([eE][+-]?\d{2,3})?")
-"""A float as most programs print it: with digits behind the point, so that a name such as 1E2 is none."""
+"""A float with digits behind the point, as most programs print it. A name such as 1E2 does not match."""
 
 
 def labels_from_state(stored: list[Any]) -> list[Any]:
@@ -90,14 +90,14 @@ def labels_from_state(stored: list[Any]) -> list[Any]:
 
 
 MAX_CHARACTERS = 1000
-"""The longest label: an array of text takes as much for each label as for the longest."""
+"""Characters that a label may have. A NumPy array of text gives every label the room of the longest one."""
 
 
 def check_storable(classes: np.ndarray) -> None:
-    """Labels must survive ``config.yaml`` and every file of samples; better said before the training than after it.
+    """Check, before training, that every label can be saved in ``config.yaml`` and in every file of samples.
 
     Raises:
-        InputError: if they do not.
+        InputError: if one cannot.
     """
     for label in classes.tolist():
         reason = _why_not_storable(label)

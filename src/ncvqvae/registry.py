@@ -114,14 +114,20 @@ augmentations = Registry(
     builtin={name: f"ncvqvae.augmentations:{name}_view" for name in ("warp", "slice", "gauss")},
     words=("none", "auto"),
 )
-"""Functions of series (B, C, T), what was observed of them (or None) and a generator, to both of the view."""
+"""Functions that return a view: its series and its mask.
+
+They take series (B, C, T), the mask of observed values (or None), and a random generator.
+"""
 
 quantizers = Registry(
     "ncvqvae.quantizers",
     given=("dim", "config"),
     builtin={"ema": "ncvqvae.tokenizer.quantizer:ema_quantizer"},
 )
-"""Functions of the width of a code and the tokenizer's settings to a :class:`ncvqvae.tokenizer.quantizer.Quantizer`."""
+"""Functions that return a :class:`ncvqvae.tokenizer.quantizer.Quantizer`.
+
+They take the width of a code vector and the settings of the tokenizer.
+"""
 
 
 def load_plugins(plugins: Iterable[str]) -> None:

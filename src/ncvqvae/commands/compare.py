@@ -13,7 +13,7 @@ from ncvqvae.evaluation.protocol import n_unconditional
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page that shows evaluated runs side by side, and a folder beside it with the chapter's pictures.
+    """Write one page that shows evaluated runs side by side, and a folder of pictures beside it.
 
     Pictures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
 

@@ -1,4 +1,4 @@
-"""Evaluate a run's folder, or series that any model made: metrics, pictures and report, whole or not there."""
+"""Evaluate a run's folder, or series that any model made: write metrics, pictures and a report."""
 
 from __future__ import annotations
 

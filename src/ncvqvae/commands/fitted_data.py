@@ -114,7 +114,7 @@ def in_recorded_halves(splits: Splits, recorded: Cases, where: str) -> Splits:
 
 
 def _taken(splits: Splits, train: np.ndarray, held_out: np.ndarray) -> Splits:
-    """Both halves drawn anew from all cases, no longer than the longest of them."""
+    """Both halves, taken by index from all cases, and cut to the longest series among them."""
     X = np.concatenate([np.asarray(splits.X_train), np.asarray(splits.X_test)])
     X = X[..., : series_lengths(X[np.concatenate([train, held_out])]).max()]
     if splits.y_train is None or splits.y_test is None:

@@ -32,7 +32,7 @@ OWN_FILES = (
 """All that a run writes; ``overwrite`` replaces these and nothing else."""
 
 NEW = ".new"
-"""Folder inside the run's in which a run is trained that will replace it."""
+"""Folder inside a run's folder. A new run is trained there before it replaces the old one."""
 
 
 @dataclass(config=GROUP)

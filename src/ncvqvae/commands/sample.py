@@ -1,4 +1,4 @@
-"""Generated series to a file: in flat memory, and in parts that an interrupted command takes up again."""
+"""Writing of generated series to a file, with bounded memory. An interrupted command can be continued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ncvqvae.files import locked, replaced
 from ncvqvae.model import NCVQVAE
 
 CHUNKS_PER_PART = 16
-"""Chunks of generated series that an interruption may cost."""
+"""Chunks of generated series in a part. An interruption loses at most one part."""
 
 
 @dataclass

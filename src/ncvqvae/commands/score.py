@@ -1,4 +1,4 @@
-"""Every metric of a trained model: what is asked of the model, and what of the series that it makes."""
+"""Every metric of a trained model and of the series that it generates."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class MaskedScale:
         self.unequal, self.missing = are_unequal(X_train), has_missing(X_train)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Scaled series (n, C, L) with what they have of gaps."""
+        """Scale series (n, C, L) and fill their own gaps."""
         X = self._with_channels(X)
         return self._scale(X, X)
 
     def generated(self, X: np.ndarray) -> np.ndarray:
-        """Scaled generated series (n, C, L), with the gaps of real ones."""
+        """Scale generated series (n, C, L) after giving them the gaps of real ones and filling these."""
         X = self._with_channels(X)
         if not self.missing:
             return self._scale(X, X)

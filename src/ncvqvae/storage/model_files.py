@@ -119,7 +119,7 @@ def read_model(folder: Path) -> ModelState:
 
 
 def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
-    """What ``config.yaml`` says, compared with the weights' files before memory is taken for it; networks are empty."""
+    """The model of ``config.yaml``, its networks on the meta device, checked against both files of weights."""
     config, data = from_dict(Config, values["model"]), values["data"]
     asked = from_dict(Config, values.get("asked", values["model"]))
     facts = TrainFacts.from_state(data, with_lengths=False)
@@ -141,7 +141,7 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
 
 
 def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Config:
-    """What settings became: format 1 held them as asked for, and the factor of the residuals with the data."""
+    """Settings with every "auto" resolved. Format 1 kept them unresolved, and ``residual_scale`` among the data."""
     settled, scale = resolve(config, facts).config, data.get("residual_scale")
     if scale is not None:
         settled.sampling.residual_scale = float(scale)
