@@ -1,5 +1,7 @@
 """The tables in results/ are those of the rows beside them."""
 
+import csv
+import re
 import runpy
 from pathlib import Path
 
@@ -27,3 +29,18 @@ def test_tables_of_matrix_and_ablation_are_those_of_their_rows(tmp_path: Path, m
     made = runpy.run_path(str(ROOT / "results" / "matrix_table.py"))
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     assert made["table"]() in text and "{} of {} lie".format(*made["n_within"]()) in " ".join(text.split())
+
+
+def test_every_question_of_the_experiments_has_rows() -> None:
+    with (ROOT / "results" / "experiments.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["question", "trial", "change", "datasets", "seeds", "effect", "kept"]
+    assert [int(row["trial"]) for row in rows] == list(range(1, len(rows) + 1))
+    text = (ROOT / "results" / "experiments.md").read_text(encoding="utf-8")
+    parts = {part.split("\n", 1)[0]: part for part in text.split("\n## ")[1:]}
+    questions = [name for name in parts if name != "A limit that was seen"]
+    assert sorted(questions) == sorted({row["question"] for row in rows})
+    for name in questions:  # what a paragraph quotes as a change of numbers stands in its rows
+        effects = " ".join(row["effect"] for row in rows if row["question"] == name)
+        for before, after in re.findall(r"(\d+\.\d+) → (\d+\.\d+)", parts[name]):
+            assert before in effects and after in effects, (name, before, after)
