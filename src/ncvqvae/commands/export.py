@@ -80,7 +80,9 @@ class _Half(nn.Module):
         self.case_ddof = model.scaler_.case_ddof_
         self.mean: Tensor
         self.scale: Tensor
-        for name, values in (("mean", model.scaler_.mean_), ("scale", model.scaler_.scale_)):
+        self.spread: Tensor
+        scaler = model.scaler_
+        for name, values in (("mean", scaler.mean_), ("scale", scaler.scale_), ("spread", scaler.spread_)):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32)[:, None])
 
 
@@ -91,7 +93,7 @@ class _Encoder(_Half):
 
 class _Decoder(_Half):
     def forward(self, tokens: Tensor) -> Tensor:
-        series = self.tokenizer.decode(tokens) * self.scale + self.mean
+        series = self.tokenizer.decode(tokens) * self.spread + self.mean
         if self.case_ddof is None:
             return series
         centred = series - series.mean(2, keepdim=True)

@@ -78,13 +78,17 @@ class GlobalScaler:
     def inverse_transform(self, X: np.ndarray) -> np.ndarray:
         """Return z · σ + μ: scaled values back in the units of the data, standardised if these were."""
         self._check_channels(X)
-        spread = np.where(self.constant_, 0.0, self.scale_)  # what is constant stays so; NaN stays, too
-        restored = X * spread[:, None] + self.mean_[:, None]
+        restored = X * self.spread_[:, None] + self.mean_[:, None]
         if self.case_ddof_ is not None:
             restored -= _case_mean(restored)
             deviation = _case_deviation(restored, self.case_ddof_)
             restored /= np.where(deviation > CONSTANT, deviation, 1.0)
         return restored.astype(self._dtype)
+
+    @property
+    def spread_(self) -> np.ndarray:
+        """What scaled values are multiplied by on their way back (n_channels,): σ, or 0 where a channel is constant."""
+        return np.where(self.constant_, 0.0, self.scale_)
 
     @property
     def _dtype(self) -> type:
