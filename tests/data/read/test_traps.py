@@ -218,3 +218,9 @@ def test_a_test_half_with_other_time_steps_is_refused(tmp_path: Path) -> None:
         (tmp_path / f"x_{half}.csv").write_text(lines(names, *WIDE))
     with pytest.raises(InputError, match="time steps from 'X2' on where train has 'X1'"):
         load_splits(tmp_path / "x_TRAIN.csv")
+
+
+def test_a_blank_before_a_quote_far_down_adds_no_quotes(tmp_path: Path) -> None:
+    rows = [f"{i},{i + 0.5},a" for i in range(300)]
+    half = read(tmp_path, lines("t0,t1,label", *rows, '1,2, "b"'))
+    assert half.y.tolist() == ["a"] * 300 + ["b"]

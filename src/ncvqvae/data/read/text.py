@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -65,11 +66,8 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
     header = row_names or (_has_header(rows, head.lines, path, options) if options.header is None else options.header)
     style = TextStyle(" " if separator is None else separator, header)
     names = [ROW_NAMES, *rows[0]] if row_names else rows[0] if header else [str(i) for i in range(len(rows[0]))]
-    try:
-        if not any(re.search(r'[,;|\t] +"', line) for line in head.lines):  # Arrow knows no blank before a quote
-            return TextTable(_parse(path, separator, names, head.skipped + header), style)
-    except _UnevenRows:
-        pass
+    with suppress(_NotForArrow):
+        return TextTable(_parse(path, separator, names, head.skipped + header), style)
     lines = _all_rows(path, separator)[header:]
     lengths = {len(line) for line in lines}
     if header and lengths - {len(names)}:
@@ -219,12 +217,13 @@ def _evenly_spaced(cells: list[str]) -> bool:
     return len(gaps) > 1 and min(gaps) > 0 and max(gaps) - min(gaps) < 1e-6 * max(gaps)
 
 
-class _UnevenRows(Exception):
-    """Rows differ in their number of cells."""
+class _NotForArrow(Exception):
+    """Arrow's parser cannot read it: rows differ in their number of cells, or a blank stands before a quote."""
 
 
 def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) -> pa.Table:
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import csv as arrow_csv
 
     source: Any = path
@@ -254,10 +253,12 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
         )
     except pa.ArrowInvalid as error:
         if bad_rows:
-            raise _UnevenRows from None
+            raise _NotForArrow from None
         if "Empty CSV file" in str(error):
             raise bad_input(path, "a header and no rows", "write series into it") from None
         raise
+    if any(pc.any(pc.match_substring_regex(column, '^ +"')).as_py() for column in table.columns):
+        raise _NotForArrow
     if len(names) == 1:
         filled = [i for i, text in enumerate(table.column(0).to_pylist()) if text.strip()]
         table = table.slice(0, filled[-1] + 1 if filled else 0)  # without blank lines at the end of the file
