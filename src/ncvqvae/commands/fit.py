@@ -92,8 +92,9 @@ def print_settled(lines: list[str]) -> None:
     """Say in one block what became of the settings that were left to the data, and why."""
     from ncvqvae.commands.terminal import console
 
-    for line in ["settled by the data:", *lines] if lines else []:
-        console().print(f"  {line}" if line in lines else line, markup=False, highlight=False, soft_wrap=True)
+    if lines:
+        text = "\n  ".join(["settled by the data:", *lines])
+        console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:

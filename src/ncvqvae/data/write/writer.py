@@ -15,7 +15,6 @@ folder and renamed when complete; under its final name a file is whole or not th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +27,7 @@ from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
 from ncvqvae.data.write.table_form import TableForm
 from ncvqvae.errors import InputError, bad_input, listed
-from ncvqvae.files import take_names, temporary_path
+from ncvqvae.files import check_target, take_names, temporary_path
 
 
 class SeriesWriter:
@@ -134,12 +133,7 @@ def write_series(path: str | Path, X: np.ndarray, y: Any = None) -> None:
 def _check_target(path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
         raise bad_input(path, f"cannot write file type {path.suffix!r}", f"use one of {', '.join(FORMATS)}")
-    if path.is_dir():
-        raise bad_input(path, "a directory, not a file", "name a file in it")
-    if not path.parent.is_dir():
-        raise bad_input(path.parent, "no such folder", "create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise bad_input(path.parent, "folder is not writable", "choose another one or change its mode")
+    check_target(path)
 
 
 @contextmanager
