@@ -322,12 +322,13 @@ def glossary() -> str:
                 "",
                 f"## {title}",
                 "",
-                "| key | name | better | beside real data | meaning |",
-                "|---|---|---|---|---|",
+                "| key | name | unit | better | beside real data | meaning |",
+                "|---|---|---|---|---|---|",
             ]
         for metric in of_group:
             real = f"`{metric.real}`" if metric.real else ""
-            lines.append(f"| `{metric.key}` | {metric.title} | {metric.better_text} | {real} | {metric.meaning} |")
+            cells = (f"`{metric.key}`", metric.title, metric.unit, metric.better_text, real, metric.meaning)
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
