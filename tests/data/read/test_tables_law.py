@@ -207,18 +207,23 @@ def test_a_blank_id_is_refused_in_every_form(table: Table, data: st.DataObject, 
         assert isinstance(message, str) and f"column 'unit' has no id in row {row + 1}" in message, name
 
 
-@pytest.mark.parametrize("n_steps", [2, 3, 9])
-@pytest.mark.parametrize("first_label", ["walk", "1", ""])
-def test_rows_without_a_header_are_never_taken_for_one(n_steps: int, first_label: str, tmp_path: Path) -> None:
-    """Series that count are read as series or refused."""
-    rows = [[i + step for step in range(n_steps)] for i in range(3)]
-    lines = [",".join(map(str, [first_label, *row] if first_label else row)) for row in rows]
-    (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
-    X = read(tmp_path / "x.csv", {"header": False})
-    assert isinstance(X, str) or len(X[0]) == 3
-    guessed = read(tmp_path / "x.csv", {})
-    if not isinstance(guessed, str) and n_steps < 8:
-        assert first_label != "walk" or len(guessed[0]) == 3
+@pytest.mark.parametrize("n_steps", [2, 3, 5, 9])
+@pytest.mark.parametrize("label", ["walk", "1", ""])
+def test_rows_without_a_header_are_never_taken_for_one(n_steps: int, label: str, tmp_path: Path) -> None:
+    """Series that count are all there, or what they are is asked; where it is said, they are read."""
+    values = np.add.outer(np.arange(3), np.arange(n_steps))
+    rows = [[label, *row] if label else row for row in values.tolist()]
+    path = tmp_path / "x.csv"
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    options = {"label_column": "0"} if label == "1" else {}
+    said = read(path, {"header": False, **options})
+    assert not isinstance(said, str), said
+    np.testing.assert_array_equal(said[0][:, 0], values)
+    found = read(path, options)
+    if isinstance(found, str):
+        assert "say which with header" in found
+    else:
+        np.testing.assert_array_equal(found[0][:, 0], values)
 
 
 @pytest.mark.parametrize("header", [True, False])
