@@ -222,9 +222,6 @@ def test_a_damaged_history_costs_the_loss_curves_alone(name: str, work: Path) ->
     from ncvqvae.commands.run_folder import read_history
 
     (work / "run/history.csv").write_text(HISTORIES[name])
-    if name == "digits":  # no number of a loss; the row stays without it
-        assert read_history(work / "run") == [{"stage": "stage1", "step": 1}]
-        return
     with pytest.warns(UserWarning, match=r"history.csv is damaged .*; loss curves are left out"):
         assert read_history(work / "run") == []
 
@@ -289,11 +286,11 @@ ROWS: dict[str, tuple[str, object]] = {
 def test_damaged_rows_are_one_line(name: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     column, value = ROWS[name]
     rows = pd.read_csv(work / "rows.csv", keep_default_na=False).astype({column: object})
-    rows.loc[2, column] = value
+    rows.loc[0, column] = value
     rows.to_csv(work / "rows.csv", index=False)
     said = refusal(capsys, "tables", "rows.csv")
     assert len(said) < 400
-    assert "row 3" in said or "setting" in said
+    assert "row 1" in said or "setting" in said
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\0", '"', "dataset,ssl\nx,y\n", "a,b\n1,2,3,4\n1\n"])
@@ -308,7 +305,7 @@ def test_names_in_tables_are_text_in_latex_and_in_markdown(work: Path) -> None:
     rows[["dataset", "model"]] = hostile
     rows.to_csv(work / "rows.csv", index=False)
     main(["tables", "rows.csv"])
-    written = [path.read_text() for path in (work / "rows-tables").glob("*.tex")]
+    written = [path.read_text().replace(r"\$", "") for path in (work / "rows-tables").glob("*.tex")]
     assert written
     for text in written:
         for command in (r"\input", r"\end{document}", r"\bf", "$x", "{/etc"):

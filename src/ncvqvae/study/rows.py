@@ -105,15 +105,26 @@ def row_settings(row: pd.Series) -> dict[str, Any]:
     Raises:
         InputError: if the row names settings that do not exist.
     """
-    try:
-        own = dict(json.loads(row["settings"])) if isinstance(row["settings"], str) else {}
-    except (TypeError, ValueError, RecursionError):
-        where, found = f"{row['dataset']}, {row['model']}", reprlib.repr(row["settings"])
-        raise InputError(f"{where}: settings {found} is no JSON object; copy it from rows.csv") from None
+    own = _own_of_row(row)
     chosen = {"ssl": row["ssl"], "augmentation": row["augmentation"]}
     flat = flat_settings(load_config(row["preset"], settings=chosen | own)) | {"preset": row["preset"]}
     del flat["seed"]
     return flat
+
+
+def _own_of_row(row: pd.Series) -> dict[str, Any]:
+    """The row's settings that differ from its preset's.
+
+    Raises:
+        InputError: if they are no JSON object.
+    """
+    if not isinstance(row["settings"], str):
+        return {}
+    try:
+        return dict(json.loads(row["settings"]))
+    except (TypeError, ValueError, RecursionError):
+        where, found = f"{row['dataset']}, {row['model']}", reprlib.repr(row["settings"])
+        raise InputError(f"{where}: settings {found} is no JSON object; copy it from rows.csv") from None
 
 
 def _own_settings(preset: str, config: Config) -> str | None:
@@ -197,6 +208,9 @@ def _read_rows(path: Path) -> pd.DataFrame:
     for name in IDENTITY:
         if rows[name].isna().any():
             raise _bad_cell(path, rows, name, rows[name].isna())
+    if "settings" in rows:
+        for _, row in rows.iterrows():
+            _own_of_row(row)
     known = [name for name in map(str, rows) if metric_of(name).meaning or name == "seed"]
     for name in known:
         rows[name] = _numbers(path, rows, name)

@@ -61,8 +61,8 @@ def _read_feather(path: Path) -> pa.Table:
     from pyarrow import feather
 
     with path.open("rb") as file:
-        if file.read(6) != b"ARROW1":
-            raise bad_input(path, "no feather file of version 2", "write it again with pandas or pyarrow")
+        if file.read(4) == b"FEA1":
+            raise bad_input(path, "a feather file of version 1", "write it again with pandas or pyarrow")
     check_size(declared_by_feather(path), path)
     table = feather.read_table(path, memory_map=False)
     table.validate(full=True)  # a stranger's offsets would be followed outside the file
