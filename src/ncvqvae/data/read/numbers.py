@@ -98,7 +98,7 @@ def _blocks(table: pa.Table, names: Sequence[str]) -> Iterator[list[str]]:
 def _numbers(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> Sequence[np.ndarray]:
     """The columns of one block, each (rows,)."""
     if is_text(table.column(names[0])):
-        return _from_texts(table, names, style, where)
+        return list(_from_texts(table, names, style, where))
     return [_plain_numbers(table.column(names[0]), names[0], where)]
 
 
@@ -226,8 +226,8 @@ def _count_decimals(text: Any, names: Sequence[str], style: NumberStyle) -> None
     if style.decimals is not None and decimals.size:
         most = max(style.decimals, int(decimals.max()))
         style.decimals = most if most <= MAX_DECIMALS else None
-    whole = (decimals <= 0).all(axis=1) & (_by_column(at, names, missing=-1) < 0).all(axis=1)
-    style.whole.update(name for name, is_whole in zip(names, whole, strict=True) if is_whole)
+    whole = ((decimals <= 0) & (_by_column(at, names, missing=-1) < 0)).all(axis=1)
+    style.whole.update(names[column] for column in whole.nonzero()[0])
 
 
 def _decimals(cell: str) -> int:
