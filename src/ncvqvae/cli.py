@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.validators import Number
 
 from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
+from ncvqvae.commands.streams import lossy_streams, warnings_in_one_line
 from ncvqvae.config import Config, Device, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
@@ -450,11 +451,20 @@ def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.h
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
 
 
+ENDING = {signal.SIGTERM: "terminated"} | ({signal.SIGHUP: "hung up"} if hasattr(signal, "SIGHUP") else {})
+"""Signals besides Ctrl-C that end a command, and what it says then."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
     wait_passively()
+    with lossy_streams(), warnings_in_one_line():
+        _carry_out(arguments)
+
+
+def _carry_out(arguments: list[str] | None) -> None:
     try:
-        with _termination_as_interrupt():
+        with _signals_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(str(error))
@@ -469,7 +479,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _fail(f"not enough memory ({str(error)[:200]}); choose smaller settings, for example batch_size or chunk_size")
     except KeyboardInterrupt as interrupt:
-        how, code = ("terminated", 143) if interrupt.args == (signal.SIGTERM,) else ("interrupted", 130)
+        number = interrupt.args[0] if interrupt.args and interrupt.args[0] in ENDING else signal.SIGINT
+        how, code = ENDING.get(number, "interrupted"), 128 + number
         command = (sys.argv[1:] if arguments is None else arguments)[:1]
         mend = "continue with --resume" if command == ["fit"] else "start the same command again"
         print(f"{how}; what had been written is intact, {mend}", file=sys.stderr)
@@ -477,20 +488,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM unwind the program as Ctrl-C does, so that temporary files go and workers end."""
+def _signals_as_interrupt() -> Iterator[None]:
+    """Let signals that end a program unwind it as Ctrl-C does, so that temporary files go and workers end."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal.SIGTERM)
+        raise KeyboardInterrupt(number)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        ignored = [number for number in ENDING if signal.getsignal(number) is signal.SIG_IGN]  # nohup asks for it
+        before = {number: signal.signal(number, interrupt) for number in ENDING if number not in ignored}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(message: str) -> None:
