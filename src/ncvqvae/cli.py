@@ -372,9 +372,10 @@ def bench(
     models: Names = None,
     seeds: int | None = None,
     device: Device = "auto",
-    backend: Literal["local", "ray"] = "local",
+    backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,
     address: str | None = None,
+    slurm: Names = None,
     cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
     data_dir: UserPath | None = None,
@@ -393,11 +394,12 @@ def bench(
         models: Models of the suite to take (default: all).
         seeds: Number of seeds (default: those of the suite).
         device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
-        backend: Where runs are carried out: worker processes on this machine, or tasks of a Ray cluster.
-        workers: Number of runs at once on this machine; no more than one per GPU (default: that, or one per core).
+        backend: Where runs are carried out: processes on this machine, tasks of a Ray cluster, or SLURM jobs.
+        workers: Number of runs at once, or of SLURM jobs (default: one per GPU, else one per core; 100 jobs).
         address: Address of the Ray cluster (default: one is started here).
+        slurm: Options of sbatch as NAME=VALUE, such as partition=gpu and time=240, in minutes (default: none).
         cpus: Number of cores for each run.
-        gpus: Number of GPUs for each run on Ray; a fraction lets several runs share one.
+        gpus: Number of GPUs for each run on a cluster; a fraction lets several runs on Ray share one.
         data_dir: Folder with NAME/NAME_TRAIN.tsv and so on (default: as in fit).
         fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
         cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
@@ -411,8 +413,17 @@ def bench(
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device)
     with named_as_options({"device": device}):
-        made = make_backend(backend, folder, device=device, workers=workers, address=address, cpus=cpus, gpus=gpus)
-    check_outcome(run_bench(runs, made))
+        made = make_backend(
+            backend,
+            folder,
+            device=device,
+            workers=workers,
+            address=address,
+            cpus=cpus,
+            gpus=gpus,
+            slurm=slurm or (),
+        )
+    check_outcome(run_bench(runs, made, pause=60.0 if backend == "slurm" else 5.0))  # each try is a job in the queue
     console().print(f"next: ncvqvae tables {folder}", highlight=False)
 
 
