@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.validators import Number
 
+from ncvqvae.commands.next_step import browse_line, free_name, next_line
 from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
 from ncvqvae.commands.streams import lossy_streams, warnings_in_one_line
 from ncvqvae.config import Config, Device, SamplingConfig, load_config
@@ -31,6 +32,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # main() says what is left and how to go on
 )
+
+app.register_install_completion_command(help="Install completion of commands and options in your shell, then exit.")
 
 Settings = Parameter(
     name="*",
@@ -165,7 +168,7 @@ def fit(
         )
     n_pictures = len(list((out / "figures").glob("*.png")))
     console().print(f"model in {out}, {n_pictures} pictures in {out / 'figures'}", highlight=False)
-    console().print(f"next: ncvqvae evaluate {out}", highlight=False)
+    _say(next_line("evaluate", out, plugins=plugin))
 
 
 @app.command
@@ -211,6 +214,8 @@ def sample(
     with named_as_options({"sampling": request.sampling}), counting_progress("sampling", n) as progress:
         write_samples(model, run, request, out, run_form(run), lambda n: progress.advance(progress.task_ids[0], n))
     console().print(f"{n} series in {out}", highlight=False)
+    judged = ["--samples", out] if (run / "metrics.json").is_file() else []
+    _say(next_line("evaluate", run, *judged, plugins=plugin))
 
 
 @app.command
@@ -254,6 +259,7 @@ def encode(
         console().print(half.described, markup=False, highlight=False, soft_wrap=True)
     encode_run(run, half, out, device)
     console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
+    _say(next_line("evaluate", run, plugins=plugin))
 
 
 @app.command
@@ -271,6 +277,7 @@ def export(run: UserPath, /, *, out: UserPath, plugin: Plugins = None) -> None:
     load_plugins(plugin or ())
     for path in export_onnx(NCVQVAE.from_pretrained(run), out):
         console().print(f"written: {path}", highlight=False, soft_wrap=True)
+    _say(next_line("sample", run, "-n", 500, "--out", free_name(out / "samples.npz"), plugins=plugin))
 
 
 @app.command
@@ -345,6 +352,10 @@ def evaluate(
     stdout.print(f"\nverdict: {evaluated.verdict}", style="bold", highlight=False, markup=False)
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
+    if run is not None and samples is None:
+        _say(next_line("sample", run, "-n", 500, "--out", free_name(run / "samples.npz"), plugins=plugin))
+    else:
+        _say(browse_line(evaluated.files["report"]))
 
 
 def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, out: Path | None, source: Any) -> None:
@@ -373,9 +384,10 @@ def bench(
     models: Names = None,
     seeds: int | None = None,
     device: Device = "auto",
-    backend: Literal["local", "ray"] = "local",
+    backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,
     address: str | None = None,
+    slurm: Names = None,
     cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
     data_dir: UserPath | None = None,
@@ -394,27 +406,36 @@ def bench(
         models: Models of the suite to take (default: all).
         seeds: Number of seeds (default: those of the suite).
         device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
-        backend: Where runs are carried out: worker processes on this machine, or tasks of a Ray cluster.
-        workers: Number of runs at once on this machine; no more than one per GPU (default: that, or one per core).
+        backend: Where runs are carried out: processes on this machine, tasks of a Ray cluster, or SLURM jobs.
+        workers: Number of runs at once, or of SLURM jobs (default: one per GPU, else one per core; 100 jobs).
         address: Address of the Ray cluster (default: one is started here).
+        slurm: Options of sbatch as NAME=VALUE, such as partition=gpu and time=240, in minutes (default: none).
         cpus: Number of cores for each run.
-        gpus: Number of GPUs for each run on Ray; a fraction lets several runs share one.
+        gpus: Number of GPUs for each run on a cluster; a fraction lets several runs on Ray share one.
         data_dir: Folder with NAME/NAME_TRAIN.tsv and so on (default: as in fit).
         fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
         cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
     """
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
-    from ncvqvae.commands.terminal import console
 
     load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device)
     with named_as_options({"device": device}):
-        made = make_backend(backend, folder, device=device, workers=workers, address=address, cpus=cpus, gpus=gpus)
-    check_outcome(run_bench(runs, made))
-    console().print(f"next: ncvqvae tables {folder}", highlight=False)
+        made = make_backend(
+            backend,
+            folder,
+            device=device,
+            workers=workers,
+            address=address,
+            cpus=cpus,
+            gpus=gpus,
+            slurm=slurm or (),
+        )
+    check_outcome(run_bench(runs, made, pause=60.0 if backend == "slurm" else 5.0))  # each try is a job in the queue
+    _say(next_line("tables", folder))
 
 
 @app.command
@@ -431,6 +452,7 @@ def tables(folder: UserPath, /, *, out: UserPath | None = None) -> None:
     out = out or (folder.with_name(f"{folder.stem}-tables") if folder.is_file() else folder / "tables")
     written = write_all(folder, out)
     console().print(f"{len(written)} files in {out}; begin with tables.md", highlight=False)
+    _say(browse_line(out / "tables.md"))
 
 
 @app.command
@@ -449,6 +471,23 @@ def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.h
     check_target(out)
     compare_runs([run, *more], out)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
+    _say(browse_line(out))
+
+
+@app.command
+def doctor(*, out: UserPath = Path("runs")) -> None:
+    """Say what of this machine and installation matters, and exit with 1 if something has to be mended.
+
+    Args:
+        out: Folder that runs would be written to.
+    """
+    from ncvqvae.commands.doctor import examine, lines
+
+    findings = examine(out)
+    print("\n".join(lines(findings)))
+    if any(finding.problem for finding in findings):
+        sys.exit(1)
+    _say(next_line("fit", "GunPoint", "--preset", "quick", "--out", free_name(out / "gunpoint")))
 
 
 ENDING = {signal.SIGTERM: "terminated"} | ({signal.SIGHUP: "hung up"} if hasattr(signal, "SIGHUP") else {})
@@ -503,6 +542,11 @@ def _signals_as_interrupt() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    """Print a line to stderr as it is: markup and wrapping would spoil what is to be pasted."""
+    print(line, file=sys.stderr)
 
 
 def _fail(message: str) -> None:

@@ -19,6 +19,7 @@ from ncvqvae.codec import Codec
 from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, kept, load_config, to_dict
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
+from ncvqvae.data.few import few_to_learn
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.residuals import keep_residuals, kept_residuals
@@ -66,8 +67,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     Example:
         >>> from ncvqvae import NCVQVAE, load_dataset
         >>> X, y = load_dataset("GunPoint", split="train")
-        >>> model = NCVQVAE(preset="quick").fit(X, y)  # doctest: +SKIP
-        >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
+        >>> short = {"stage1.max_steps": 2, "stage2.max_steps": 2}  # leave it out to train until the end
+        >>> model = NCVQVAE(preset="quick", settings=short).fit(X, y)
+        >>> X_new, y_new = model.sample(5)
+        >>> X_new.shape
+        (5, 1, 150)
     """
 
     config_: Config
@@ -120,9 +124,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
-        return self.fit_prepared(
-            self.prepare(X, y), checkpoints=checkpoints, logger=logger, report=report, explain=explain
-        )
+        prepared = self.prepare(X, y)
+        facts = prepared.facts
+        for line in few_to_learn(facts.classes, facts.class_counts, facts.n_cases):
+            warnings.warn(line, stacklevel=2)
+        return self.fit_prepared(prepared, checkpoints=checkpoints, logger=logger, report=report, explain=explain)
 
     def prepare(self, X: Any, y: Any = None, *, checked: bool = False) -> TrainSet:
         """Everything that is known of the train split before training; for `fit_prepared` and `estimate_prepared`.
