@@ -227,7 +227,7 @@ def _count_decimals(text: Any, names: Sequence[str], style: NumberStyle) -> None
         most = max(style.decimals, int(decimals.max()))
         style.decimals = most if most <= MAX_DECIMALS else None
     whole = ((decimals <= 0) & (_by_column(at, names, missing=-1) < 0)).all(axis=1)
-    style.whole.update(names[column] for column in whole.nonzero()[0])
+    style.whole.update(names[column] for column in np.flatnonzero(whole))
 
 
 def _decimals(cell: str) -> int:
