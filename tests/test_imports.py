@@ -28,7 +28,7 @@ SHARED = {
     "ncvqvae.validation",
 }
 MAY_SEE = {
-    "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.tokenizer"},
+    "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.pooling", "ncvqvae.tokenizer.tokenizer"},
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
     "generation": {
         "ncvqvae.codec",
@@ -45,6 +45,7 @@ MAY_SEE = {
         "ncvqvae.data.facts",
         "ncvqvae.generation.residuals",
         "ncvqvae.prior.prior",
+        "ncvqvae.tokenizer.pooling",
         "ncvqvae.tokenizer.tokenizer",
         "ncvqvae.training.auto",
         "ncvqvae.training.build",

@@ -20,7 +20,7 @@ from cyclopts.validators import Number
 from ncvqvae.commands.next_step import browse_line, free_name, next_line
 from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
 from ncvqvae.commands.streams import lossy_streams, warnings_in_one_line
-from ncvqvae.config import Config, Device, SamplingConfig, load_config
+from ncvqvae.config import Config, Device, EmbeddingKind, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
 from ncvqvae.threads import wait_passively
@@ -226,6 +226,7 @@ def encode(
     *,
     out: UserPath,
     split: Literal["train", "test"] = "train",
+    embedding: EmbeddingKind | None = None,
     device: Device = "auto",
     overwrite: Switch = False,
     plugin: Plugins = None,
@@ -238,6 +239,8 @@ def encode(
         data: UCR/UEA name, or a file.
         out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
         split: Half of the dataset. Of a file that stands alone, train is the whole file.
+        embedding: What z_0 … are made of: every level of the encoder (encoder) or the mean of the code vectors
+            (tokens); the run's own if not given.
         device: Where the network computes: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """
@@ -257,7 +260,7 @@ def encode(
     half = load_half(data, split, **asdict(source or ColumnOptions()))
     if half.described:
         console().print(half.described, markup=False, highlight=False, soft_wrap=True)
-    encode_run(run, half, out, device)
+    encode_run(run, half, out, device, embedding)
     console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
     _say(next_line("evaluate", run, plugins=plugin))
 
