@@ -37,6 +37,7 @@ MAY_SEE = {
         "ncvqvae.data.missing",
         "ncvqvae.evaluation.neighbours",
         "ncvqvae.prior.decoding",
+        "ncvqvae.prior.objective",
         "ncvqvae.prior.prior",
         "ncvqvae.tokenizer.tokenizer",
     },

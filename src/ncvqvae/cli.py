@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
 from types import FrameType
@@ -263,6 +264,243 @@ def encode(
     encode_run(run, half, out, device, embedding)
     console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
     _say(next_line("evaluate", run, plugins=plugin))
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True)
+class GivenOptions:
+    """How given series are taken, for the verbs that draw a part of them."""
+
+    split: Literal["train", "test"] = "train"
+    """Half of the dataset. Of a file that stands alone, train is the whole file."""
+    unconditional: Switch = False
+    """Leaves the labels of DATA out of account."""
+    seed: Seed = None
+    """Seed of the draw (default: the run's own)."""
+    device: Device = "auto"
+    """Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu."""
+    overwrite: Switch = False
+    """Replaces the file if it exists."""
+    plugin: Plugins = None
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True)
+class DrawOptions:
+    """How many draws are made of each series, and which files are written of them."""
+
+    draws: Annotated[int, Parameter(validator=Number(gte=1))] = 20
+    """Number of draws. FILE holds their median, step by step."""
+    quantiles: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
+    """Shares such as 0.1 0.9, whose quantiles of the draws go to files beside FILE, as in FILE-q0.1 (default: none)."""
+    each_draw: Switch = False
+    """Writes every single draw, too, to files beside FILE, as in FILE-draw1."""
+
+    def wanted(self, out: Path) -> Any:
+        """The files that are asked for."""
+        from ncvqvae.commands.filling import Wanted
+
+        return Wanted(out, self.draws, tuple(self.quantiles or ()), self.each_draw)
+
+
+def _given(run: Path, data: str, options: GivenOptions, source: ColumnOptions | None) -> Any:
+    """The model of a run, and the series of DATA with the labels that it is told."""
+    from dataclasses import asdict
+
+    from ncvqvae.commands.filling import told
+    from ncvqvae.commands.run_folder import open_run
+    from ncvqvae.commands.terminal import console
+    from ncvqvae.data import load_half
+
+    load_plugins(options.plugin or ())
+    with named_as_options({"device": options.device}):
+        model, _ = open_run(run, options.device)
+    half = load_half(data, options.split, min_cases=1, **asdict(source or ColumnOptions()))
+    if half.described:
+        console().print(half.described, markup=False, highlight=False, soft_wrap=True)
+    return told(model, half, options.unconditional)
+
+
+def _say_files(paths: Sequence[Path], n: int) -> None:
+    from ncvqvae.commands.terminal import console
+
+    more = f" and {len(paths) - 1} more beside it" if len(paths) > 1 else ""
+    console().print(f"{n} series in {paths[0]}{more}", highlight=False, soft_wrap=True)
+
+
+def _say_next(verb: str, run: Path, data: object, *words: object, source: ColumnOptions | None) -> None:
+    """Print a command that can be pasted: its words, and how the data are read.
+
+    A file that was written here has the columns of the data, but only those that were read.
+    """
+    from ncvqvae.commands.terminal import console
+
+    reading, options = [], given(source)
+    if isinstance(data, Path):
+        if "window" in options:
+            return  # windows are numbered series there, in columns that no option has named
+        is_table = data.suffix.lower() in (".csv", ".tsv", ".parquet", ".feather")
+        kept = ("label_column", "id_column", "time_column", "value_columns", "header") if is_table else ()
+        options = {name: value for name, value in options.items() if name in kept}
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "header":
+            reading.append(option if value else "--no-header")
+        else:
+            reading += [option, *map(str, value if isinstance(value, list) else [value])]
+    line = shlex.join(["ncvqvae", verb, *map(str, (run, data, *words)), *reading])
+    console().print(f"next: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command
+def impute(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    options: GivenOptions | None = None,
+    draw: DrawOptions | None = None,
+    source: ColumnOptions | None = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Fill the gaps of the series in DATA, by the trained model in RUN, and write them to a file.
+
+    What was observed stays. Ids, times, labels and columns are those of DATA.
+
+    Args:
+        run: Folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: File to write: .npz (X and y), .npy, or a table as DATA is (.csv, .tsv, .parquet, .feather, .ts, .arff).
+    """
+    from ncvqvae.commands.filling import write_imputed
+    from ncvqvae.commands.terminal import counting_progress
+
+    options, chosen = options or GivenOptions(), given(sampling)
+    wanted = (draw or DrawOptions()).wanted(out)
+    wanted.check(options.overwrite)
+    of = _given(run, data, options, source)
+    n = len(of.half.X)
+    with named_as_options({"sampling": chosen}), counting_progress("filling", n) as progress:
+        done = partial(progress.advance, progress.task_ids[0])
+        paths = write_imputed(of, wanted, done, seed=options.seed, **chosen)
+    _say_files(paths, n)
+    _say_next("encode", run, out, "--out", out.with_suffix(".tokens.parquet"), source=source)
+
+
+@app.command
+def extend(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    steps: Annotated[int, Parameter(validator=Number(gte=1))],
+    options: GivenOptions | None = None,
+    draw: DrawOptions | None = None,
+    source: ColumnOptions | None = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Extend the series in DATA beyond their end, by the trained model in RUN, and write them to a file.
+
+    No series becomes longer than those that the run was fitted on. Gaps are filled, too.
+
+    Args:
+        run: Folder that fit wrote.
+        data: A file whose series are shorter than those that the run was fitted on.
+        out: File to write: .npz (X and y), .npy, or a table as DATA is (.csv, .tsv, .parquet, .feather, .ts, .arff).
+        steps: Number of time steps to add to each series.
+    """
+    from ncvqvae.commands.filling import write_extended
+    from ncvqvae.commands.run_folder import run_form
+    from ncvqvae.commands.terminal import counting_progress
+
+    options, chosen = options or GivenOptions(), given(sampling)
+    wanted = (draw or DrawOptions()).wanted(out)
+    wanted.check(options.overwrite)
+    of = _given(run, data, options, source)
+    n = len(of.half.X)
+    with named_as_options({"sampling": chosen}), counting_progress("extending", n) as progress:
+        done = partial(progress.advance, progress.task_ids[0])
+        paths = write_extended(of, steps, wanted, run_form(run), done, seed=options.seed, **chosen)
+    _say_files(paths, n)
+    if len(paths) == 1:
+        words = ("--steps", steps, "--out", out, "--overwrite", "--quantiles", 0.1, 0.9)
+        _say_next("extend", run, data, *words, source=source)
+
+
+@app.command
+def vary(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    share: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.6,
+    n: Annotated[int, Parameter(name=["-n", "--n"], validator=Number(gte=1))] = 1,
+    options: GivenOptions | None = None,
+    source: ColumnOptions | None = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Write new series near those in DATA, by the trained model in RUN, to a file.
+
+    Each keeps a random share of the tokens of a given series; the others are drawn.
+
+    Args:
+        run: Folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: File to write: .npz (X and y), .npy, or a table as DATA is (.csv, .tsv, .parquet, .feather, .ts, .arff).
+        share: Share of the tokens to keep, from 0 (a new series) to 1 (a reconstruction).
+        n: Number of new series for each given one.
+    """
+    from ncvqvae.commands.filling import refuse_existing, write_varied
+    from ncvqvae.commands.terminal import counting_progress
+
+    options, chosen = options or GivenOptions(), given(sampling)
+    refuse_existing(out, options.overwrite)
+    of = _given(run, data, options, source)
+    total = n * len(of.half.X)
+    with named_as_options({"sampling": chosen}), counting_progress("varying", total) as progress:
+        done = partial(progress.advance, progress.task_ids[0])
+        write_varied(of, n, out, done, share=share, seed=options.seed, **chosen)
+    _say_files([out], total)
+    _say_next("score", run, out, "--out", out.with_suffix(".scores.csv"), source=source)
+
+
+@app.command
+def score(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    masks: Annotated[int, Parameter(validator=Number(gte=1))] = 32,
+    options: GivenOptions | None = None,
+    source: ColumnOptions | None = None,
+) -> None:
+    """Write how likely each series in DATA is to the trained model in RUN; low scores are outliers.
+
+    A score is a lower bound on the log-likelihood per token, in nats.
+
+    Args:
+        run: Folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: File to write: .csv, .parquet, .feather (ids, label, score) or .npz (score, y, ids).
+        masks: Number of random masks that a score is estimated from.
+    """
+    from ncvqvae.commands.filling import check_score_target, refuse_existing, write_scores
+    from ncvqvae.commands.terminal import console
+
+    options = options or GivenOptions()
+    refuse_existing(out, options.overwrite)
+    check_score_target(out)
+    of = _given(run, data, options, source)
+    scores = write_scores(of, out, masks, options.seed)
+    console().print(f"scores of {len(scores)} series in {out}", highlight=False, soft_wrap=True)
+    lowest = scores.argsort()[:5]
+    named = lowest if of.half.ids is None else [of.half.ids[at] for at in lowest]
+    console().print(f"lowest: {', '.join(map(str, named))}", markup=False, highlight=False, soft_wrap=True)
+    _say_next("encode", run, data, "--out", out.with_suffix(".tokens.parquet"), source=source)
 
 
 @app.command

@@ -32,10 +32,12 @@ from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.few import few_to_learn
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.generation.methods import FillingMethods
 from ncvqvae.generation.residuals import keep_residuals, kept_residuals
 from ncvqvae.generation.samples import (
     DecodingSteps,
     Samples,
+    as_given,
     check_length,
     checked_number,
     joined,
@@ -54,7 +56,7 @@ from ncvqvae.training.notebook import NotebookProgress, in_notebook
 from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
 
 
-class NCVQVAE(TransformerMixin, BaseEstimator):
+class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
     """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
 
     Args:
@@ -384,10 +386,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         A model that was fitted on a list of series of unequal lengths gives a list back, each without padding.
         """
         made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
-        if not self.facts_.listed:
-            return made
-        lengths = series_lengths(made.X[:, None] if self.facts_.flat else made.X)
-        return Samples(cast(Any, [x[..., :end] for x, end in zip(made.X, lengths, strict=True)]), made.y)
+        return as_given(made, self.facts_)
 
     def iter_samples(
         self,
