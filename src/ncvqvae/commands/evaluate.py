@@ -23,15 +23,16 @@ from ncvqvae.model import NCVQVAE
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
     from ncvqvae.commands.score import Scores
     from ncvqvae.report.content import ReportContent
+    from ncvqvae.report.verdict import Verdict
 
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: metrics by name, the verdict's headline, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict, and the files they are in."""
 
     name: str
     metrics: dict[str, float]
-    verdict: str
+    verdict: Verdict
     files: dict[str, Path]
 
 
@@ -140,12 +141,13 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
+    content = replace(content, digest=of or "")
     save_pictures(content, files["pictures"])
     with all_replaced(files["metrics"], files["report"]) as (metrics, report):
         write_report(content, report)
         write_metrics(metrics, dict(content.metrics), of)
         files["report"].unlink(missing_ok=True)  # an old page never stands beside new metrics
-    return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
+    return Evaluated(content.name, dict(content.metrics), judge(content), files)
 
 
 def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
