@@ -140,13 +140,35 @@ function lineChart(container, lines, { label, xLabel = "time step", yLabel = "",
   });
 }
 
-// Bars side by side over `x`, with a dashed rule at `mark`.
-function barChart(container, shares, { label, top, x, width: barWidth, mark = null, height = 190, xLabel }) {
-  return new Chart(container, label, (theme) => ({
-    traces: [{ type: "bar", x, y: shares, width: barWidth, marker: { color: theme.k0 }, hovertemplate: "%{x:.3~g}: %{y:.1%}<extra></extra>" }],
-    layout: { height, bargap: 0, xaxis: axis(theme, plain(xLabel)), yaxis: axis(theme, "share", { range: [0, 1.05 * (top || 1)], tickformat: ".0%", nticks: 4 }),
-      shapes: mark === null ? [] : [{ type: "line", x0: mark, x1: mark, yref: "paper", y0: 0, y1: 1, line: { color: theme.k1, width: 1.5, dash: "dash" } }] } }));
+// Domains of panels in a plot of `width` times `height` pixels, with gaps in pixels: `at(row, column)` gives [x, y].
+function places(width, height, columns, rows, gapX, gapY) {
+  const span = (size, n, gap, i) => { const part = (size - gap * (n - 1)) / n; return [(i * (part + gap)) / size, (i * (part + gap) + part) / size]; };
+  return (row, column) => [span(width, columns, gapX, column), span(height, rows, gapY, row).map((y) => 1 - y).reverse()];
 }
+
+// Small panels in one chart, as many in a row as fit: [{title, traces(theme, axes), yTitle, mark}].
+function smallPanels(container, panels, { label, least = 230, tall = 100, xTitle, yAxis = {}, xAxis = {} }) {
+  return new Chart(container, label, (theme, width) => {
+    const [left, right, top, bottom, gapX, gapY] = [56, 18, 52, 44, 62, 74];
+    const columns = Math.max(1, Math.min(panels.length, Math.floor(width / least))), rows = Math.ceil(panels.length / columns);
+    const [wide, high] = [width - left - right, rows * tall + (rows - 1) * gapY], at = places(wide, high, columns, rows, gapX, gapY);
+    const letters = Math.floor((wide - gapX * (columns - 1)) / columns / 6.2);
+    const traces = [], layout = { height: high + top + bottom, margin: { l: left, r: right, t: top, b: bottom }, annotations: [], shapes: [] };
+    panels.forEach((panel, i) => {
+      const key = i ? i + 1 : "", [x, y] = at(Math.floor(i / columns), i % columns);
+      traces.push(...panel.traces(theme).map((trace) => ({ ...trace, xaxis: `x${key}`, yaxis: `y${key}` })));
+      layout[`xaxis${key}`] = axis(theme, plain(xTitle), { domain: x, anchor: `y${key}`, nticks: 4, automargin: false, ...xAxis });
+      layout[`yaxis${key}`] = axis(theme, brief(panel.yTitle || "", 16), { domain: y, anchor: `x${key}`, nticks: 3, automargin: false, ...yAxis });
+      layout.annotations.push({ text: brief(panel.title, letters), showarrow: false, xref: "paper", yref: "paper", x: x[0], y: y[1], xanchor: "left", yanchor: "bottom", font: { color: theme.text } });
+      if (panel.mark) layout.shapes.push({ type: "line", xref: `x${key}`, yref: `y${key} domain`, x0: panel.mark, x1: panel.mark, y0: 0, y1: 1, line: { color: theme.k1, width: 1.5, dash: "dash" } });
+    });
+    return { traces, layout };
+  });
+}
+
+// Bars side by side, whose heights are shares.
+const bars = (x, shares, width) => (theme) => [{ type: "bar", x, y: shares, width, marker: { color: theme.k0 }, hovertemplate: "%{x:.3~g}: %{y:.1%}<extra></extra>" }];
+const shareAxis = (rows) => ({ range: [0, 1.05 * (Math.max(...rows.flatMap(({ shares }) => shares)) || 1)], tickformat: ".0%" });
 
 // A point a name, with its standard deviation, and a dashed rule where real data stands.
 function dotChart(container, { title, better, runs, real, log }, marked) {

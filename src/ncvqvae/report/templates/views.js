@@ -21,9 +21,8 @@ function chooser(container, data, initially, changed) {
   };
   if (data.classes.length) {
     container.append(html("fieldset", {}, html("legend", {}, "Classes"),
-      html("div", { class: "choices" }, boxes.map(({ label }) => label),
-        html("span", {}, html("button", { type: "button", onclick: () => every(true) }, "All"), " ",
-          html("button", { type: "button", onclick: () => every(false) }, "None")))));
+      html("div", { class: "choices" }, html("span", {}, html("button", { type: "button", onclick: () => every(true) }, "All"), " ",
+        html("button", { type: "button", onclick: () => every(false) }, "None")), boxes.map(({ label }) => label))));
   }
   changed(chosen);
 }
@@ -49,25 +48,24 @@ function gridView(container, data) {
 }
 
 function panels(container, data, row, title) {
-  const { grid, pool, limits } = data;
+  const { grid, pool, limits } = data, columns = grid.columns.length, rows = pool.channels;
   const counts = row.cells.map((ids, i) => `${ids.length} ${nameOf(grid.columns[i])}`).join(", ");
   new Chart(container, `${title}: ${counts}, overlaid`, (theme, width) => {
-    const columns = grid.columns.length, rows = pool.channels, gap = width < 500 ? 0.03 : 0.025, narrow = width < 310 * columns;
-    const heading = (name, letters) => brief(narrow && shortNames[name] || nameOf(name), letters), top = narrow ? 64 : 46;
-    const room = (1 - gap * (columns - 1)) / columns, tall = (1 - 0.07 * (rows - 1)) / rows;
-    const traces = [], layout = { height: top + 14 + 130 * rows, margin: { l: 56, r: 18, t: top, b: 40 }, annotations: [] };
+    const narrow = width < 310 * columns, top = narrow ? 64 : 46, [wide, high] = [width - 74, 100 * rows + 12 * (rows - 1)];
+    const gap = narrow ? 9 : 26, at = places(wide, high, columns, rows, gap, 12), letters = Math.floor((wide / columns - gap) / 7);
+    const traces = [], layout = { height: high + top + 40, margin: { l: 56, r: 18, t: top, b: 40 }, annotations: [] };
     for (let channel = 0; channel < rows; channel++) {
       for (const [column, ids] of row.cells.entries()) {
-        const n = channel * columns + column + 1, key = n > 1 ? n : "", bottom = 1 - channel * (tall + 0.07) - tall;
-        const left = column * (room + gap), domain = [left, left + room];
-        traces.push({ ...overlay(pool, ids, channel), xaxis: `x${key}`, yaxis: `y${key}`, mode: "lines", opacity: 0.65,
-          line: { color: colorOf(theme, row.label), width: 1.1 }, hovertemplate: "no. %{customdata}, step %{x:.4~g}: %{y:.4~g}<extra></extra>" });
-        layout[`xaxis${key}`] = axis(theme, channel === rows - 1 && column === Math.floor((columns - 1) / 2) ? "time step" : "", { domain, anchor: `y${key}`, range: [0, pool.length - 1], nticks: width < 500 ? 3 : 5,
-          showticklabels: channel === rows - 1, automargin: false, ...(n > 1 ? { matches: "x" } : {}) });
-        layout[`yaxis${key}`] = axis(theme, column ? "" : brief(data.channels[channel], 20), { domain: [bottom, bottom + tall], anchor: `x${key}`, range: limits[channel], nticks: 4,
-          showticklabels: !column, automargin: false, ...(column ? { matches: `y${channel * columns + 1 > 1 ? channel * columns + 1 : ""}` } : {}) });
-        if (!channel) layout.annotations.push({ text: `${heading(grid.columns[column], Math.floor((room * (width - 74)) / 7))}<br>n = ${ids.length}`, showarrow: false, xref: "paper",
-          x: left, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", align: "left", font: { color: theme.text } });
+        const n = channel * columns + column + 1, key = n > 1 ? n : "", [x, y] = at(channel, column), last = channel === rows - 1;
+        traces.push({ ...overlay(pool, ids, channel), xaxis: `x${key}`, yaxis: `y${key}`, mode: "lines", opacity: 0.65, line: { color: colorOf(theme, row.label), width: 1.1 },
+          hovertemplate: "no. %{customdata}, step %{x:.4~g}: %{y:.4~g}<extra></extra>" });
+        layout[`xaxis${key}`] = axis(theme, last && column === Math.floor((columns - 1) / 2) ? "time step" : "", { domain: x, anchor: `y${key}`, range: [0, pool.length - 1],
+          nticks: narrow ? 3 : 5, showticklabels: last, automargin: false, ...(n > 1 ? { matches: "x" } : {}) });
+        layout[`yaxis${key}`] = axis(theme, column ? "" : brief(data.channels[channel], 16), { domain: y, anchor: `x${key}`, range: limits[channel], nticks: 4,
+          showticklabels: !column, automargin: false, ...(column ? { matches: `y${channel ? channel * columns + 1 : ""}` } : {}) });
+        const name = (narrow && shortNames[grid.columns[column]]) || nameOf(grid.columns[column]);
+        if (!channel) layout.annotations.push({ text: `${brief(name, letters)}<br>n = ${ids.length}`, showarrow: false, xref: "paper", x: x[0], xanchor: "left", yref: "paper",
+          y: 1, yanchor: "bottom", align: "left", font: { color: theme.text } });
       }
     }
     return { traces, layout };
@@ -191,8 +189,7 @@ function planeView(container, data) {
   const controls = html("div", { class: "controls" }, sourceBoxes);
   container.append(controls, html("div", { class: "split" }, drawing, side));
   switcher(drawing, "Plane", planes, (canvas, { points, title }) => {
-    const node = html("div");
-    canvas.append(node);
+    const node = part(canvas);
     marks = scatter(node, data, points, title, (source) => shownSources.has(source), show);
     if (current !== null) marks.mark(current);
     return [marks.chart];
@@ -209,6 +206,13 @@ function suspects(data) {
     .map(({ id, distance }) => ({ id, text: `no. ${data.pool.number(id)}${classText(data, data.pool.label(id))}, distance ${short(distance)}` }));
 }
 
+// The node of a chart that has no caption of its own.
+function part(container) {
+  const node = html("div");
+  container.append(node);
+  return node;
+}
+
 // A captioned chart in a row of small ones; returns its node.
 function captioned(container, text) {
   const node = html("div");
@@ -218,15 +222,11 @@ function captioned(container, text) {
 
 function reconstructionView(container, data) {
   const { pool } = data;
-  for (const [original, decoded] of data.reconstructions) {
-    for (let channel = 0; channel < pool.channels; channel++) {
-      const title = `Held-out no. ${pool.number(original)}${classText(data, pool.label(original))}`;
-      lineChart(captioned(container, title), (theme) => [
-        { x: pool.steps, y: pool.series(original, channel), color: theme.k0 },
-        { x: pool.steps, y: pool.series(decoded, channel), color: theme.k1, dash: DASHES[1] },
-      ], { label: `${title}, ${data.channels[channel]}: original and reconstruction`, height: 190, yLabel: data.channels[channel] });
-    }
-  }
+  const line = (id, channel, color, dash) => ({ x: pool.steps, y: pool.series(id, channel), mode: "lines", line: { color, dash, width: 1.6 }, hovertemplate: "%{x:.4~g}: %{y:.4~g}<extra></extra>" });
+  const panels = data.reconstructions.flatMap(([original, decoded]) => Array.from({ length: pool.channels }, (_, channel) => ({
+    title: `no. ${pool.number(original)}${classText(data, pool.label(original))}`, yTitle: data.channels[channel],
+    traces: (theme) => [line(original, channel, theme.k0, "solid"), line(decoded, channel, theme.k1, "dash")] })));
+  smallPanels(part(container), panels, { label: "Held-out series and their reconstructions", xTitle: "time step" });
 }
 
 function lossView(container, stages) {
@@ -241,28 +241,22 @@ function lossView(container, stages) {
 }
 
 function usageView(container, rows) {
-  const top = Math.max(...rows.flatMap(({ shares }) => shares));
-  for (const { title, shares, perplexity, unused } of rows) {
-    const text = `${title}: perplexity ${perplexity.toFixed(1)} of ${shares.length}, ${unused} unused`;
-    barChart(captioned(container, text), shares, { label: `Share of each code, ${text}`, top, x: shares.map((_, code) => code), xLabel: "code" });
-  }
+  const panels = rows.map(({ title, shares, perplexity, unused }) => ({ title: `${title}: perplexity ${perplexity.toFixed(1)} of ${shares.length}, ${unused} unused`,
+    traces: bars(shares.map((_, code) => code), shares), yTitle: "share" }));
+  smallPanels(part(container), panels, { label: `Share of each code; ${panels.map(({ title }) => title).join("; ")}`, least: 320, tall: 120, xTitle: "code", yAxis: shareAxis(rows) });
 }
 
 function confidenceView(container, steps) {
-  const top = Math.max(...steps.flatMap(({ shares }) => shares));
-  steps.forEach(({ shares, sure, entropy }, i) => {
-    const text = `Step ${i + 1}: ${sure === null ? "none drawn" : `${Math.round(100 * sure)} % above 0.9`}`
-      + (entropy === null ? "" : `, entropy ${short(entropy)}`);
-    barChart(captioned(container, text), shares, { label: text, mark: 0.9, top, x: shares.map((_, bin) => (bin + 0.5) / shares.length),
-      width: 1 / shares.length, xLabel: "probability", height: 170 });
-  });
+  const panels = steps.map(({ shares, sure, entropy }, i) => ({ mark: 0.9, yTitle: "share",
+    title: `${i + 1}: ${sure === null ? "none drawn" : `${Math.round(100 * sure)} % above 0.9`}${entropy === null ? "" : `, entropy ${short(entropy)}`}`,
+    traces: bars(shares.map((_, bin) => (bin + 0.5) / shares.length), shares, 1 / shares.length) }));
+  smallPanels(part(container), panels, { label: `Probability of the tokens drawn by step; ${panels.map(({ title }) => title).join("; ")}`, least: 260,
+    xTitle: "probability", xAxis: { range: [0, 1] }, yAxis: shareAxis(steps) });
 }
 
 function codebookView(container, codes) {
   const most = Math.max(...codes.map((code) => code[2])) || 1;
-  const node = html("div");
-  container.append(node);
-  new Chart(node, `PCA of the ${codes.length} code vectors; size by use in the training split`, (theme, width) => {
+  new Chart(part(container), `PCA of the ${codes.length} code vectors; size by use in the training split`, (theme, width) => {
     const height = Math.min(460, Math.max(300, width * 0.7)), named = apart(codes, width - 74, height - 70, 20);
     return { traces: [{ x: codes.map(([x]) => x), y: codes.map(([, y]) => y), mode: "markers+text", text: codes.map((_, code) => (named.has(code) ? String(code) : "")),
       textfont: { size: 11, color: theme.text }, customdata: codes.map((code, i) => [i, code[2]]), hovertemplate: "code %{customdata[0]}: %{customdata[1]:.1%} of training tokens<extra></extra>",
@@ -284,8 +278,8 @@ function apart(codes, width, height, least) {
 
 function matrixView(container, matrices) {
   switcher(container, "Pairs", matrices, (canvas, { title, codes, values }) => {
-    const node = html("div", { class: "square" });
-    canvas.append(node);
+    const node = part(canvas);
+    node.classList.add("square");
     const most = Math.max(...values.flat().map((value) => Math.abs(value || 0))) || 1;
     return [new Chart(node, `${title} of ${codes.length} codes`, (theme, width) => {
       const codeAxis = axis(theme, "code", { type: "category", nticks: Math.max(4, Math.floor(width / 40)), showgrid: false });
@@ -300,28 +294,27 @@ function matrixView(container, matrices) {
 // One metric at a time; the row at `marked` has another colour.
 function dotsView(container, options, marked = null) {
   switcher(container, "Metric", options, (canvas, option) => {
-    const node = html("div", { class: "dots" });
-    canvas.append(node);
+    const node = part(canvas);
+    node.classList.add("dots");
     return [dotChart(node, option, marked)];
   });
 }
 
 // Runs side by side: the grid, one metric by run, planes with one common preview, losses.
 function comparisonView(container, data) {
-  const part = (title, name) => {
+  const titled = (title, name) => {
     const node = html("div", { class: name });
     container.append(html("h3", {}, title), node);
     return node;
   };
-  gridView(part("Held-out series and what each run generates", "grid-part"), data);
-  if (data.bars.length) dotsView(part("One metric by run", "bars-part"), data.bars);
+  gridView(titled("Held-out series and what each run generates", "grid-part"), data);
+  if (data.bars.length) dotsView(titled("One metric by run", "bars-part"), data.bars);
   const planes = data.planes.filter(({ runs }) => runs.length);
-  if (planes.length) planesByRun(part("Latents and generated series in the plane, by run", "planes-part"), data, planes);
+  if (planes.length) planesByRun(titled("Latents and generated series in the plane, by run", "planes-part"), data, planes);
   if (data.losses.length) {
-    switcher(part("Losses during training, by run", "losses-part"), "Term", data.losses, (canvas, { title, curves }) => {
-      const node = html("div"), log = curves.every(({ y }) => y.every((value) => value > 0));
-      canvas.append(node);
-      return [lineChart(node, (theme) => curves.map((curve, i) => ({ ...curve, color: colorOf(theme, i), dash: DASHES[i % 4] })),
+    switcher(titled("Losses during training, by run", "losses-part"), "Term", data.losses, (canvas, { title, curves }) => {
+      const log = curves.every(({ y }) => y.every((value) => value > 0));
+      return [lineChart(part(canvas), (theme) => curves.map((curve, i) => ({ ...curve, color: colorOf(theme, i), dash: DASHES[i % 4] })),
         { log, label: `${title} by step: ${curves.map(({ name }) => name).join(", ")}`, xLabel: "training step", yLabel: title, height: 300 })];
     });
   }
