@@ -188,7 +188,7 @@ def _take_over(run: Run) -> None:
 
     other = Path(run.out) / str(run.reused_key)
     model = NCVQVAE.from_pretrained(other, device="cpu")
-    model.tokenizer_.residuals = None  # no part of stage 1; ``fit`` computes them again
+    model.tokenizer_.residuals = model.tokenizer_.reduction = None  # no part of stage 1; ``fit`` computes them again
     history = pd.read_csv(other / "history.csv", float_precision="round_trip").to_dict("records")
     networks = {"stage1": model.tokenizer_, "stage2": model.prior_}
     (run.folder / "checkpoints").mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ncvqvae.config import EmbeddingKind
 from ncvqvae.data import Half
 from ncvqvae.errors import InputError
 from ncvqvae.files import check_target, replaced
@@ -26,7 +27,9 @@ def check_encode_target(out: Path) -> None:
     check_target(out)
 
 
-def encode_run(folder: str | Path, data: Half, out: str | Path, device: str = "auto") -> None:
+def encode_run(
+    folder: str | Path, data: Half, out: str | Path, device: str = "auto", embedding: EmbeddingKind | None = None
+) -> None:
     """Write the tokens and the embedding of every series to a file, a row a series in their order.
 
     Args:
@@ -36,6 +39,7 @@ def encode_run(folder: str | Path, data: Half, out: str | Path, device: str = "a
             them, ``label`` if any, ``token_0 …`` and ``z_0 …``; or .npz with ``tokens`` (n_cases, N) int64,
             ``embeddings`` (n_cases, d) float32, ``y``, ``ids`` and ``starts``.
         device: of the network.
+        embedding: ``encoder`` or ``tokens``; by default the run's own.
 
     Raises:
         InputError: for series that do not fit the model, or a file that cannot be written.
@@ -44,7 +48,7 @@ def encode_run(folder: str | Path, data: Half, out: str | Path, device: str = "a
     check_encode_target(out)
     model = NCVQVAE.from_pretrained(folder, device=device)
     tokens = model.encode(data.X)
-    embeddings = model.embed(tokens)
+    embeddings = model.embed(tokens) if embedding == "tokens" else model.transform(data.X, embedding=embedding)
     with replaced(out) as temporary:
         if out.suffix.lower() == ".npz":
             beside = {"y": data.y, "ids": data.ids, "starts": data.starts}

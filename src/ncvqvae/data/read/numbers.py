@@ -226,8 +226,8 @@ def _count_decimals(text: Any, names: Sequence[str], style: NumberStyle) -> None
     if style.decimals is not None and decimals.size:
         most = max(style.decimals, int(decimals.max()))
         style.decimals = most if most <= MAX_DECIMALS else None
-    fractions = (decimals > 0) | (_by_column(at, names, missing=-1) >= 0)
-    style.whole.update(name for name, cells in zip(names, fractions, strict=True) if not cells.any())
+    whole = ((decimals <= 0) & (_by_column(at, names, missing=-1) < 0)).all(axis=1)
+    style.whole.update(names[column] for column in np.flatnonzero(whole))
 
 
 def _decimals(cell: str) -> int:
