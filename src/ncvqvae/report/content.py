@@ -52,6 +52,7 @@ class ReportContent:
         selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
         decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
         channels: names of the channels; without them they are "channel 1", "channel 2" and so on.
+        run: digest of the run that was evaluated, as in `metrics.json`; None of series without a run.
         copied_per_class: label → share of copied series among those generated for it.
 
     Raises:
@@ -82,6 +83,7 @@ class ReportContent:
     decoding_entropies: np.ndarray | None = None
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
     channels: Sequence[str] = ()
+    run: str | None = None
 
     @property
     def channel_names(self) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,25 @@ def save_pictures(content: ReportContent, folder: str | Path) -> list[Path]:
     return save_all(_drawings(content), folder)
 
 
+def drawn_pictures(content: ReportContent) -> dict[str, bytes]:
+    """Every picture that the content has data for: name → PNG; what keeps one from being drawn is a warning."""
+    pictures: dict[str, bytes] = {}
+    failed: list[str] = []
+    for name, draw in _drawings(content).items():
+        try:
+            pictures[name] = _png(draw())
+        except Exception as error:
+            failed.append(" ".join(f"{name}: {type(error).__name__}: {error}".split())[:200])
+    if failed:
+        warnings.warn(f"{len(failed)} pictures were not drawn ({failed[0]}); metrics and page are whole", stacklevel=2)
+    return pictures
+
+
+def picture_names(content: ReportContent) -> list[str]:
+    """Names of the pictures that the content has data for."""
+    return list(_drawings(content))
+
+
 def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -> list[Path]:
     """Draw and write named pictures as PNG, each whole or not at all; returns their paths."""
     folder = Path(folder)
@@ -176,9 +197,15 @@ def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -
     for name, draw in drawings.items():
         path = folder / f"{name}.png"
         with replaced(path) as temporary:
-            as_written(draw()).savefig(temporary, format="png")
+            temporary.write_bytes(_png(draw()))
         paths.append(path)
     return paths
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    as_written(figure).savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _drawings(content: ReportContent) -> dict[str, Callable[[], Figure]]:
