@@ -592,7 +592,9 @@ def evaluate(
             )
     stdout = Console()
     stdout.print(metrics_table(evaluated.name, evaluated.metrics))
-    stdout.print(f"\nverdict: {evaluated.verdict}", style="bold", highlight=False, markup=False)
+    stdout.print("")
+    for line in evaluated.verdict.lines:
+        stdout.print(line, highlight=False, markup=False, soft_wrap=True)
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
     if run is not None and samples is None:
