@@ -342,8 +342,8 @@ def main(n_files: int, seed: int, keep: Path, only: str | None) -> int:
                         kept = keep / (hashlib.sha256(content).hexdigest()[:12] + reader.path.suffix)
                         kept.write_bytes(content)
                         print(f"{name} {number}: {outcome} ({kept})", flush=True)
-            total = sum(sum(count.values()) for count in counts.values())
-            print(f"-- {total} files, {faults} faults, {time.monotonic() - start:.0f} s", flush=True)
+                total = sum(sum(count.values()) for count in counts.values())
+                print(f"-- {name}: {total} files, {faults} faults, {time.monotonic() - start:.0f} s", flush=True)
     for name, count in counts.items():
         print(f"{name}: {dict(count)}, at most {most[name]} MB", flush=True)
     print(f"{faults} faults")

@@ -86,7 +86,7 @@ def any_mutation(content: bytes, suffix: str, rng: random.Random) -> bytes:
     if suffix in MUTATORS and rng.random() < 0.7:
         try:
             content = MUTATORS[suffix](content, rng)
-        except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):  # two changes that do not fit
+        except Exception:  # two changes that do not fit each other: no fault of what is tested
             return mutated(content, random_edits(rng))
         if rng.random() < 0.85:
             return content
