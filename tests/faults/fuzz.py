@@ -25,7 +25,9 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -321,33 +323,56 @@ def fed(name: str, reader: Reader, numbers: range, seed: int) -> list[Fed]:
     return done
 
 
+class Tally:
+    """Outcomes by reader, the most memory, and the number of faults; files at fault are kept in a folder."""
+
+    def __init__(self, keep: Path) -> None:
+        self.keep, self.start, self.faults = keep, time.monotonic(), 0
+        self.counts, self.most = dict[str, Counter[str]](), Counter[str]()
+
+    def add(self, name: str, outcomes: list[Fed], contents: Callable[[int], bytes]) -> None:
+        """Count what became of some files of a reader; say what went wrong, and how many there were so far."""
+        for number, outcome, megabytes in outcomes:
+            is_fault = outcome.startswith("FAULT")
+            self.counts.setdefault(name, Counter()).update(["FAULT" if is_fault else outcome])
+            self.most[name] = max(self.most[name], megabytes)
+            if is_fault:
+                self.faults += 1
+                content = contents(number)
+                self.keep.mkdir(parents=True, exist_ok=True)
+                kept = self.keep / (hashlib.sha256(content).hexdigest()[:12] + Path(name).suffix)
+                kept.write_bytes(content)
+                print(f"{name} {number}: {outcome} ({kept})", flush=True)
+        total = sum(sum(count.values()) for count in self.counts.values())
+        print(f"-- {name}: {total} files, {self.faults} faults, {time.monotonic() - self.start:.0f} s", flush=True)
+
+    def end(self) -> None:
+        """A line per reader."""
+        for name, count in self.counts.items():
+            print(f"{name}: {dict(count)}, at most {self.most[name]} MB", flush=True)
+        print(f"{self.faults} faults")
+
+
 def main(n_files: int, seed: int, keep: Path, only: str | None) -> int:
-    """Feed all readers in turns, ``n_files`` mutated files in total; returns the number of faults."""
-    faults, start, counts, most = 0, time.monotonic(), dict[str, Counter[str]](), Counter[str]()
+    """Feed all readers in turns, ``n_files`` mutated files in total or up to Ctrl-C; returns the number of faults."""
+    tally = Tally(keep)
     os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # with OpenMP it ends a forked process
-    with tempfile.TemporaryDirectory(prefix="ncvqvae-fuzz-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="ncvqvae-fuzz-") as scratch, suppress(KeyboardInterrupt):
         os.environ["NCVQVAE_CACHE_DIR"] = f"{scratch}/cache"
         found = readers(Path(scratch))
         chosen = {name: reader for name, reader in found.items() if only is None or only in name}
         each = -(-n_files // len(chosen))
         for first in range(0, each, BATCH):
             for name, reader in chosen.items():
-                for number, outcome, megabytes in fed(name, reader, range(first, min(first + BATCH, each)), seed):
-                    counts.setdefault(name, Counter()).update(["FAULT" if "FAULT" in outcome else outcome])
-                    most[name] = max(most[name], megabytes)
-                    if "FAULT" in outcome:
-                        faults += 1
-                        content = content_of(name, reader, number, seed)[0]
-                        keep.mkdir(parents=True, exist_ok=True)
-                        kept = keep / (hashlib.sha256(content).hexdigest()[:12] + reader.path.suffix)
-                        kept.write_bytes(content)
-                        print(f"{name} {number}: {outcome} ({kept})", flush=True)
-                total = sum(sum(count.values()) for count in counts.values())
-                print(f"-- {name}: {total} files, {faults} faults, {time.monotonic() - start:.0f} s", flush=True)
-    for name, count in counts.items():
-        print(f"{name}: {dict(count)}, at most {most[name]} MB", flush=True)
-    print(f"{faults} faults")
-    return faults
+                numbers = range(first, min(first + BATCH, each))
+                contents = partial(_content_alone, name, reader, seed)
+                tally.add(name, fed(name, reader, numbers, seed), contents)
+    tally.end()
+    return tally.faults
+
+
+def _content_alone(name: str, reader: Reader, seed: int, number: int) -> bytes:
+    return content_of(name, reader, number, seed)[0]
 
 
 if __name__ == "__main__":
