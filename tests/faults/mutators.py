@@ -371,7 +371,7 @@ def of_npz(content: bytes, rng: random.Random) -> bytes:
             members[name] = mutated(members[name], random_edits(rng))
         else:
             members[name] = _saved(
-                np.zeros(rng.choice(((4, 10**6), (10**7,), (4, 1, 6))), rng.choice(("f8", "U9", "?")))
+                np.zeros(rng.choice(((4, 10**5), (10**6,), (4, 1, 6))), rng.choice(("f8", "U9", "?")))
             )
     out = io.BytesIO()
     kind = rng.choice(
