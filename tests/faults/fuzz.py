@@ -150,7 +150,7 @@ def _write_runs(
         _keep_checkpoints(model, splits.X_train, splits.y_train, checkpoints if name == "run" else folder / "others")
         if in_training is None:
             in_training = copy.deepcopy(model.tokenizer_)
-            in_training.residuals = None
+            in_training.residuals = in_training.reduction = None
         model.save_pretrained(run)
         values = yaml.safe_load((run / "config.yaml").read_text())
         del values["weights"], values["data"]["digest"]
@@ -216,7 +216,7 @@ def _write_series_files(folder: Path, X: np.ndarray, y: np.ndarray) -> None:
     np.save(folder / "x.npy", X)
     long = [(case, time, value, y[case]) for case, series in enumerate(X[:, 0]) for time, value in enumerate(series)]
     pd.DataFrame(long, columns=["id", "time", "value", "label"]).to_csv(folder / "long.csv", index=False)
-    pd.DataFrame({"time": range(24), "value": X[:, 0].ravel()}).to_csv(folder / "window.csv", index=False)
+    pd.DataFrame({"value": X[:, 0].ravel()}).to_csv(folder / "window.csv", index=False)
     for case, series in enumerate(X[:, 0]):
         path = folder / "cases" / y[case] / f"{case // 2 + 1}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
