@@ -368,6 +368,7 @@ def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 VERBS = ["fit", "sample", "encode", "export", "evaluate", "bench", "tables", "report", "doctor"]
+VERBS += ["impute", "extend", "vary", "score"]
 
 
 def shown_texts(verb: str) -> list[str]:

@@ -40,3 +40,9 @@ def test_an_extra_that_is_not_there_is_no_problem(tmp_path: Path, monkeypatch: p
     (ray,) = (finding for finding in findings if finding.name == "[ray]")
     assert "pip install 'ncvqvae[ray]'" in ray.text and not ray.problem
     assert list(lines(findings))[-1] == "no problem found"
+
+
+def test_a_user_without_a_home_hears_that_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "cache_dir", lambda: None)
+    (cache,) = (finding for finding in examine(tmp_path) if finding.name == "cache")
+    assert "no home" in cache.problem and "NCVQVAE_CACHE_DIR" in cache.problem

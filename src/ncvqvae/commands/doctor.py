@@ -86,9 +86,12 @@ def _computing() -> Iterator[Finding]:
 
 
 def _folders(folder: Path) -> Iterator[Finding]:
-    cache = cache_dir()
-    size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 1e6 if cache.is_dir() else 0.0
-    yield Finding("cache", f"{cache} ({size:.0f} MB)", _unwritable(cache, "set NCVQVAE_CACHE_DIR to another"))
+    cache, mend = cache_dir(), "set NCVQVAE_CACHE_DIR to a folder that you may write to"
+    if cache is None:
+        yield Finding("cache", "none", f"this user has no home, so nothing is kept; {mend}")
+    else:
+        size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 1e6 if cache.is_dir() else 0.0
+        yield Finding("cache", f"{cache} ({size:.0f} MB)", _unwritable(cache, mend))
     free = shutil.disk_usage(_existing(folder)).free / 1e9
     little = f"only {free:.1f} GB are free in {folder.resolve()}; free space, or use --out elsewhere"
     problem = _unwritable(folder, "use --out elsewhere") or (little if free < LITTLE_DISK else "")
