@@ -123,11 +123,11 @@ function logAxis(values) {
 }
 
 // Names in a legend are the shorter the more there are.
-const legendName = (name, count) => brief(name, count > 8 ? 14 : 30);
+const legendName = (name, count) => brief(name, count > 8 ? 14 : 40);
 
 // A legend below the plot; `room` is its height. A click hides or shows, two clicks single out.
 function legendBelow(theme, width, names, axisRoom = 44) {
-  const entry = Math.min(260, 46 + 7 * Math.max(0, ...names.map((name) => name.length)));
+  const entry = Math.min(330, 46 + 7 * Math.max(0, ...names.map((name) => name.length)));
   const rows = Math.ceil(names.length / Math.max(1, Math.floor((width - 20) / entry)));
   const room = 14 + 22 * rows;
   return { room: room + axisRoom, legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom",
