@@ -71,8 +71,18 @@ def evaluate_run(
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         if samples is not None:
             return _evaluate_file(
-                folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, device, extent, progress
+                folder,
+                samples,
+                splits,
+                f"-{Path(samples).stem}",
+                fcn,
+                seed,
+                device,
+                extent,
+                progress,
+                run_digest(folder),
             )
+        _say_left_out(splits, 0, seed)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
         return _write_evaluation(folder, report_content(folder, model, splits, scores), of=run_digest(folder))
@@ -117,23 +127,40 @@ def _evaluate_file(
     device: str,
     extent: Extent,
     progress: Callable[[str], None],
+    of: str | None = None,
 ) -> Evaluated:
     from ncvqvae.commands.score import score_series
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
+    _say_left_out(splits, len(given.X), seed)
     scores = score_series(
         splits, given.X, labels, fcn=fcn, seed=seed, device=resolve_device(device), extent=extent, progress=progress
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
+    return _write_evaluation(folder, series_content(splits, scores, facts, len(given.X)), suffix, of)
+
+
+def _say_left_out(splits: Splits, n_samples: int, seed: int) -> None:
+    """Say on the console which sets are compared in part."""
+    from ncvqvae.commands.score import left_out
+    from ncvqvae.commands.terminal import console
+
+    if line := left_out(splits, n_samples, seed):
+        console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of: str | None = None) -> Evaluated:
-    """Metrics and page take their names together; ``of`` is the digest of the run that was evaluated."""
+    """Write metrics, pictures and page, which take their names together.
+
+    At no moment is a picture or a page beside metrics of another evaluation; a kill between the names leaves fewer.
+
+    Args:
+        of: digest of the run whose series or data these are; metrics and page carry it.
+    """
     from ncvqvae.report.page import write_report
-    from ncvqvae.report.pictures import save_pictures
+    from ncvqvae.report.pictures import drawn_pictures, picture_names
     from ncvqvae.report.verdict import judge
 
     files = {
@@ -142,11 +169,16 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         "report": folder / f"report{suffix}.html",
     }
     content = replace(content, digest=of or "")
-    save_pictures(content, files["pictures"])
-    with all_replaced(files["metrics"], files["report"]) as (metrics, report):
+    drawn = drawn_pictures(content)
+    pictures = {files["pictures"] / f"{name}.png": png for name, png in drawn.items()}
+    files["pictures"].mkdir(parents=True, exist_ok=True)
+    with all_replaced(files["metrics"], *pictures, files["report"]) as (metrics, *places, report):
         write_report(content, report)
+        for place, png in zip(places, pictures.values(), strict=True):
+            place.write_bytes(png)
         write_metrics(metrics, dict(content.metrics), of)
-        files["report"].unlink(missing_ok=True)  # an old page never stands beside new metrics
+        for old in (files["report"], *(files["pictures"] / f"{name}.png" for name in picture_names(content))):
+            old.unlink(missing_ok=True)
     return Evaluated(content.name, dict(content.metrics), judge(content), files)
 
 
@@ -172,6 +204,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
     }
     content = series_content(splits, scores, facts)
+    splits = scores.splits or splits
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
@@ -193,18 +226,29 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     )
 
 
-def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
-    """The part of the report that needs no model: metrics and series."""
+def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_samples: int = 0) -> ReportContent:
+    """The part of the report that needs no model: metrics and series.
+
+    Args:
+        whole: the data; the page shows those that were compared.
+        scores: metrics and generated series.
+        facts: what else the page says of them.
+        n_samples: number of given samples, before some were drawn.
+    """
+    from ncvqvae.commands.score import left_out
     from ncvqvae.report.content import ReportContent
 
+    splits = scores.splits or whole
     shape = splits.X_train.shape[1:]
     n_channels, length = shape
+    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)))
     return ReportContent(
         name=splits.name,
         facts={
             **facts,
-            "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
+            "series": f"{len(whole.X_train)} train, {len(whole.X_test)} test",
             "length": f"{length}, {n_channels} channel(s)",
+            **({"compared": part.partition(": ")[2]} if part else {}),
         },
         metrics=scores.metrics,
         copied_per_class=scores.copied_per_class,

@@ -1,8 +1,9 @@
-"""A trained model as three ONNX files, for programs without PyTorch. Randomness stays with the caller.
+"""A trained model as four ONNX files, for programs without PyTorch. Randomness stays with the caller.
 
 | file | in | out |
 |---|---|---|
 | ``encoder.onnx`` | ``series`` (n, C, T) float32, in their own units | ``tokens`` (n, N) int64 |
+| ``embedding.onnx`` | ``series`` (n, C, T) float32, in their own units | ``embeddings`` (n, d) float32 |
 | ``decoder.onnx`` | ``tokens`` (n, N) int64 | ``series`` (n, C, T) float32, in their own units |
 | ``prior.onnx`` | ``tokens`` (n, N), ``classes`` (n,) int64 | ``logits`` (n, N, K): one step of the sampling |
 
@@ -91,6 +92,13 @@ class _Encoder(_Half):
         return self.tokenizer.encode((series - self.mean) / self.scale)
 
 
+class _Embedding(_Half):
+    def forward(self, series: Tensor) -> Tensor:
+        reduction = self.tokenizer.reduction
+        assert reduction is not None
+        return reduction(self.tokenizer.pooled((series - self.mean) / self.scale))
+
+
 class _Decoder(_Half):
     def forward(self, tokens: Tensor) -> Tensor:
         series = self.tokenizer.decode(tokens) * self.spread + self.mean
@@ -102,7 +110,9 @@ class _Decoder(_Half):
 
 
 def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
-    """Write ``encoder.onnx``, ``decoder.onnx`` and ``prior.onnx``; the number of series is free in each.
+    """Write ``encoder.onnx``, ``decoder.onnx``, ``prior.onnx`` and ``embedding.onnx``; the number of series is free.
+
+    A model without embeddings by its encoder leaves out ``embedding.onnx``.
 
     Raises:
         InputError: if the extra ``onnx`` is not installed, or series differ in length.
@@ -114,11 +124,13 @@ def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
     series = torch.zeros(2, model.n_channels_, model.n_timepoints_)
     tokens = torch.zeros(2, model.tokenizer_.n_tokens, dtype=torch.int64)
     classes = torch.zeros(2, dtype=torch.int64)
-    parts = {
+    parts: dict[str, tuple[nn.Module, dict[str, Tensor], str]] = {
         "encoder": (_Encoder(model), {"series": series}, "tokens"),
         "decoder": (_Decoder(model), {"tokens": tokens}, "series"),
         "prior": (copy.deepcopy(model.prior_).cpu(), {"tokens": tokens, "classes": classes}, "logits"),
     }
+    if model.tokenizer_.reduction is not None:
+        parts["embedding"] = (_Embedding(model), {"series": series}, "embeddings")
     return [_export(folder / f"{name}.onnx", *part) for name, part in parts.items()]
 
 

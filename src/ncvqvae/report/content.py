@@ -53,7 +53,7 @@ class ReportContent:
         decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
         channels: names of the channels; without them they are "channel 1", "channel 2" and so on.
         copied_per_class: label → share of copied series among those generated for it.
-        digest: SHA-256 of the run that made the series; empty for series of any other model.
+        digest: SHA-256 of the run that was evaluated, as in `metrics.json`; empty for series without a run.
         folder: folder of the run, by which a comparison calls it.
         settings: dotted name → value of each setting of the run, for a comparison.
 

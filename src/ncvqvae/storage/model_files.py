@@ -18,12 +18,14 @@ from ncvqvae.files import all_replaced
 from ncvqvae.generation.residuals import Residuals, kept_residuals
 from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.weights import check_weights, load_weights, write_weights
+from ncvqvae.tokenizer.pooling import Reduction
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 2
-"""Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for."""
+FORMAT = 3
+"""Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
+embeddings by the encoder."""
 
 WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
 """The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""
@@ -82,6 +84,8 @@ def _as_yaml(state: ModelState, digests: dict[str, str]) -> str:
     residuals = kept_residuals(state.tokenizer)
     if residuals is not None:
         data["n_residuals"] = len(residuals)
+    if state.tokenizer.reduction is not None:
+        data["n_axes"] = state.tokenizer.reduction.axes.shape[1]
     settings = {"asked": kept(state.asked), "model": kept(state.config)}
     values = {"format": FORMAT, "preset": state.preset, **settings, "data": data, "seconds": state.seconds}
     return yaml.safe_dump({**values, "weights": digests}, sort_keys=False)
@@ -108,8 +112,7 @@ def read_model(folder: Path) -> ModelState:
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
-    residuals = kept_residuals(empty.tokenizer)
-    tokenizer, prior = _build(empty.config, empty.facts, 0 if residuals is None else len(residuals))
+    tokenizer, prior = _build(empty.config, empty.facts, values["data"])
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
         load_weights(folder / name, network)
         if name in digests and digests[name] != digest(folder / name):
@@ -125,7 +128,7 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
     facts = TrainFacts.from_state(data, with_lengths=False)
     with torch.device("meta"):
         config = _settled(config, facts, data)
-        tokenizer, prior = _build(config, facts, int(data.get("n_residuals", 0)))
+        tokenizer, prior = _build(config, facts, data)
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
         check_weights(folder / name, network)
     return ModelState(
@@ -141,16 +144,24 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
 
 
 def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Config:
-    """Settings with every "auto" resolved. Format 1 kept them unresolved, and ``residual_scale`` among the data."""
+    """Settings with every "auto" resolved. Format 1 kept them unresolved, and ``residual_scale`` among the data.
+
+    Formats 1 and 2 knew no embeddings but those of tokens.
+    """
     settled, scale = resolve(config, facts).config, data.get("residual_scale")
     if scale is not None:
         settled.sampling.residual_scale = float(scale)
+    if "n_axes" not in data:
+        settled.embedding.kind = "tokens"
     return from_dict(Config, to_dict(settled))
 
 
-def _build(config: Config, facts: TrainFacts, n_residuals: int) -> tuple[Tokenizer, Prior]:
-    """Both networks with the memory for their weights."""
+def _build(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> tuple[Tokenizer, Prior]:
+    """Both networks with the memory for their weights, and for what the tokenizer keeps of the train split."""
     tokenizer = build_tokenizer(config.tokenizer, facts.n_channels, facts.n_timepoints)
+    n_residuals, n_axes = int(data.get("n_residuals", 0)), int(data.get("n_axes", 0))
+    if n_axes:  # models of format 2 have none
+        tokenizer.reduction = Reduction(len(tokenizer.statistic_weights), n_axes)
     if n_residuals:
         tokenizer.residuals = Residuals(n_residuals, tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
     codebook, n_tokens = tokenizer.codebook, tokenizer.n_tokens
