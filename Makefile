@@ -3,6 +3,8 @@
 #   make test    the test suite
 #   make lint    ruff and mypy
 #   make bench   speed, as ratios
+#   make docs    the site in build/docs, with short trainings; make docs-full with whole ones
+#   make dist    wheel and sdist in dist
 #   make test-oldest, make test-newest    the suite on the lower bounds, or on the newest releases
 #   make faults  kill real processes and read mutated files, for hours: KILLS=120, FILES=100000
 # Settings: PYTHON=python3.12, VENV=/elsewhere/venv, JOBS=8 (test processes), RUN=runs/demo.
@@ -22,11 +24,12 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_DOCS := $(VENV)/.ready-docs
 
-.PHONY: help setup demo test test-oldest test-newest faults lint format bench clean
+.PHONY: help setup demo test test-oldest test-newest faults lint format bench docs docs-full dist clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -11
 
 setup: $(READY)
 
@@ -75,6 +78,18 @@ format: $(READY_DEV)
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 
+# A warning is an error. Tutorials run while the site is built, several at a time.
+docs: $(READY_DOCS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -j $(JOBS) -b html docs build/docs
+	@echo "Site: build/docs/index.html"
+
+docs-full: export NCVQVAE_DOCS := full
+docs-full: docs
+
+# The time in the archives is that of the last commit: the same commit gives the same bytes.
+dist: $(READY)
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist .
+
 clean:
 	rm -rf $(VENV) .venv-oldest .venv-newest bounds.*.txt build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -94,4 +109,9 @@ $(READY): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 $(READY_DEV): $(READY)
 	@echo "Installing ruff, mypy and type stubs into $(VENV)"
 	@$(INSTALL) -e '.[dev]'
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	@echo "Installing Sphinx and its extensions into $(VENV)"
+	@$(INSTALL) -e '.[docs]'
 	@touch $@

@@ -37,6 +37,7 @@ MAY_SEE = {
         "ncvqvae.data.missing",
         "ncvqvae.evaluation.neighbours",
         "ncvqvae.prior.decoding",
+        "ncvqvae.prior.objective",
         "ncvqvae.prior.prior",
         "ncvqvae.tokenizer.tokenizer",
     },
@@ -73,6 +74,7 @@ MAY_SEE = {
     },
 }
 
+POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios"}
 HEAVY = {"aeon", "lightning", "matplotlib", "numba", "pandas", "scipy", "sklearn", "torch"}
 
 
@@ -168,6 +170,11 @@ def test_no_circle_of_imports() -> None:
 
 def test_a_circle_would_be_seen() -> None:
     assert circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def test_no_module_needs_one_operating_system() -> None:
+    for path in SOURCES:
+        assert not {name.split(".")[0] for name in module_imports(path)} & POSIX_ONLY, path
 
 
 def test_every_folder_with_sources_is_a_package() -> None:

@@ -129,11 +129,17 @@ def check_target(path: Path) -> None:
         raise InputError(f"{path.parent} is not writable; choose another folder, or change its mode")
 
 
-def cache_dir() -> Path:
-    """The cache folder: the environment variable NCVQVAE_CACHE_DIR if it is set, else the user's cache folder."""
+def cache_dir() -> Path | None:
+    """The cache folder: NCVQVAE_CACHE_DIR, or else the user's; None for a user without a home."""
     from platformdirs import user_cache_path
 
-    return Path(os.environ.get("NCVQVAE_CACHE_DIR") or user_cache_path("ncvqvae", appauthor=False))
+    if given := os.environ.get("NCVQVAE_CACHE_DIR"):
+        return Path(given)
+    try:
+        found = user_cache_path("ncvqvae", appauthor=False)
+    except (RuntimeError, KeyError):
+        return None
+    return found if found.is_absolute() else None  # a ~ that stands for no home would be a folder of that name
 
 
 def _host() -> str:

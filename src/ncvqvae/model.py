@@ -29,12 +29,15 @@ from ncvqvae.config import (
 )
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
+from ncvqvae.data.few import few_to_learn
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.generation.methods import FillingMethods
 from ncvqvae.generation.residuals import keep_residuals, kept_residuals
 from ncvqvae.generation.samples import (
     DecodingSteps,
     Samples,
+    as_given,
     check_length,
     checked_number,
     joined,
@@ -53,7 +56,7 @@ from ncvqvae.training.notebook import NotebookProgress, in_notebook
 from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
 
 
-class NCVQVAE(TransformerMixin, BaseEstimator):
+class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
     """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
 
     Args:
@@ -76,8 +79,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     Example:
         >>> from ncvqvae import NCVQVAE, load_dataset
         >>> X, y = load_dataset("GunPoint", split="train")
-        >>> model = NCVQVAE(preset="quick").fit(X, y)  # doctest: +SKIP
-        >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
+        >>> short = {"stage1.max_steps": 2, "stage2.max_steps": 2}  # leave it out to train until the end
+        >>> model = NCVQVAE(preset="quick", settings=short).fit(X, y)
+        >>> X_new, y_new = model.sample(5)
+        >>> X_new.shape
+        (5, 1, 150)
     """
 
     config_: Config
@@ -130,9 +136,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
-        return self.fit_prepared(
-            self.prepare(X, y), checkpoints=checkpoints, logger=logger, report=report, explain=explain
-        )
+        prepared = self.prepare(X, y)
+        facts = prepared.facts
+        for line in few_to_learn(facts.classes, facts.class_counts, facts.n_cases):
+            warnings.warn(line, stacklevel=2)
+        return self.fit_prepared(prepared, checkpoints=checkpoints, logger=logger, report=report, explain=explain)
 
     def prepare(self, X: Any, y: Any = None, *, checked: bool = False) -> TrainSet:
         """Everything that is known of the train split before training; for `fit_prepared` and `estimate_prepared`.
@@ -379,10 +387,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         A model that was fitted on a list of series of unequal lengths gives a list back, each without padding.
         """
         made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
-        if not self.facts_.listed:
-            return made
-        lengths = series_lengths(made.X[:, None] if self.facts_.flat else made.X)
-        return Samples(cast(Any, [x[..., :end] for x, end in zip(made.X, lengths, strict=True)]), made.y)
+        return as_given(made, self.facts_)
 
     def iter_samples(
         self,

@@ -23,15 +23,16 @@ from ncvqvae.model import NCVQVAE
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
     from ncvqvae.commands.score import Scores
     from ncvqvae.report.content import ReportContent
+    from ncvqvae.report.verdict import Verdict
 
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: metrics by name, the verdict's headline, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict, and the files they are in."""
 
     name: str
     metrics: dict[str, float]
-    verdict: str
+    verdict: Verdict
     files: dict[str, Path]
 
 
@@ -70,7 +71,16 @@ def evaluate_run(
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         if samples is not None:
             return _evaluate_file(
-                folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, device, extent, progress
+                folder,
+                samples,
+                splits,
+                f"-{Path(samples).stem}",
+                fcn,
+                seed,
+                device,
+                extent,
+                progress,
+                run_digest(folder),
             )
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
@@ -116,6 +126,7 @@ def _evaluate_file(
     device: str,
     extent: Extent,
     progress: Callable[[str], None],
+    of: str | None = None,
 ) -> Evaluated:
     from ncvqvae.commands.score import score_series
 
@@ -126,13 +137,19 @@ def _evaluate_file(
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
+    return _write_evaluation(folder, series_content(splits, scores, facts), suffix, of)
 
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of: str | None = None) -> Evaluated:
-    """Metrics and page take their names together; ``of`` is the digest of the run that was evaluated."""
+    """Write metrics, pictures and page, which take their names together.
+
+    At no moment is a picture or a page beside metrics of another evaluation; a kill between the names leaves fewer.
+
+    Args:
+        of: digest of the run whose series or data these are; metrics and page carry it.
+    """
     from ncvqvae.report.page import write_report
-    from ncvqvae.report.pictures import save_pictures
+    from ncvqvae.report.pictures import drawn_pictures, picture_names
     from ncvqvae.report.verdict import judge
 
     files = {
@@ -140,12 +157,18 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
-    save_pictures(content, files["pictures"])
-    with all_replaced(files["metrics"], files["report"]) as (metrics, report):
+    content = replace(content, digest=of or "")
+    drawn = drawn_pictures(content)
+    pictures = {files["pictures"] / f"{name}.png": png for name, png in drawn.items()}
+    files["pictures"].mkdir(parents=True, exist_ok=True)
+    with all_replaced(files["metrics"], *pictures, files["report"]) as (metrics, *places, report):
         write_report(content, report)
+        for place, png in zip(places, pictures.values(), strict=True):
+            place.write_bytes(png)
         write_metrics(metrics, dict(content.metrics), of)
-        files["report"].unlink(missing_ok=True)  # an old page never stands beside new metrics
-    return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
+        for old in (files["report"], *(files["pictures"] / f"{name}.png" for name in picture_names(content))):
+            old.unlink(missing_ok=True)
+    return Evaluated(content.name, dict(content.metrics), judge(content), files)
 
 
 def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:

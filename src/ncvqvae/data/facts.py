@@ -88,7 +88,7 @@ class TrainFacts:
         """
         known = self.classes.tolist()
         one_for_all = isinstance(labels, str) or np.ndim(labels) == 0 or _is_one_of(labels, known)
-        given = [labels] if one_for_all else list(labels)
+        given = [labels] if one_for_all else np.asarray(labels).tolist() if hasattr(labels, "dtype") else list(labels)
         if not one_for_all and len(given) != n:
             raise InputError(f"{len(given)} labels were given for {n} series; give one, or one per series")
         indices = self.class_indices(given, len(given))

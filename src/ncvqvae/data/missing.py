@@ -46,12 +46,24 @@ def fill(X: np.ndarray) -> Observed:
     if observed.all():
         return Observed(X, None)
     time, last = np.arange(X.shape[-1]), X.shape[-1] - 1
-    left = np.maximum.accumulate(np.where(observed, time, -1), axis=-1)
-    right = np.minimum.accumulate(np.where(observed, time, last + 1)[..., ::-1], axis=-1)[..., ::-1]
+    left, right = nearest_observed(observed)
     left, right = np.where(left < 0, right, left), np.where(right > last, left, right)
     before, after = (np.take_along_axis(X, place.clip(0, last), axis=-1) for place in (left, right))
     weight = (time - left) / np.maximum(right - left, 1)
     return Observed(np.nan_to_num(before + weight * (after - before)).astype(X.dtype), observed)
+
+
+def nearest_observed(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest observed step up to each step, -1 if there is none, and from it on, n_timepoints if there is none.
+
+    Args:
+        observed: masks (…, n_timepoints).
+    """
+    n_timepoints = observed.shape[-1]
+    time = np.arange(n_timepoints)
+    left = np.maximum.accumulate(np.where(observed, time, -1), axis=-1)
+    right = np.minimum.accumulate(np.where(observed, time, n_timepoints)[..., ::-1], axis=-1)[..., ::-1]
+    return left, right
 
 
 def series_lengths(X: np.ndarray) -> np.ndarray:

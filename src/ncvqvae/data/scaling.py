@@ -75,11 +75,16 @@ class GlobalScaler:
         np.divide(X - self.mean_[:, None], self.scale_[:, None], out=scaled, casting="same_kind")
         return scaled
 
-    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
-        """Return z · σ + μ: scaled values back in the units of the data, standardised if these were."""
+    def inverse_transform(self, X: np.ndarray, *, standardise: bool = True) -> np.ndarray:
+        """Return z · σ + μ: scaled values back in the units of the data, standardised if these were.
+
+        Args:
+            X: scaled values (n, n_channels, n_timepoints).
+            standardise: False for values that stand beside observed ones, whose scale they keep.
+        """
         self._check_channels(X)
         restored = X * self.spread_[:, None] + self.mean_[:, None]
-        if self.case_ddof_ is not None:
+        if standardise and self.case_ddof_ is not None:
             restored -= _case_mean(restored)
             deviation = _case_deviation(restored, self.case_ddof_)
             restored /= np.where(deviation > CONSTANT, deviation, 1.0)

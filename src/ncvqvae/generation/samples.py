@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Generator
 
 from ncvqvae.codec import Codec
 from ncvqvae.config import SamplingConfig
+from ncvqvae.data import series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
@@ -40,6 +41,14 @@ def joined(parts: Iterable[Samples]) -> Samples:
     parts = list(parts)
     y = None if parts[0].y is None else np.concatenate([part.y for part in parts if part.y is not None])
     return Samples(np.concatenate([part.X for part in parts]), y)
+
+
+def as_given(made: Samples, facts: TrainFacts) -> Samples:
+    """The samples, with a list of series without padding in place of an array where the training series were a list."""
+    if not facts.listed:
+        return made
+    lengths = series_lengths(made.X[:, None] if facts.flat else made.X)
+    return Samples(cast(Any, [x[..., :end] for x, end in zip(made.X, lengths, strict=True)]), made.y)
 
 
 def sample_chunks(

@@ -11,7 +11,7 @@ import numpy as np
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, is_text, number_matrix, row_with
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
 from ncvqvae.data.read.text import MISSING, TextStyle
-from ncvqvae.data.times import TimeForm, Times, look_like_times, read_times
+from ncvqvae.data.times import SeriesTimes, TimeForm, Times, look_like_times, read_times
 from ncvqvae.data.write.table_form import TableForm, table_form
 from ncvqvae.errors import InputError, bad_input, listed
 from ncvqvae.labels import parse_labels
@@ -30,6 +30,7 @@ class Raw(NamedTuple):
     y : a label for each series (for each step of a recording), None where there are none.
     ids : the name of each series, None where there are none.
     roles, form : what the columns are, and how such a table is written; None where the source is no table.
+    times : those of each series, in tables with a row a time step.
     """
 
     X: Any
@@ -37,6 +38,7 @@ class Raw(NamedTuple):
     ids: list[Any] | None = None
     roles: Roles | None = None
     form: TableForm | None = None
+    times: SeriesTimes | None = None
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,10 @@ def _long(source: _Source) -> Raw:
     y = None if labels is None else _label_of_each(labels, case, names, where)
     form = _form_of(source, ids, times.form_of(_with_spacing(case)))
     roles = replace(roles, notes=(*roles.notes, *_time_notes(times, case)))
-    return Raw(X, y, list(names), roles, form)
+    sorted_times = SeriesTimes(
+        source.column(str(roles.time)).take(order), np.cumsum(lengths), Times(times.key[order], times.form)
+    )
+    return Raw(X, y, list(names), roles, form, sorted_times)
 
 
 def _written(source: _Source, row: int) -> str:

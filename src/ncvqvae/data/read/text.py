@@ -105,7 +105,7 @@ def _separator(lines: list[str], suffix: str) -> str | None:
     if suffix == ".tsv":
         return "\t"
     for mark in ("\t", ";", "|", ","):
-        counts = [len(_cells(line, mark)) for line in lines[:20]]
+        counts = [len(_cells(line, mark)) if mark in line else 1 for line in lines[:20]]
         same = set(counts[1:] or counts)
         if len(same) == 1 and counts[0] in (same | {n - 1 for n in same if n > 2}) and max(counts) > 1:
             return mark
@@ -257,7 +257,8 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
         if "Empty CSV file" in str(error):
             raise bad_input(path, "a header and no rows", "write series into it") from None
         raise
-    if any(pc.any(pc.match_substring_regex(column, '^ +"')).as_py() for column in table.columns):
+    cells = pa.chunked_array([chunk for column in table.columns for chunk in column.chunks], pa.string())
+    if pc.any(pc.match_substring_regex(cells, '^ +"')).as_py():
         raise _NotForArrow
     if len(names) == 1:
         filled = [i for i, text in enumerate(table.column(0).to_pylist()) if text.strip()]

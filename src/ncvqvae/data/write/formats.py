@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ncvqvae.data.missing import series_lengths
-from ncvqvae.data.write.table_form import TableForm, wide_form
+from ncvqvae.data.write.table_form import Beside, TableForm, wide_form
 from ncvqvae.errors import bad_input
 
 # Values in one row group of a table, 4 MB.
@@ -27,6 +27,7 @@ class Layout(NamedTuple):
     where: Path  # the file's final name, for error lines
     form: TableForm | None = None  # of tables; None for the form that is documented in `writer`
     dtype: str = "float32"  # of the values: float32 or float64
+    beside: Beside | None = None  # ids and times of given series, in tables
 
 
 def _usual_form(layout: Layout) -> TableForm:
@@ -57,6 +58,7 @@ class _ArrowFormat:
         label_types = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64(), "U": pa.string(), None: None}
         self._form = layout.form or _usual_form(layout)
         self._schema = self._form.schema(label_types[layout.label_kind], layout.dtype)
+        self._beside = layout.beside
         self._waiting: list[Any] = []
         self._n_written = 0
         self._file = self._open(path)
@@ -65,7 +67,7 @@ class _ArrowFormat:
         raise NotImplementedError
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
-        self._waiting.append(self._form.table(X, labels, self._n_written, self._schema))
+        self._waiting.append(self._form.table(X, labels, self._n_written, self._schema, self._beside))
         self._n_written += len(X)
         if sum(table.num_rows for table in self._waiting) * len(self._schema) >= GROUP_VALUES:
             self._flush()
