@@ -103,8 +103,9 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, so that two processes never write to one run; the folder is made if needed.
 
     Raises:
-        InputError: if another process holds it, or the folder cannot be written.
+        InputError: if another process holds it, the folder cannot be written, or its lock is a symbolic link.
     """
+    check_no_link(folder / ".lock")
     with ExitStack() as stack:
         try:
             mine = stack.enter_context(held(folder / ".lock"))
@@ -113,6 +114,36 @@ def locked(folder: Path) -> Iterator[None]:
         if not mine:
             raise InputError(f"another process is writing to {folder}; wait for it or choose another --out")
         yield
+
+
+def read_text(path: Path, limit: int) -> str:
+    """The text of a UTF-8 file of at most ``limit`` bytes.
+
+    Raises:
+        InputError: if it cannot be read, is no UTF-8 text, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise InputError(f"{path} has more than {limit:,} bytes; check that it is the right file")
+        return content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}; check the path, and that it is UTF-8 text") from None
+
+
+def check_no_link(*paths: Path) -> None:
+    """Refuse symbolic links, also those below a folder, where something is to be written: they may lead anywhere.
+
+    Raises:
+        InputError: naming the first one.
+    """
+    for path in paths:
+        below = (Path(folder, name) for folder, *both in os.walk(path) for names in both for name in names)
+        for found in (path, *below):
+            if found.is_symlink():
+                raise InputError(f"{found} is a symbolic link, and is to be written; replace it with what it points to")
 
 
 def check_target(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.faults import fuzz
+from tests.faults import fuzz, mutators
 from tests.faults.kill import FIT, kill_often, victims
 from tests.faults.processes import Process, check_intact, finish, start, weights_digest, write_inputs
 
@@ -143,7 +143,10 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, fuzz.Reader]:
 
 edits = st.lists(
     st.builds(
-        fuzz.Edit, st.sampled_from(fuzz.HOWS), st.floats(0, 1), st.sampled_from(fuzz.PIECES) | st.binary(max_size=9)
+        mutators.Edit,
+        st.sampled_from(mutators.HOWS),
+        st.floats(0, 1),
+        st.sampled_from(mutators.PIECES) | st.binary(max_size=9),
     ),
     min_size=1,
     max_size=4,
@@ -157,7 +160,16 @@ def test_good_files_are_read(readers: dict[str, fuzz.Reader]) -> None:
 @settings(max_examples=300, deadline=fuzz.MAX_SECONDS * 1000, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), edits=edits)
 def test_mutated_files_are_read_or_refused_in_one_line(
-    data: st.DataObject, edits: list[fuzz.Edit], readers: dict[str, fuzz.Reader]
+    data: st.DataObject, edits: list[mutators.Edit], readers: dict[str, fuzz.Reader]
 ) -> None:
     reader = readers[data.draw(st.sampled_from(sorted(readers)))]
-    reader.take(fuzz.mutated(reader.content, edits))
+    reader.take(mutators.mutated(reader.content, edits))
+
+
+def test_files_that_are_mutated_by_their_format_are_read_or_refused_in_one_line(
+    readers: dict[str, fuzz.Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzz, "EVALUATED", 0.0)  # an evaluation takes seconds
+    for name, reader in readers.items():
+        for number, outcome, _ in fuzz.fed(name, reader, range(8), seed=1):
+            assert "FAULT" not in outcome, f"{name} {number}: {outcome}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.data import SeriesWriter, TableForm, read_series
-from ncvqvae.files import locked, replaced
+from ncvqvae.files import check_no_link, locked, replaced
 from ncvqvae.model import NCVQVAE
 
 CHUNKS_PER_PART = 16
@@ -72,6 +72,7 @@ def write_samples(
                 done(len(samples.X))
             return
         folder = out.with_name(f".{out.name}.parts")
+        check_no_link(folder)
         with locked(folder):
             _begin(folder, request.digest(run))
             for first in range(0, request.n, size):

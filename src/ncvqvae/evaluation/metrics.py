@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ncvqvae.errors import InputError
-from ncvqvae.files import replaced
+from ncvqvae.files import read_text, replaced
 
 Better = Literal["lower", "higher", "real", ""] | float
 """Which values are better: lower, higher, near the value for real data, or near a number; empty means none is."""
@@ -315,17 +315,49 @@ def interval_text(key: str, metrics: Mapping[str, float]) -> str:
     return " – ".join(value_text(key, value) for value in ends) if None not in ends else ""
 
 
+MAX_FILE, LARGEST = 1_000_000, 1e100
+"""Bytes of a metrics file, and the largest metric: pages and pictures take no larger ones."""
+
+
 def read_metrics(path: Path) -> dict[str, float]:
     """Read the metrics that `write_metrics` wrote; an unknown key is kept if its value is a number.
 
     Raises:
-        InputError: if the file is no JSON object, or a known metric is no number.
+        InputError: if the file is no JSON object of finite numbers, a known metric is no number, or the seed no seed.
+    """
+    return _checked(read_object(path), path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a metrics file as it stands.
+
+    Raises:
+        InputError: if it is none.
     """
     try:
-        values = dict(json.loads(path.read_text(encoding="utf-8")))
-        return {key: float(value) for key, value in values.items() if key in METRICS or isinstance(value, int | float)}
-    except (ValueError, TypeError):
-        raise InputError(f"{path} is damaged; evaluate the run again") from None
+        values = json.loads(read_text(path, MAX_FILE))
+    except InputError:
+        raise
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is damaged (no JSON object); evaluate the run again")
+    return values
+
+
+def _checked(values: dict[str, Any], path: Path) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for key, value in values.items():
+        if type(value) in (int, float):
+            if not abs(value) <= LARGEST:  # NaN, too
+                raise InputError(f"{path} is damaged ({key[:40]} is no finite number); evaluate the run again")
+            metrics[key] = float(value)
+        elif key in METRICS:
+            raise InputError(f"{path} is damaged ({key} is no number); evaluate the run again")
+    seed = metrics.get("evaluation_seed", 0.0)
+    if not 0 <= seed < 2**32 or seed % 1:
+        raise InputError(f"{path} is damaged (evaluation_seed {seed:g}); evaluate the run again")
+    return metrics
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any], run: str | None = None) -> None:
