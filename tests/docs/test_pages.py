@@ -85,7 +85,7 @@ def carry_out(line: str, folder: Path) -> None:
     verb = words[1]
     if verb == "fit" and "--resume" not in words:
         words += ["--config", "tiny.yaml"]
-    if verb in ("evaluate", "sample", "report", "encode", "export") and words[2] == "runs/gunpoint":
+    if verb in ("evaluate", "sample", "report", "encode", "export", "impute", "score") and words[2] == "runs/gunpoint":
         _be_there(folder)
     main(words[1:])
 

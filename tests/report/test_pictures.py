@@ -100,6 +100,13 @@ def test_pca_of_series_draws_the_three_splits_in_one_plane() -> None:
     assert len({ax.get_xlim() for ax in figure.axes}) == 1
 
 
+def test_labels_that_begin_with_an_underscore_stand_in_the_legend() -> None:
+    labels = np.array(["_hidden", "shown", ""], dtype=object)[np.arange(20) % 3]
+    parts = [Sample(sines(20, seed=seed)[0], labels) for seed in range(3)]
+    (legend,) = pca_of_series(*parts).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["(empty)", "_hidden", "shown"]
+
+
 def test_token_histogram_shows_shares_and_perplexity() -> None:
     figure = token_histogram({"train": np.array([[0, 1], [2, 3]]), "generated": np.zeros((3, 2), int)}, 4)
     heights = [[bar.get_height() for bar in ax.patches] for ax in figure.axes]

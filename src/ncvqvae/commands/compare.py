@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import open_run, say_path
-from ncvqvae.evaluation.binding import read_run_metrics
+from ncvqvae.evaluation.binding import read_run_metrics, run_digest
 from ncvqvae.evaluation.protocol import n_unconditional
 
 
@@ -39,9 +41,14 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         n = n_unconditional(len(part.X_test))
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
         scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled, splits=part)
-        content = report_content(folder, model, splits, scores)
-        contents.append(content)
         config = model.config_
+        content = replace(
+            report_content(folder, model, splits, scores),
+            folder=str(folder.resolve()),
+            digest=run_digest(folder),
+            settings={"preset": model.preset} | flat_settings(asdict(config)),
+        )
+        contents.append(content)
         name = chapter_model(config.ssl, config.augmentation)
         identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
         rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
@@ -51,3 +58,14 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     save_model_pictures(contents, pictures)
     if len({row["preset"] for row in rows}) == 1:
         save_pictures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
+
+
+def flat_settings(settings: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """Settings by dotted name, as text: `{"stage1": {"epochs": 5}}` becomes `{"stage1.epochs": "5"}`."""
+    flat: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flat_settings(value, f"{before}{name}.")
+        else:
+            flat[f"{before}{name}"] = str(value)
+    return flat

@@ -23,15 +23,16 @@ from ncvqvae.model import NCVQVAE
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
     from ncvqvae.commands.score import Scores
     from ncvqvae.report.content import ReportContent
+    from ncvqvae.report.verdict import Verdict
 
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: metrics by name, the verdict's headline, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict, and the files they are in."""
 
     name: str
     metrics: dict[str, float]
-    verdict: str
+    verdict: Verdict
     files: dict[str, Path]
 
 
@@ -167,8 +168,7 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
-    if of is not None:
-        content = replace(content, run=of, facts={**content.facts, "run": of[:12]})
+    content = replace(content, digest=of or "")
     drawn = drawn_pictures(content)
     pictures = {files["pictures"] / f"{name}.png": png for name, png in drawn.items()}
     files["pictures"].mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         write_metrics(metrics, dict(content.metrics), of)
         for old in (files["report"], *(files["pictures"] / f"{name}.png" for name in picture_names(content))):
             old.unlink(missing_ok=True)
-    return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
+    return Evaluated(content.name, dict(content.metrics), judge(content), files)
 
 
 def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:

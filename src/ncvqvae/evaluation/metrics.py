@@ -207,15 +207,6 @@ STUDY = ("val_recon", "knn", "svm", "fid", "is", "cas", "cas_rocket", "fid_label
          "copied_real")  # fmt: skip
 """Metrics in the study's tables over models, in their order."""
 
-FIRST_SCREEN = (
-    ("fid_labelled", "fid"),
-    ("cas", "cas_rocket"),
-    ("c2st", "is_labelled", "is"),
-    ("coverage", "recall", "spread"),
-    ("copied", "copied_raw"),
-)
-"""The five metrics at the top of the report: like, useful, told apart, varied, new; of each, the first key measured."""
-
 INTERVAL = ("_low", "_high")
 """Ends of the keys that hold a metric's bootstrap interval."""
 

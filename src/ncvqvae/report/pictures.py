@@ -267,8 +267,11 @@ def plane_figure(
         ax.set_title(name, fontsize=9)
         _scatter(ax, plane, y, classes)
     if 0 < len(classes) <= 20:
-        handles = figure.axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside right upper", fontsize=8, title="class")
+        markers = next(ax.collections for ax in figure.axes if len(ax.collections) == len(classes))
+        names = ["class"] * len(classes)
+        legend = figure.legend(markers, names, loc="outside right upper", fontsize=8, title="class")
+        for text, label in zip(legend.get_texts(), classes, strict=True):
+            text.set_text(label_text(label))  # only now: matplotlib leaves out what is labelled "_…" from the start
     return figure
 
 
@@ -289,7 +292,6 @@ def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequenc
             alpha=0.65,
             color=style.color,
             marker=style.marker,
-            label=label_text(classes[places[0]]),
             linewidths=0,
         )
 
