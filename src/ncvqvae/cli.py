@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 import threading
@@ -247,7 +246,8 @@ def encode(
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.encode import check_encode_target, encode_run
+    from ncvqvae.commands.encode import encode_run
+    from ncvqvae.commands.rows import check_rows_target
     from ncvqvae.commands.terminal import console
     from ncvqvae.data import load_half
     from ncvqvae.hardware import resolve_device
@@ -255,7 +255,7 @@ def encode(
     load_plugins(plugin or ())
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
-    check_encode_target(out)
+    check_rows_target(out)
     with named_as_options({"device": device}):
         resolve_device(device)  # one that is not there is said before any data is read
     half = load_half(data, split, **asdict(source or ColumnOptions()))
@@ -328,28 +328,29 @@ def _say_files(paths: Sequence[Path], n: int) -> None:
     console().print(f"{n} series in {paths[0]}{more}", highlight=False, soft_wrap=True)
 
 
-def _say_next(verb: str, run: Path, data: object, *words: object, source: ColumnOptions | None) -> None:
-    """Print a command that can be pasted: its words, and how the data are read.
-
-    A file that was written here has the columns of the data, but only those that were read.
-    """
-    from ncvqvae.commands.terminal import console
-
-    reading, options = [], given(source)
-    if isinstance(data, Path):
-        if "window" in options:
-            return  # windows are numbered series there, in columns that no option has named
-        is_table = data.suffix.lower() in (".csv", ".tsv", ".parquet", ".feather")
+def _reading(source: ColumnOptions | None, written: Path | None = None) -> list[str]:
+    """The options that read the data, or a file that was written in their form: that has only the columns read."""
+    options = given(source)
+    if written is not None:
+        is_table = written.suffix.lower() in (".csv", ".tsv", ".parquet", ".feather")
         kept = ("label_column", "id_column", "time_column", "value_columns", "header") if is_table else ()
         options = {name: value for name, value in options.items() if name in kept}
+    words: list[str] = []
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
         if name == "header":
-            reading.append(option if value else "--no-header")
+            words.append(option if value else "--no-header")
         else:
-            reading += [option, *map(str, value if isinstance(value, list) else [value])]
-    line = shlex.join(["ncvqvae", verb, *map(str, (run, data, *words)), *reading])
-    console().print(f"next: {line}", markup=False, highlight=False, soft_wrap=True)
+            words += [option, *map(str, value if isinstance(value, list) else [value])]
+    return words
+
+
+def _next_of_written(verb: str, run: Path, out: Path, into: str, source: ColumnOptions | None, plugin: Any) -> str:
+    """The next command on a file that was written here; windows are numbered in it in columns that no option names."""
+    if source is not None and source.window is not None:
+        return next_line("evaluate", run, plugins=plugin)
+    target = free_name(out.with_suffix(into))
+    return next_line(verb, run, out, "--out", target, *_reading(source, out), plugins=plugin)
 
 
 @app.command
@@ -385,7 +386,7 @@ def impute(
         done = partial(progress.advance, progress.task_ids[0])
         paths = write_imputed(of, wanted, done, seed=options.seed, **chosen)
     _say_files(paths, n)
-    _say_next("encode", run, out, "--out", out.with_suffix(".tokens.parquet"), source=source)
+    _say(_next_of_written("encode", run, out, ".tokens.parquet", source, options.plugin))
 
 
 @app.command
@@ -424,9 +425,8 @@ def extend(
         done = partial(progress.advance, progress.task_ids[0])
         paths = write_extended(of, steps, wanted, run_form(run), done, seed=options.seed, **chosen)
     _say_files(paths, n)
-    if len(paths) == 1:
-        words = ("--steps", steps, "--out", out, "--overwrite", "--quantiles", 0.1, 0.9)
-        _say_next("extend", run, data, *words, source=source)
+    words = ("--steps", steps, "--out", free_name(out), "--quantiles", 0.1, 0.9)
+    _say(next_line("extend", run, data, *words, *_reading(source), plugins=options.plugin))
 
 
 @app.command
@@ -464,7 +464,7 @@ def vary(
         done = partial(progress.advance, progress.task_ids[0])
         write_varied(of, n, out, done, share=share, seed=options.seed, **chosen)
     _say_files([out], total)
-    _say_next("score", run, out, "--out", out.with_suffix(".scores.csv"), source=source)
+    _say(_next_of_written("score", run, out, ".scores.csv", source, options.plugin))
 
 
 @app.command
@@ -488,19 +488,21 @@ def score(
         out: File to write: .csv, .parquet, .feather (ids, label, score) or .npz (score, y, ids).
         masks: Number of random masks that a score is estimated from.
     """
-    from ncvqvae.commands.filling import check_score_target, refuse_existing, write_scores
+    from ncvqvae.commands.filling import refuse_existing, write_scores
+    from ncvqvae.commands.rows import check_rows_target
     from ncvqvae.commands.terminal import console
 
     options = options or GivenOptions()
     refuse_existing(out, options.overwrite)
-    check_score_target(out)
+    check_rows_target(out)
     of = _given(run, data, options, source)
     scores = write_scores(of, out, masks, options.seed)
     console().print(f"scores of {len(scores)} series in {out}", highlight=False, soft_wrap=True)
     lowest = scores.argsort()[:5]
     named = lowest if of.half.ids is None else [of.half.ids[at] for at in lowest]
     console().print(f"lowest: {', '.join(map(str, named))}", markup=False, highlight=False, soft_wrap=True)
-    _say_next("encode", run, data, "--out", out.with_suffix(".tokens.parquet"), source=source)
+    target = free_name(out.with_suffix(".tokens.parquet"))
+    _say(next_line("encode", run, data, "--out", target, *_reading(source), plugins=options.plugin))
 
 
 @app.command

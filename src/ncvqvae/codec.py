@@ -176,8 +176,15 @@ def in_chunks(
 
     A chunk is on `device`, what is returned on the CPU.
     """
-    chunks = (slice(at, at + CHUNK) for at in range(0, len(series), CHUNK))
-    return torch.cat([function(*tensors(series, chunk, device)).cpu() for chunk in chunks])
+    found: Tensor | None = None
+    for start in range(0, len(series), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        part = function(*tensors(series, chunk, device)).cpu()
+        if found is None:  # joining the parts at the end would need the memory twice
+            found = part.new_empty((len(series), *part.shape[1:]))
+        found[chunk] = part
+    assert found is not None, "no series"
+    return found
 
 
 def tensors(series: ScaledSeries, rows: Any, device: torch.device = CPU) -> tuple[Tensor, Tensor | None]:

@@ -244,6 +244,8 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
 
     def estimate_prepared(self, train: TrainSet) -> dict[str, float]:
         """:meth:`estimate_seconds` of what `prepare` gave."""
+        from ncvqvae.training.loop import Plan
+
         trial = copy.copy(self)
         trial.asked_, trial.scaler_ = self._config(), train.series.scaler
         trial._take_facts(train.facts)
@@ -253,8 +255,10 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         with freed_pages_kept(), forked_rng(device):
             trial.tokenizer_, parts = tokenizer_stage(config, train)
             seconds = {"stage1": estimated_seconds(parts, device)}
-            _, parts = prior_stage(config, train, trial._codec)
-            seconds["stage2"] = estimated_seconds(parts, device)
+            few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
+            _, parts = prior_stage(config, few, trial._codec)
+            n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
+            seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
         return seconds
 
     def _take_facts(self, facts: TrainFacts) -> None:

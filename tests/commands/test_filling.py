@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ncvqvae.cli import main
+from ncvqvae.commands.next_step import program
 from ncvqvae.commands.run_folder import open_run
 from ncvqvae.data import read_series
 
@@ -86,6 +87,15 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
+def paste(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Carry out the command that was printed last, and return its words."""
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith(f"next: {program()} ")
+    words = shlex.split(line.removeprefix(f"next: {program()} "))
+    main(words)
+    return words
+
+
 def test_a_wide_table_comes_back_filled(capsys: pytest.CaptureFixture[str]) -> None:
     main(["impute", "wide", "wide_gaps.csv", *ID, "--out", "filled.csv", "--draws", "3"])
     before, after = pd.read_csv("wide_gaps.csv"), pd.read_csv("filled.csv")
@@ -96,9 +106,7 @@ def test_a_wide_table_comes_back_filled(capsys: pytest.CaptureFixture[str]) -> N
     assert np.isfinite(filled).all()
     np.testing.assert_allclose(filled[~np.isnan(values)], values[~np.isnan(values)], atol=1e-6)
     # the command that is printed works when it is pasted
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert line.startswith("next: ncvqvae encode wide filled.csv --out")
-    main(shlex.split(line.removeprefix("next: ncvqvae ")))
+    assert paste(capsys)[:3] == ["encode", "wide", "filled.csv"]
     assert pd.read_parquet("filled.tokens.parquet")["patient"].tolist() == before["patient"].tolist()
 
 
@@ -146,8 +154,7 @@ def test_a_long_table_keeps_its_ids_and_times(capsys: pytest.CaptureFixture[str]
     before, after = pd.read_csv("long_gaps.csv"), pd.read_csv("long_filled.csv")
     assert after.columns.tolist() == before.columns.tolist() and after["volt"].notna().all()
     assert after[["unit", "when", "state"]].equals(before[["unit", "when", "state"]])
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    main(shlex.split(line.removeprefix("next: ncvqvae ")))
+    paste(capsys)
 
 
 def test_extended_series_go_on_in_their_own_columns_and_times(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,13 +164,12 @@ def test_extended_series_go_on_in_their_own_columns_and_times(capsys: pytest.Cap
     step = whole.groupby("unit").cumcount()
     assert after["when"].tolist() == whole["when"][step < 21].tolist()
     assert after["volt"].notna().all() and after["unit"].tolist() == whole["unit"][step < 21].tolist()
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    main(shlex.split(line.removeprefix("next: ncvqvae ")))
-    assert Path("long_longer-q0.9.csv").exists()
+    paste(capsys)
+    assert Path("long_longer-2-q0.9.csv").exists()
     main(["extend", "wide", "wide_short.csv", *ID, "--steps", "5", "--out", "wide_longer.csv"])
     after, before = pd.read_csv("wide_longer.csv"), pd.read_csv("wide_short.csv")
     steps = [f"h{step}" for step in range(21)]
-    assert sorted(after.columns) == sorted(["patient", "label", *steps]) and after.notna().all().all()
+    assert after.columns.tolist() == ["patient", *steps, "label"] and after.notna().all().all()
     np.testing.assert_allclose(after[steps[:16]], before[steps[:16]], atol=1e-6)
     assert after["patient"].tolist() == before["patient"].tolist()
     said = refused(["extend", "wide", "wide_short.csv", *ID, "--steps", "9", "--out", "no.csv"], capsys)
@@ -175,8 +181,7 @@ def test_variations_have_the_labels_of_what_they_come_from(capsys: pytest.Captur
     after, y = pd.read_csv("varied.csv"), waves()[1]
     assert after["label"].tolist() == np.repeat(y, 2).tolist() and after["patient"].nunique() == 40
     assert after.filter(regex=r"^h\d").notna().all().all()
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    main(shlex.split(line.removeprefix("next: ncvqvae ")))
+    paste(capsys)
     assert len(pd.read_csv("varied.scores.csv")) == 40
 
 

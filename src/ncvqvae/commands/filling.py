@@ -12,17 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ncvqvae.commands.rows import write_rows
 from ncvqvae.data import Half, SeriesWriter, TableForm
 from ncvqvae.errors import InputError
-from ncvqvae.files import check_target, replaced
 from ncvqvae.generation.draws import Draws
 from ncvqvae.generation.samples import Samples
 from ncvqvae.model import NCVQVAE
 
 Done = Callable[[int], None]
 """Hears how many series were added."""
-
-SCORE_TABLES = (".csv", ".parquet", ".feather")
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,9 @@ def write_extended(
 ) -> list[Path]:
     """Write the series, each with ``n_steps`` more; ``form`` of the run's table names the columns of the new steps."""
     parts = given.model.iter_extend(given.half.X, n_steps, given.y, n_draws=wanted.n_draws, **options)
-    length = int(given.half.X.shape[-1]) if given.half.form is None else _n_steps(given.half.form)
     own = given.half.form
-    return _write_draws(parts, given.half, wanted, own and _longer(own, form, length + n_steps), done)
+    longer = None if own is None else _longer(own, form, _n_steps(own) + n_steps)
+    return _write_draws(parts, given.half, wanted, longer, done)
 
 
 def write_varied(given: Given, n: int, out: Path, done: Done, **options: Any) -> None:
@@ -106,23 +104,8 @@ def write_varied(given: Given, n: int, out: Path, done: Done, **options: Any) ->
 def write_scores(given: Given, out: Path, n_masks: int, seed: int | None) -> np.ndarray:
     """Write the log-likelihood of each series beside its id and label, and return them all."""
     scores = given.model.score_samples(given.half.X, given.y, n_masks=n_masks, seed=seed)
-    half = given.half
-    with replaced(out) as temporary:
-        if out.suffix.lower() == ".npz":
-            beside = {"y": half.y, "ids": half.ids, "starts": half.starts}
-            known: dict[str, Any] = {name: np.asarray(value) for name, value in beside.items() if value is not None}
-            with open(temporary, "wb") as file:
-                np.savez(file, score=scores, **known)
-        else:
-            _write_table(temporary, out.suffix.lower(), scores, half)
+    write_rows(out, given.half, {"score": scores}, {})
     return scores
-
-
-def check_score_target(out: Path) -> None:
-    """Say before any work that a file cannot be written."""
-    if out.suffix.lower() not in (*SCORE_TABLES, ".npz"):
-        raise InputError(f"{out}: cannot write file type {out.suffix!r}; use one of .npz, {', '.join(SCORE_TABLES)}")
-    check_target(out)
 
 
 def _write_draws(parts: Iterable[Draws], half: Half, wanted: Wanted, form: TableForm | None, done: Done) -> list[Path]:
@@ -170,19 +153,10 @@ def _longer(form: TableForm, of_run: TableForm | None, n_timepoints: int) -> Tab
     if of_run is None or of_run.long or not form.places.keys() <= of_run.places.keys():
         return None
     places = {name: place for name, place in of_run.places.items() if place[1] < n_timepoints}
-    own = {name: kind for name, kind in form.columns.items() if name not in form.places}
-    return replace(form, columns={**own, **{name: of_run.columns[name] for name in places}}, places=places)
-
-
-def _write_table(path: Path, suffix: str, scores: np.ndarray, half: Half) -> None:
-    import pandas as pd
-
-    name = half.roles.id if half.roles is not None and half.roles.id else "id"
-    beside = {name: half.ids, "start": half.starts, "label": half.y, "score": scores}
-    table = pd.DataFrame({column: values for column, values in beside.items() if values is not None})
-    if suffix == ".csv":
-        table.to_csv(path, index=False)
-    elif suffix == ".parquet":
-        table.to_parquet(path, index=False)
-    else:
-        table.to_feather(path)
+    columns: dict[str, str] = {}
+    for name, kind in form.columns.items():
+        if name not in form.places:
+            columns[name] = kind
+        elif not columns.keys() & places.keys():
+            columns |= {step: of_run.columns[step] for step in places}
+    return replace(form, columns=columns, places=places)
