@@ -63,6 +63,15 @@ def warn_of_fetched_parts(app: Any, error: Exception | None) -> None:
             logging.getLogger(__name__).warning("%s loads %s", page.name, found)
 
 
+def reach_by_keyboard(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let what scrolls by itself take the focus, and give the captions of the navigation a level (axe-core's rules)."""
+    body = context.get("body", "").replace("<pre", '<pre tabindex="0"')
+    context["body"] = body.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Any) -> None:
     """Register what this site adds to Sphinx."""
+    app.connect("html-page-context", reach_by_keyboard, priority=900)  # after the theme, which makes the tree
     app.connect("build-finished", warn_of_fetched_parts)

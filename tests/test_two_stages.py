@@ -245,7 +245,10 @@ def test_stage_2_draws_tokens_by_their_distances(
     assert (np.abs(share - expected) <= 5 * np.sqrt(expected * (1 - expected) / n) + 1e-4).all()
 
 
-def test_stage_2_takes_the_nearest_codes_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [2**26, 0])
+def test_stage_2_takes_the_nearest_codes_when_asked(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the latents of all series are kept, or made for each batch."""
+    monkeypatch.setattr("ncvqvae.training.stages.MAX_LATENTS", kept)
     model = unfitted(**{"stage2.stochastic_tokens": False})
     tokens, classes = batches_of(model, monkeypatch)[1](torch.arange(18))
     with torch.no_grad():

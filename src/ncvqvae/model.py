@@ -196,7 +196,8 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         self._train("stage1", self.tokenizer_, parts, folder, logger, report)
         self.prior_, parts = prior_stage(config, train, self._codec)
         self._train("stage2", self.prior_, parts, folder, logger, report)
-        self._codec.keep_reduction(train.series, config.embedding.size, config.seed)
+        embedding = config.embedding
+        embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         if config.sampling.residual_neighbours or config.sampling.redraws:
             keep_residuals(self.tokenizer_, train.series, config.seed)
         if config.sampling.residual_neighbours and config.sampling.residual_scale == "auto":
@@ -243,6 +244,8 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
 
     def estimate_prepared(self, train: TrainSet) -> dict[str, float]:
         """:meth:`estimate_seconds` of what `prepare` gave."""
+        from ncvqvae.training.loop import Plan
+
         trial = copy.copy(self)
         trial.asked_, trial.scaler_ = self._config(), train.series.scaler
         trial._take_facts(train.facts)
@@ -252,8 +255,10 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         with freed_pages_kept(), forked_rng(device):
             trial.tokenizer_, parts = tokenizer_stage(config, train)
             seconds = {"stage1": estimated_seconds(parts, device)}
-            _, parts = prior_stage(config, train, trial._codec)
-            seconds["stage2"] = estimated_seconds(parts, device)
+            few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
+            _, parts = prior_stage(config, few, trial._codec)
+            n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
+            seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
         return seconds
 
     def _take_facts(self, facts: TrainFacts) -> None:

@@ -24,7 +24,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     """
     import pandas as pd
 
-    from ncvqvae.commands.score import Scores
+    from ncvqvae.commands.score import Scores, compared
     from ncvqvae.report.model_pictures import save_model_pictures
     from ncvqvae.report.page import write_comparison
     from ncvqvae.study.pictures import run_curves, save_pictures
@@ -36,10 +36,11 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         metrics = read_run_metrics(folder)
         say_path(folder, source)
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
-        n = n_unconditional(len(splits.X_test))
         seed = int(metrics.get("evaluation_seed", model.config_.seed))  # of the series that the metrics are of
+        part = compared(splits, seed)
+        n = n_unconditional(len(part.X_test))
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
-        scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled)
+        scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled, splits=part)
         config = model.config_
         content = replace(
             report_content(folder, model, splits, scores),

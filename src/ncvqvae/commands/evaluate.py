@@ -82,6 +82,7 @@ def evaluate_run(
                 progress,
                 run_digest(folder),
             )
+        _say_left_out(splits, 0, seed)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
         return _write_evaluation(folder, report_content(folder, model, splits, scores), of=run_digest(folder))
@@ -132,12 +133,22 @@ def _evaluate_file(
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
+    _say_left_out(splits, len(given.X), seed)
     scores = score_series(
         splits, given.X, labels, fcn=fcn, seed=seed, device=resolve_device(device), extent=extent, progress=progress
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return _write_evaluation(folder, series_content(splits, scores, facts), suffix, of)
+    return _write_evaluation(folder, series_content(splits, scores, facts, len(given.X)), suffix, of)
+
+
+def _say_left_out(splits: Splits, n_samples: int, seed: int) -> None:
+    """Say on the console which sets are compared in part."""
+    from ncvqvae.commands.score import left_out
+    from ncvqvae.commands.terminal import console
+
+    if line := left_out(splits, n_samples, seed):
+        console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of: str | None = None) -> Evaluated:
@@ -193,6 +204,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
     }
     content = series_content(splits, scores, facts)
+    splits = scores.splits or splits
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
@@ -214,18 +226,29 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     )
 
 
-def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
-    """The part of the report that needs no model: metrics and series."""
+def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_samples: int = 0) -> ReportContent:
+    """The part of the report that needs no model: metrics and series.
+
+    Args:
+        whole: the data; the page shows those that were compared.
+        scores: metrics and generated series.
+        facts: what else the page says of them.
+        n_samples: number of given samples, before some were drawn.
+    """
+    from ncvqvae.commands.score import left_out
     from ncvqvae.report.content import ReportContent
 
+    splits = scores.splits or whole
     shape = splits.X_train.shape[1:]
     n_channels, length = shape
+    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)))
     return ReportContent(
         name=splits.name,
         facts={
             **facts,
-            "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
+            "series": f"{len(whole.X_train)} train, {len(whole.X_test)} test",
             "length": f"{length}, {n_channels} channel(s)",
+            **({"compared": part.partition(": ")[2]} if part else {}),
         },
         metrics=scores.metrics,
         copied_per_class=scores.copied_per_class,

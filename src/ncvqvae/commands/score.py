@@ -25,12 +25,17 @@ from ncvqvae.evaluation.protocol import (
     evaluate_samples,
     n_unconditional,
 )
+from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
+from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.tokens import token_usage
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import Samples, joined
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE
+
+MAX_COMPARED = 5000
+"""Most series of a set that the metrics compare; of a larger set so many are drawn by the seed, without replacement."""
 
 
 @dataclass
@@ -43,6 +48,7 @@ class Scores:
         labelled: series generated label-first, in their own units.
         encoded: train, test and generated series with their tokens; None where the series are not a model's own.
         copied_per_class: label → share of copied series.
+        splits: the series of both halves that were compared.
     """
 
     metrics: dict[str, float]
@@ -50,6 +56,25 @@ class Scores:
     labelled: Samples | None
     encoded: EncodedSets | None = None
     copied_per_class: dict[Hashable, float] = field(default_factory=dict)
+    splits: Splits | None = None
+
+
+def compared(splits: Splits, seed: int) -> Splits:
+    """The series of both halves that the metrics compare: all, or `MAX_COMPARED` of a half that has more."""
+
+    def drawn(X: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        rows = subsample(len(X), MAX_COMPARED, seed)
+        return (X, y) if len(rows) == len(X) else (X[rows], None if y is None else y[rows])
+
+    (X_train, y_train), (X_test, y_test) = drawn(splits.X_train, splits.y_train), drawn(splits.X_test, splits.y_test)
+    return splits._replace(X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test)
+
+
+def left_out(splits: Splits, n_samples: int, seed: int) -> str:
+    """A line on sets of which only a part is compared, '' where all are whole."""
+    sizes = {"train": len(splits.X_train), "test": len(splits.X_test), "generated": n_samples}
+    parts = [f"{MAX_COMPARED} of {size} {name} series" for name, size in sizes.items() if size > MAX_COMPARED]
+    return f"compared: {', '.join(parts)}, drawn by seed {seed}" if parts else ""
 
 
 def feature_extractor(
@@ -127,6 +152,7 @@ def score_model(
         extent: how much is computed.
         progress: hears of each step before it begins.
     """
+    whole, splits = splits, compared(splits, seed)
     progress("sampling")
     n = n_unconditional(len(splits.X_test))
     unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
@@ -137,6 +163,9 @@ def score_model(
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = _generated(model, splits, scaled, unconditional, first, encoded, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
+        progress("embeddings")
+        metrics |= embedding_metrics(encoded, real, seed)
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
     metrics |= evaluate_samples(
@@ -145,19 +174,21 @@ def score_model(
     progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
     train, test, made = (scaled(part.reconstruction) for part in encoded)  # whole series, as the tokenizer fills gaps
+    if len(whole.X_train) > len(splits.X_train):  # a copy may be of any training series
+        train = scaled(model.reconstruct(whole.X_train))
     found = memorisation(
         made,
         train,
         test,
         unconditional=made if first is None else scaled(model.reconstruct(unconditional)),
-        raw=RawSeries(generated.judged[0], real.X_train, real.X_test),
+        raw=RawSeries(generated.judged[0], scaled(whole.X_train), real.X_test),
         y_made=generated.y_labelled,
-        y_train=splits.y_train,
+        y_train=whole.y_train,
         y_heldout=splits.y_test,
         seed=seed,
     )
     metrics |= found.metrics | {"evaluation_seed": float(seed)}
-    return Scores(metrics, unconditional, first, encoded, found.copied.per_class)
+    return Scores(metrics, unconditional, first, encoded, found.copied.per_class, splits)
 
 
 def _generated(
@@ -203,7 +234,7 @@ def score_series(
 
     Args:
         splits: real data; its train split is what the other model was trained on.
-        X: series (n, C, L) in the units of the data.
+        X: series (n, C, L) in the units of the data; of more than `MAX_COMPARED` so many are scored.
         y: their labels (n,), None without.
         fcn, seed, extent, progress: as in `score_model`.
         device: of the FCNs.
@@ -219,6 +250,8 @@ def score_series(
     elif y is not None:
         known = [labels for labels in (splits.y_train, splits.y_test) if labels is not None]
         class_index(y, sorted_classes(*known))  # refuses labels unheard of before the long work
+    rows, whole, splits = subsample(len(X), MAX_COMPARED, seed), splits, compared(splits, seed)
+    X, y = X[rows], None if y is None else y[rows]
     scaled = MaskedScale(GlobalScaler().fit(splits.X_train), splits.X_train, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     generated = GeneratedData(unconditional=scaled.generated(X))
@@ -232,17 +265,17 @@ def score_series(
     progress("copies")
     found = memorisation(
         generated.judged[0],
-        real.X_train,
+        scaled(whole.X_train),
         real.X_test,
         y_made=y,
-        y_train=splits.y_train,
+        y_train=whole.y_train,
         y_heldout=splits.y_test,
         seed=seed,
     )
     metrics |= {name.replace("copied", "copied_raw"): value for name, value in found.metrics.items()}
     labelled = None if y is None else Samples(X, y)
     metrics["evaluation_seed"] = float(seed)
-    return Scores(metrics, None if y is not None else X, labelled, None, found.copied.per_class)
+    return Scores(metrics, None if y is not None else X, labelled, None, found.copied.per_class, splits)
 
 
 def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
@@ -265,6 +298,15 @@ def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
     }
 
 
+def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[str, float]:
+    """What the embeddings that ``transform`` gives are good for, beside features that need no model."""
+    assert real.y_train is not None and real.y_test is not None
+    train, test = asked(len(real.X_train), seed), asked(len(real.X_test), seed)
+    others = features_without_model(real.X_train[train], real.X_test[test], seed)
+    Z = encoded.train.embedding[train], encoded.test.embedding[test]
+    return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
+
+
 def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     tokens = encoded.test.tokens
@@ -274,6 +316,6 @@ def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[
         train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
         for suffix, embedding in train.items():
             probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
-            metrics |= {f"knn{suffix}": probes.knn, f"svm{suffix}": probes.svm}
+            metrics |= {f"{name}{suffix}": score for name, score in probes._asdict().items() if score == score}
     metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test, tokens=tokens)
     return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

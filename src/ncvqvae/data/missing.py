@@ -35,6 +35,10 @@ class ScaledSeries:
         """The scaled series of a slice, or of an array of positions."""
         return fill(self.scaler.transform(self.X[rows]))
 
+    def part(self, rows: Any) -> ScaledSeries:
+        """Those of a slice, or of an array of positions, still to be scaled."""
+        return ScaledSeries(self.X[rows], self.scaler)
+
 
 def fill(X: np.ndarray) -> Observed:
     """Fill gaps linearly in time and hold the first and last value towards the ends; a channel without any is 0.

@@ -13,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.files import replaced
-from ncvqvae.labels import sorted_classes
+from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import (
     DASHES,
     LIGHT,
     MAX_CHANNELS,
+    ClassStyle,
     as_written,
     class_style,
     class_styles,
@@ -278,9 +279,12 @@ def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequenc
     if y is None:
         ax.scatter(plane[:, 0], plane[:, 1], s=12, alpha=0.6, color=LIGHT[7])
         return
-    for index, label in enumerate(classes):
-        style = class_style(index)
-        members = choose_per_class(y, label, len(y))
+    index = class_index(y, classes)
+    by_style: dict[ClassStyle, list[int]] = {}
+    for place in range(len(classes)):  # a call for each of thousands of classes would take minutes
+        by_style.setdefault(class_style(place), []).append(place)
+    for style, places in by_style.items():
+        members = np.flatnonzero(np.isin(index, places))
         ax.scatter(
             plane[members, 0],
             plane[members, 1],
