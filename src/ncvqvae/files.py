@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -33,6 +34,8 @@ def all_replaced(*paths: str | Path) -> Iterator[list[Path]]:
     Only a kill or a power cut between the first name and the last can leave some of the old files.
     """
     finals = [Path(path) for path in paths]
+    for path in finals:
+        remove_leftovers_of(path)
     temporary = [temporary_path(path) for path in finals]
     try:
         yield temporary
@@ -70,9 +73,21 @@ def remove_leftovers(*folders: Path) -> None:
     """
     for folder in folders:
         for path in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
-            found = _TEMPORARY.fullmatch(path.name)
-            if found and found["host"] == _host() and not _is_running(int(found["pid"])) and path.is_file():
-                path.unlink(missing_ok=True)
+            _remove_if_left(path)
+
+
+def remove_leftovers_of(final: Path) -> None:
+    """The same, of one file that is about to be written."""
+    if final.parent.is_dir():
+        for path in final.parent.glob(f".{glob.escape(final.name)}.*.tmp"):
+            _remove_if_left(path)
+
+
+def _remove_if_left(path: Path) -> None:
+    found = _TEMPORARY.fullmatch(path.name)
+    if found and found["host"] == _host() and not _is_running(int(found["pid"])) and path.is_file():
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def is_temporary(path: Path) -> bool:

@@ -197,7 +197,8 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         self._train("stage1", self.tokenizer_, parts, folder, logger, report)
         self.prior_, parts = prior_stage(config, train, self._codec)
         self._train("stage2", self.prior_, parts, folder, logger, report)
-        self._codec.keep_reduction(train.series, config.embedding.size, config.seed)
+        embedding = config.embedding
+        embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         if config.sampling.residual_neighbours or config.sampling.redraws:
             keep_residuals(self.tokenizer_, train.series, config.seed)
         if config.sampling.residual_neighbours and config.sampling.residual_scale == "auto":

@@ -38,8 +38,9 @@ def refused(process: Process) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fit", "sample"])
 def test_killed_at_random_it_ends_as_unbroken(name: str, work: Path) -> None:
-    counts = kill_often(victims(work)[name], work, 3, random.Random(0))
-    assert counts["kills"] == 3 and counts["files loaded"] > 0
+    """A few kills at any moment; test_verbs.py has each verb killed at the moments that matter."""
+    counts = kill_often(victims(work, n_samples=600)[name], work, 2, random.Random(0))
+    assert counts["kills"] == 2 and counts["files loaded"] > 0
 
 
 # ---------------------------------------------------------------- a full disk

@@ -103,6 +103,44 @@ def _in_space(space: str, title: str, features: str) -> list[Metric]:
 _IS = "How clear and how varied the classes of generated series are to an FCN; copies raise it too."
 _COPIED = "Share of generated series nearer to a training series than 95 % of held-out real series are"
 
+
+def _of_embeddings() -> list[Metric]:
+    """Metrics of the embeddings that users get, beside the same classifier on features that need no model."""
+    linear = "Held-out accuracy of a ridge classifier, its strength chosen within train, on"
+    nearest = "Held-out accuracy of 5 nearest neighbours on"
+    features = {
+        "catch22": ("catch22", "the 22 catch22 characteristics"),
+        "minirocket": ("MiniRocket", "MiniRocket's 10,000 features"),
+        "raw": ("raw series", "the values of the series"),
+    }
+
+    def metric(key: str, title: str, meaning: str) -> Metric:
+        return Metric(key, title, "representation", "higher", meaning)
+
+    few = "Mean held-out accuracy of a ridge classifier that knows {} series of each class (or all there are) by"
+    return [
+        metric("chance", "Chance", "Held-out accuracy of naming the class that is most frequent in train."),
+        metric("embedding_linear", "Linear, embedding", f"{linear} the model's embeddings."),
+        *(metric(f"linear_{key}", f"Linear, {name}", f"{linear} {what}.") for key, (name, what) in features.items()),
+        metric("embedding_knn", "KNN, embedding", f"{nearest} the model's embeddings."),
+        *(metric(f"knn_{key}", f"KNN, {name}", f"{nearest} {what}.") for key, (name, what) in features.items()),
+        *(
+            metric(f"fewshot_{n}{end}", f"{n} a class, {name}", f"{few.format(n)} {what}.")
+            for n in (5, 10, 20)
+            for end, name, what in (
+                ("", "embedding", "their embeddings"),
+                ("_minirocket", "MiniRocket", features["minirocket"][1]),
+            )
+        ),
+        metric("cluster_ari", "Clusters, Rand index",
+               "Adjusted Rand index of k-means on held-out embeddings against the classes; 0 is chance."),
+        metric("cluster_nmi", "Clusters, information",
+               "Normalised mutual information of k-means on held-out embeddings and the classes."),
+        metric("retrieval_map", "Retrieval",
+               "Mean average precision of finding a held-out series' class among the others by their distance."),
+    ]  # fmt: skip
+
+
 METRICS: dict[str, Metric] = {
     metric.key: metric
     for metric in (
@@ -176,10 +214,10 @@ METRICS: dict[str, Metric] = {
                "The same of the generated series; a number well below that of train says that they vary less."),
         Metric("dead_codes", "Dead codes", "tokens", "lower", "Number of codes that no training series uses.",
                unit="whole"),
-        Metric("knn", "KNN", "representation", "higher",
-               "Held-out accuracy of 5 nearest neighbours on the mean of each series' latents."),
-        Metric("svm", "SVM", "representation", "higher",
-               "Held-out accuracy of a linear support vector classifier on the mean of each series' latents."),
+        Metric("knn", "KNN, thesis", "representation", "higher",
+               "The thesis's probe: held-out accuracy of 5 nearest neighbours on the mean of the latents."),
+        Metric("svm", "SVM, thesis", "representation", "higher",
+               "The thesis's probe: held-out accuracy of a linear support vector machine on the mean of the latents."),
         Metric("knn_meanmax", "KNN, mean and max", "representation", "higher",
                "Held-out accuracy of 5 nearest neighbours on mean and maximum of each series' latents."),
         Metric("svm_meanmax", "SVM, mean and max", "representation", "higher",
@@ -188,6 +226,7 @@ METRICS: dict[str, Metric] = {
                "Held-out accuracy of 5 nearest neighbours on the share of each code in a series."),
         Metric("svm_histogram", "SVM, token histogram", "representation", "higher",
                "Held-out accuracy of a linear support vector classifier on the share of each code in a series."),
+        *_of_embeddings(),
         Metric("val_recon", "Reconstruction", "training", "lower",
                "Squared error of the tokenizer on held-out series, of values and spectrogram."),
         Metric("prior_loss", "Prior loss", "training", "lower",

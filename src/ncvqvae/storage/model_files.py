@@ -191,7 +191,7 @@ def _build(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> tuple[
     tokenizer = build_tokenizer(config.tokenizer, facts.n_channels, facts.n_timepoints)
     n_residuals, n_axes = int(data.get("n_residuals", 0)), int(data.get("n_axes", 0))
     if n_axes:  # models of format 2 have none
-        tokenizer.reduction = Reduction(len(tokenizer.statistic_weights), n_axes)
+        tokenizer.reduction = Reduction(len(tokenizer.of_parts), n_axes)
     if n_residuals:
         tokenizer.residuals = Residuals(n_residuals, tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
     codebook, n_tokens = tokenizer.codebook, tokenizer.n_tokens
