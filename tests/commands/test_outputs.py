@@ -270,6 +270,7 @@ ROWS: dict[str, tuple[str, object]] = {
     "no model": ("model", None),
     "no dataset": ("dataset", None),
     "no preset": ("preset", None),
+    "a long name": ("model", "x" * 60_000),
     "no seed": ("seed", None),
     "half a seed": ("seed", 1.5),
     "a seed in words": ("seed", "one"),

@@ -50,6 +50,10 @@ MAX_ROWS = 100_000_000
 """Bytes of a CSV of rows: some hundred thousand runs."""
 
 
+MAX_NAME = 200
+"""Characters of a dataset's, a model's or a part's name."""
+
+
 class Stored(NamedTuple):
     """Settings of a run, and the preset on which they are based."""
 
@@ -206,8 +210,11 @@ def _read_rows(path: Path) -> pd.DataFrame:
     if "model" not in rows:
         rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
     for name in IDENTITY:
-        if rows[name].isna().any():
-            raise _bad_cell(path, rows, name, rows[name].isna())
+        bad = rows[name].isna() | (
+            rows[name].astype(str).str.len() > MAX_NAME
+        )  # a picture takes minutes of a long name
+        if bad.any():
+            raise _bad_cell(path, rows, name, bad)
     if "settings" in rows:
         for _, row in rows.iterrows():
             _own_of_row(row)
@@ -230,7 +237,10 @@ def _numbers(path: Path, rows: pd.DataFrame, name: str) -> pd.Series:
 
 def _bad_cell(path: Path, rows: pd.DataFrame, name: str, bad: pd.Series) -> InputError:
     at = int(bad.to_numpy().argmax())
-    found, wanted = reprlib.repr(rows[name].iloc[at]), "a text" if name in NAMES else "a number"
+    found, wanted = (
+        reprlib.repr(rows[name].iloc[at]),
+        f"a text of up to {MAX_NAME} characters" if name in NAMES else "a number",
+    )
     return InputError(f"{path} has {found} in column {name!r} of row {at + 1}; give {wanted}, as in rows.csv")
 
 
