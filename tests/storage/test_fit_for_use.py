@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from tests.storage.test_weights import TINY
 
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.storage.model_files import FORMAT
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ UNFIT = {
     "data.n_residuals": [-1, 11, 10**30, "x"],
     "seconds": [{}, [], {"stage1": "x", "stage2": 1.0}, {"stage1": float("nan"), "stage2": 1.0}, {"stage1": 1.0}],
     "preset": [3, ["default"], None],
-    "format": ["2", 3, None, [2]],
+    "format": ["2", FORMAT + 1, None, [2]],
     "model.sampling.guidance_scale": [float("inf"), float("nan"), -1.0, 1e9, "x", True],
     "model.sampling.residual_scale": [float("inf"), float("nan"), -1.0, 1e9, "x"],
     "model.sampling.temperature": [float("inf"), float("nan"), 0.0, -1.0],

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.storage.model_files import FORMAT
 from ncvqvae.training.checkpoints import WholeFileIO
 
 TINY = {
@@ -51,6 +52,7 @@ MERGED = "a: &a {x: 1}\n" + "\n".join(
     f"{after}: &{after} {{<<: [{','.join([f'*{before}'] * 10)}]}}"
     for before, after in zip("abcdefgh", "bcdefghi", strict=True)
 )
+OLD = f"format: {FORMAT}"
 HOSTILE = {
     "length": (("n_timepoints: 32", "n_timepoints: 1000000000000"), "another model"),
     "channels": (("n_channels: 1", "n_channels: 100000000000"), "is damaged"),
@@ -63,16 +65,16 @@ HOSTILE = {
     "layers": (("n_layers: 1", "n_layers: 1000000000"), "'prior.n_layers' is 1000000000; give a whole number from"),
     "width": (("head_width: 8", "head_width: -8"), "prior.head_width"),
     "kind": (("flat: false", "scaler: 3"), "is damaged"),
-    "itself": (("format: 2", "format: 2\nit: &it [*it]"), "contains itself"),
-    "aliases": (("format: 2", "format: 2\n" + BOMB), "unfolds to more than"),
-    "merge keys": (("format: 2", "format: 2\n" + MERGED), "unfolds to more than"),
-    "a list": (("format: 2", "format: [" + "0," * 2_000_000 + "]"), "unfolds to more than"),
-    "bytes": (("format: 2", "format: 2 " + "#" * 9_000_000), "more than 8,000,000 bytes"),
-    "a long number": (("format: 2", "format: " + "1:" * 400_000 + "1"), "characters"),
-    "date": (("format: 2", "format: 2001-99-99"), "is not valid YAML"),
-    "depth": (("format: 2", "format: " + "[" * 2_000), "is nested deeper than"),
-    "code": (("format: 2", "format: !!python/object/apply:os.getcwd []"), "is not valid YAML"),
-    "key": (("format: 2", "? [format]\n: 1"), "is not valid YAML"),
+    "itself": ((OLD, OLD + "\nit: &it [*it]"), "contains itself"),
+    "aliases": ((OLD, OLD + "\n" + BOMB), "unfolds to more than"),
+    "merge keys": ((OLD, OLD + "\n" + MERGED), "unfolds to more than"),
+    "a list": ((OLD, "format: [" + "0," * 2_000_000 + "]"), "unfolds to more than"),
+    "bytes": ((OLD, OLD + " " + "#" * 9_000_000), "more than 8,000,000 bytes"),
+    "a long number": ((OLD, "format: " + "1:" * 400_000 + "1"), "characters"),
+    "date": ((OLD, "format: 2001-99-99"), "is not valid YAML"),
+    "depth": ((OLD, "format: " + "[" * 2_000), "is nested deeper than"),
+    "code": ((OLD, "format: !!python/object/apply:os.getcwd []"), "is not valid YAML"),
+    "key": ((OLD, "? [format]\n: 1"), "is not valid YAML"),
 }
 
 
