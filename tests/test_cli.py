@@ -345,6 +345,12 @@ def test_encode_writes_tokens_and_embeddings_in_order(suffix: str) -> None:
     np.testing.assert_allclose(embeddings, model.transform(data.X), rtol=1e-6)
 
 
+def test_encode_gives_the_embedding_that_is_asked_for(work: Path) -> None:
+    main(["encode", "run", "data.npz", "--embedding", "tokens", "--out", "tokens-alone.npz"])
+    found, model = np.load("tokens-alone.npz"), NCVQVAE.from_pretrained("run")
+    np.testing.assert_allclose(found["embeddings"], model.embed(found["tokens"]), rtol=1e-6)
+
+
 def test_a_second_process_on_one_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with locked(work / "shared"), pytest.raises(SystemExit) as stopped:
         main(["fit", "data.npz", "--config", "tiny.yaml", "--out", "shared"])

@@ -508,7 +508,7 @@ def score(
 
 @app.command
 def export(run: UserPath, /, *, out: UserPath, overwrite: Switch = False, plugin: Plugins = None) -> None:
-    """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
+    """Write the trained model in RUN as encoder.onnx, decoder.onnx, prior.onnx and embedding.onnx.
 
     Args:
         run: Folder that fit wrote.

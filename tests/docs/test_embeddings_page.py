@@ -1,0 +1,26 @@
+"""docs/embeddings.md does what it says: its Python runs from top to bottom; test_pages runs its commands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+PAGE = Path(__file__).parents[2] / "docs" / "embeddings.md"
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_every_block_runs_as_written() -> None:
+    names: dict[str, object] = {}
+    blocks = PYTHON.findall(PAGE.read_text(encoding="utf-8"))
+    assert len(blocks) == 7
+    for text in blocks:
+        exec(compile(text, str(PAGE), "exec"), names)
+    y_test = np.asarray(names["y_test"])
+    assert names["accuracy"] > 0.85  # type: ignore[operator]
+    assert (names["labels"] == y_test).mean() > 0.6
+    assert np.asarray(names["alike"]).shape[:2] == (3, 3) and len(np.asarray(names["clusters"])) == len(y_test)
+
+
+def test_its_pictures_are_there() -> None:
+    names = re.findall(r"\]\((pictures/\w+\.png)\)", PAGE.read_text(encoding="utf-8"))
+    assert len(names) == 6 and all((PAGE.parent / name).is_file() for name in names)
