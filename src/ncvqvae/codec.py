@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ncvqvae.config import EmbeddingConfig
 from ncvqvae.data import GlobalScaler, ScaledSeries, beyond, check_series, cut_or_pad
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
 from ncvqvae.hardware import CPU, fp32_products
-from ncvqvae.tokenizer.pooling import Reduction
+from ncvqvae.tokenizer.pooling import Reduction, Standard, choose_parts_weight
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 
 CHUNK = 256
@@ -74,14 +75,29 @@ class Codec:
         with fp32_products("highest", device):
             return in_chunks(lambda x, o: reduction(tokenizer.pooled(x, o)), series, device).numpy()
 
-    def keep_reduction(self, series: ScaledSeries, size: int, seed: int) -> None:
-        """Fit the reduction to embeddings of ``size`` or fewer numbers on training series, or on a part of them."""
+    def keep_reduction(self, series: ScaledSeries, classes: Tensor, config: EmbeddingConfig, seed: int) -> float:
+        """Fit the reduction to embeddings on training series, or on a part of them drawn by seed.
+
+        Args:
+            series: the train split.
+            classes: class indices (n,).
+            config: the size, and the weight of the parts of time.
+            seed: draws the part.
+
+        Returns:
+            The weight of the parts of time, which ``auto`` chooses.
+        """
         tokenizer, device = self.tokenizer, self.tokenizer.codebook.device
         n = min(len(series), MAX_REDUCED)
         rows = np.sort(np.random.default_rng([seed, 5]).choice(len(series), n, replace=False))
         with fp32_products("highest", device):
             statistics = in_chunks(tokenizer.pooled, ScaledSeries(series.X[rows], series.scaler), device)
-        tokenizer.reduction = Reduction.of(statistics, tokenizer.statistic_weights, size).to(device)
+        standard, of_parts, weight = Standard.of(statistics), tokenizer.of_parts, config.parts_weight
+        if weight == "auto":
+            weight = choose_parts_weight(standard(statistics), of_parts, classes[rows])
+        weights = torch.where(of_parts, weight, 1.0)
+        tokenizer.reduction = Reduction.of(standard, statistics, weights, config.size).to(device)
+        return weight
 
     def embed(self, tokens: Tensor) -> np.ndarray:
         """The mean code vector (n, d) of tokens (n, N); a token of -1 does not count."""

@@ -40,6 +40,7 @@ from ncvqvae.generation.samples import (
     as_given,
     check_length,
     checked_number,
+    checked_seed,
     joined,
     resolved,
     sample_chunks,
@@ -196,7 +197,8 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         self._train("stage1", self.tokenizer_, parts, folder, logger, report)
         self.prior_, parts = prior_stage(config, train, self._codec)
         self._train("stage2", self.prior_, parts, folder, logger, report)
-        self._codec.keep_reduction(train.series, config.embedding.size, config.seed)
+        embedding = config.embedding
+        embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         if config.sampling.residual_neighbours or config.sampling.redraws:
             keep_residuals(self.tokenizer_, train.series, config.seed)
         if config.sampling.residual_neighbours and config.sampling.residual_scale == "auto":
@@ -369,7 +371,7 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         """
         scaled = self._codec.scaled(X)
         known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
-        generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
         config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
@@ -434,7 +436,7 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
             labels,
             unconditional=unconditional,
             length=length,
-            seed=self.config_.seed if seed is None else seed,
+            seed=self.config_.seed if seed is None else checked_seed(seed),
             first=first,
         )
 
@@ -447,8 +449,7 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         Mass near 1 from the first steps on shows a prior that recites its training tokens (thesis, results, 0.2.5).
         """
         check_is_fitted(self)
-        seed = self.config_.seed if seed is None else seed
-        generator = Generator().manual_seed(seed)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         indices = self._generator.draw_classes(n, generator)
         grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from tests.bench.folders import finish
 
+from ncvqvae import config
 from ncvqvae.bench import driver
 from ncvqvae.bench.job import Run
 from ncvqvae.cli import main
@@ -42,7 +43,8 @@ def commands(page: Path) -> list[str]:
     return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
 
 
-PAGES = sorted(page for page in DOCS.rglob("*.md") if page.name != "extending.md")
+README = ROOT / "README.md"
+PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if page.name != "extending.md")]
 
 
 @pytest.fixture
@@ -165,3 +167,27 @@ def test_settings_of_tutorials_are_short_only_where_the_site_is_not_built_in_ful
             assert 'SHORT = {} if os.environ.get("NCVQVAE_DOCS") == "full" else {' in text
     workflow = json.dumps((ROOT / "Makefile").read_text())
     assert "docs-full: export NCVQVAE_DOCS := full" in workflow
+
+
+def test_the_python_of_the_readme_runs_as_it_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    whole = config.load_config
+
+    def tiny(*given: Any, settings: Any = None, **more: Any) -> Any:
+        return whole(*given, settings={**TINY, **(settings or {})}, **more)
+
+    monkeypatch.setattr("ncvqvae.model.load_config", tiny)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["X_new"].shape == (500, *names["X"].shape[1:]) and len(names["Z"]) == len(names["X"])
+    assert np.array_equal(names["model"].transform(names["X"]), names["Z"])
+
+
+def test_the_readme_fits_one_screen() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 120
+
+
+@pytest.mark.parametrize("page", [README, *DOCS.rglob("*.md")], ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target

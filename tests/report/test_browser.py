@@ -277,13 +277,11 @@ def test_no_button_sends_data_away(browser: Browser, folder: Path) -> None:
 
 HOSTILE = (
     NAUGHTY,
-    "</script><script>alert(1)</script>",
+    "</script><script>alert(1)//",
     "<b>bold</b>",
-    "<a href='https://example.invalid'>x</a>",
-    "$x^2$",
-    "_hidden",
-    "%{y}",
-    "&lt;i&gt;",
+    "<a href='//e.invalid'>x</a>",
+    "$x^2$ &lt;i&gt;",
+    "_hidden %{y}",
     "a<br>b",
     "",
 )
@@ -307,8 +305,7 @@ def test_labels_with_markup_stay_text_in_every_chart(browser: Browser, folder: P
         assert browser.evaluate("document.querySelectorAll('svg a, svg tspan[style*=bold]').length") == 0
         assert every(browser, "a[href]:not([href^='#'])", "node.href") == []
         legend = set(every(browser, ".legendtext", "node.textContent"))
-        shown = {label or "(empty)" for label in HOSTILE if len(label) <= 40}
-        assert shown <= legend
+        assert {label or "(empty)" for label in HOSTILE} <= legend
         assert browser.messages == []
 
 

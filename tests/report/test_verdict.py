@@ -293,6 +293,8 @@ def test_what_stands_below_counts_in_the_verdict(check: str, change: dict[str, f
         ("variety", {"near_duplicates": 0.03, "near_duplicates_real": 0.02}),
         ("copies", {"nearer_rocket": 0.79, "nearer_rocket_low": 0.45}),
         ("copies", {"nearer_rocket": 0.55}),
+        ("copies", {"nearer_rocket": 0.79, "nearer_rocket_low": 0.74, "nearer_rocket_shift": 0.75}),
+        ("copies", {"membership_auc": 0.79, "membership_auc_low": 0.74, "membership_auc_shift": 0.75}),
         ("copies", {"membership_auc": 0.55}),
         ("copies", {"copied_worst_class": 0.25, "copied_worst_class_real": 0.1}),
         ("copies", {"nearer_rocket_no_redraws": 0.9, "nearer_rocket_of_timewarp": 0.99}),

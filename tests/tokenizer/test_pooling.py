@@ -9,7 +9,7 @@ from tests.waves import SMALL, two_classes
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.config import TokenizerConfig
-from ncvqvae.tokenizer.pooling import Reduction, pooled
+from ncvqvae.tokenizer.pooling import PARTS_WEIGHT, Reduction, Standard, choose_parts_weight, pooled
 from ncvqvae.training.build import build_tokenizer
 
 
@@ -44,14 +44,23 @@ def test_what_was_not_observed_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(("length", "n_blocks"), [(16, 0), (16, 2), (100, 0), (101, 1)])
-def test_every_statistic_has_a_weight(length: int, n_blocks: int) -> None:
+def test_means_of_parts_are_known_among_all_statistics(length: int, n_blocks: int) -> None:
     tokenizer = build_tokenizer(TokenizerConfig(hidden_channels=4, n_residual_blocks=n_blocks), 2, length)
-    assert tokenizer.pooled(torch.randn(3, 2, length)).shape == (3, len(tokenizer.statistic_weights))
+    x = torch.randn(3, 2, length)
+    found, reference = tokenizer.pooled(x), tokenizer.eval().pooled(x)
+    assert found.shape == reference.shape == (3, len(tokenizer.of_parts))
+    level = list(tokenizer.encoder.levels(tokenizer.spectrogram(x)))[-1]
+    last = level[..., 3 * level.shape[3] // 4 :].mean(3).flatten(1)
+    torch.testing.assert_close(reference[:, tokenizer.of_parts][:, -last.shape[1] :], last)
+
+
+def reduction_of(statistics: torch.Tensor, weights: torch.Tensor, size: int) -> Reduction:
+    return Reduction.of(Standard.of(statistics), statistics, weights, size)
 
 
 def test_all_axes_keep_all_distances() -> None:
     statistics, weights = torch.randn(12, 200), torch.rand(200)
-    reduction = Reduction.of(statistics, weights, 64)
+    reduction = reduction_of(statistics, weights, 64)
     assert reduction.axes.shape == (200, 11)
     standard = (statistics - statistics.mean(0)) / statistics.std(0, correction=0) * weights
     distances = torch.cdist(standard, standard) / standard.square().sum(1).mean().sqrt()
@@ -59,12 +68,21 @@ def test_all_axes_keep_all_distances() -> None:
     torch.testing.assert_close(torch.cdist(embedded, embedded), distances, rtol=1e-4, atol=1e-4)
     assert embedded.square().sum(1).mean() == pytest.approx(1, abs=1e-4)
     # fewer axes are the first of them
-    torch.testing.assert_close(Reduction.of(statistics, weights, 3)(statistics), embedded[:, :3])
+    torch.testing.assert_close(reduction_of(statistics, weights, 3)(statistics), embedded[:, :3])
 
 
 def test_equal_series_have_one_axis_of_zeros() -> None:
-    reduction = Reduction.of(torch.ones(5, 20), torch.ones(20), 8)
+    reduction = reduction_of(torch.ones(5, 20), torch.ones(20), 8)
     assert torch.equal(reduction(torch.randn(2, 20)), torch.zeros(2, 1))
+
+
+def test_parts_of_time_weigh_more_where_they_tell_classes_apart() -> None:
+    of_parts, classes = torch.arange(40) >= 20, torch.arange(60) % 2
+    noise = torch.randn(60, 40)
+    signal = 2.0 * classes[:, None] * torch.ones(40)
+    assert choose_parts_weight(noise + signal * of_parts, of_parts, classes) == 1
+    assert choose_parts_weight(noise + signal * ~of_parts, of_parts, classes) == 0
+    assert choose_parts_weight(noise, of_parts, torch.full((60,), 3)) == PARTS_WEIGHT
 
 
 def test_the_estimator_gives_them_and_keeps_them(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from ncvqvae.evaluation.protocol import (
     evaluate_samples,
     n_unconditional,
 )
+from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
 from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.tokens import token_usage
 from ncvqvae.files import cache_dir
@@ -162,6 +163,9 @@ def score_model(
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = _generated(model, splits, scaled, unconditional, first, encoded, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
+        progress("embeddings")
+        metrics |= embedding_metrics(encoded, real, seed)
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
     metrics |= evaluate_samples(
@@ -292,6 +296,15 @@ def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
         "repeated_tokens": repeated_share(made, train),
         "repeated_tokens_real": repeated_share(test, train),
     }
+
+
+def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[str, float]:
+    """What the embeddings that ``transform`` gives are good for, beside features that need no model."""
+    assert real.y_train is not None and real.y_test is not None
+    train, test = asked(len(real.X_train), seed), asked(len(real.X_test), seed)
+    others = features_without_model(real.X_train[train], real.X_test[test], seed)
+    Z = encoded.train.embedding[train], encoded.test.embedding[test]
+    return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
 
 
 def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[str, float]:

@@ -22,8 +22,7 @@ FEW_TRAIN = 50
 
 MANY_REAL = 0.25  # copies among held-out series; 0.05 is usual, more if a coarse tokenizer merges them or few exist
 NEARER_BY = 2.0  # without a tokenizer, a copy is this much nearer to train, since generated series are smoother
-NEARER = 0.6  # share of generated series nearer to train than to held-out series; 0.5 for real data
-RECOGNISED = 0.6  # AUC of an attack that tells training from held-out series; 0.5 is guessing
+CLOSER = 0.1  # by which closeness to train, or an attack's AUC, is above 0.5, or above what the splits' shift explains
 FID_FACTOR = 10.0
 CAS_LOSS = 0.1
 TOLD_APART = 0.1  # accuracy of the two-sample test above that of train against held-out
@@ -269,10 +268,10 @@ def _duplicates(content: ReportContent) -> list[Part]:
 def _copies(content: ReportContent) -> Finding:
     rule = (
         f"Nothing is said of copies where more than {MANY_REAL:.0%} of the real series count as such. "
-        "Copied counts as too high above twice the share among real series plus three standard errors. The generator "
-        f"stays too close where more than {NEARER:.0%} of its series are nearer to a training than to a held-out "
-        f"series, and training series are recognised where an attack's AUC is above {RECOGNISED:g}, if the interval "
-        "excludes chance."
+        "Copied counts as too high above twice the share among real series plus three standard errors. Generated "
+        "series are too close where the share nearer to a training than to a held-out series, or the AUC of an attack "
+        f"that tells training series, is more than {CLOSER:g} above 0.5, or above what a difference between the splits "
+        "explains, and its interval excludes that."
     )
     if content.generated is None:
         return Finding("unknown", "Nothing generated", "Nothing was generated that could be a copy.", rule)
@@ -330,20 +329,23 @@ def _nearer(m: Mapping[str, float]) -> list[Part]:
     for key, space in spaces.items():
         if key in m:
             text = f"{m[key]:.0%} are nearer to a training than to a held-out series {space}; half of real ones are."
-            close = m[key] > NEARER and m.get(f"{key}_low", m[key]) > 0.5
-            parts.append(
-                Part("bad", "Too close to training series", text) if close else Part("good", "No copier", text)
-            )
+            close = Part("bad", "Too close to training series", text)
+            parts.append(close if _beyond_shift(key, m) else Part("good", "No copier", text))
     return parts
 
 
 def _recognised(m: Mapping[str, float]) -> list[Part]:
     if "membership_auc" not in m:
         return []
-    auc = m["membership_auc"]
-    text = f"An attack recognises training series with AUC {auc:.2f}; 0.5 is guessing."
-    told = auc > RECOGNISED and m.get("membership_auc_low", auc) > 0.5
-    return [Part("bad", "Training series are recognised", text) if told else Part("good", "No copier", text)]
+    text = f"An attack recognises training series with AUC {m['membership_auc']:.2f}; 0.5 is guessing."
+    told = Part("bad", "Training series are recognised", text)
+    return [told if _beyond_shift("membership_auc", m) else Part("good", "No copier", text)]
+
+
+def _beyond_shift(key: str, m: Mapping[str, float]) -> bool:
+    """Whether a share or AUC is above chance, and above what a difference between train and held-out explains."""
+    chance = max(0.5, m.get(f"{key}_shift", 0.5))
+    return m[key] > chance + CLOSER and m.get(f"{key}_low", m[key]) > chance
 
 
 def _longer(content: ReportContent, otherwise: str) -> str:

@@ -16,9 +16,12 @@ from torch.nn import functional as F
 N_PARTS = 4
 """Parts of time that have a mean of their own."""
 
-WHOLE, PARTS = 1.0, 0.5
-"""Weights of standardised statistics of the whole series and of the means of its parts: a pattern that stands
-elsewhere changes the latter alone."""
+PARTS_WEIGHT, PARTS_WEIGHTS = 0.25, (0.0, 0.25, 0.5, 1.0)
+"""Weight of the parts' means beside the standardised statistics of the whole, 1, where there are no classes; and those
+that are tried where there are. In some data the place in time tells classes apart, in others it differs by chance."""
+
+STRENGTHS = torch.logspace(-4, 1, 11, dtype=torch.float64)
+"""Penalties of the ridge regression that compares these weights, for statistics of mean square norm 1."""
 
 LIMIT = 10.0
 """Standardised statistics are cut to so many standard deviations, so that no single one decides a distance."""
@@ -65,10 +68,70 @@ def _flat(statistics: list[Tensor]) -> Tensor:
     return rearrange(statistics, "s b c h -> b (s c h)")
 
 
-def weights(n_levels: int, n_places: int) -> Tensor:
-    """The weight of each of the statistics that :func:`pooled` gives of levels with c H = ``n_places``: (P,)."""
-    of_kind = torch.tensor([WHOLE] * 4 + [PARTS] * N_PARTS)
+def are_of_parts(n_levels: int, n_places: int) -> Tensor:
+    """Which of the statistics that :func:`pooled` gives of levels with c H = ``n_places`` are means of parts: (P,)."""
+    of_kind = torch.arange(4 + N_PARTS) >= 4
     return of_kind.repeat_interleave(n_places).repeat(n_levels)
+
+
+class Standard(nn.Module):
+    """Statistics (B, P) around their mean over train, in its standard deviations, within ±10.
+
+    Args:
+        n_statistics: number P of statistics.
+    """
+
+    def __init__(self, n_statistics: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.precision: Tensor
+        self.register_buffer("mean", torch.zeros(n_statistics))
+        self.register_buffer("precision", torch.zeros(n_statistics))
+
+    @classmethod
+    def of(cls, statistics: Tensor) -> Standard:
+        """Mean and deviation of training series' statistics (n, P); what hardly varies among them becomes 0."""
+        deviation = statistics.std(0, correction=0)
+        varies = deviation > FAINT * deviation.max().clamp(min=FAINT)
+        standard = cls(statistics.shape[1])
+        standard.mean.copy_(statistics.mean(0))
+        standard.precision.copy_(torch.where(varies, 1 / deviation, 0.0))
+        return standard
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """Standardise statistics (B, P)."""
+        return ((statistics - self.mean) * self.precision).clamp(-LIMIT, LIMIT)
+
+
+def choose_parts_weight(standard: Tensor, of_parts: Tensor, classes: Tensor) -> float:
+    """Weight of the parts' means with which a ridge regression best predicts the class of a series from all others.
+
+    The squared error of leaving one out follows in closed form from the products of the series (Golub, Heath and
+    Wahba 1979). Without two classes there is nothing to predict, and the weight is 0.25.
+
+    Args:
+        standard: standardised statistics of training series (n, P).
+        of_parts: which of them are means of parts (P,).
+        classes: class indices (n,).
+    """
+    target = nn.functional.one_hot(classes).double()
+    if (target.sum(0) > 0).sum() < 2:
+        return PARTS_WEIGHT
+    target = target - target.mean(0)
+    centred = (standard - standard.mean(0)).double()
+    whole, parts = (of @ of.T for of in (centred[:, ~of_parts], centred[:, of_parts]))
+
+    def error(weight: float) -> float:
+        products = whole + weight**2 * parts
+        values, vectors = torch.linalg.eigh(products / products.trace().clamp(min=FAINT) * len(products))
+        errors = []
+        for strength in STRENGTHS:
+            fitted = vectors * (values.clamp(min=0) / (values.clamp(min=0) + strength)) @ vectors.T
+            left_out = (target - fitted @ target) / (1 - 1 / len(fitted) - fitted.diagonal()).clamp(min=FAINT)[:, None]
+            errors.append(float(left_out.square().sum(1).mean()))
+        return min(errors)
+
+    return min(PARTS_WEIGHTS, key=error)
 
 
 class Reduction(nn.Module):
@@ -84,36 +147,28 @@ class Reduction(nn.Module):
 
     def __init__(self, n_statistics: int, size: int) -> None:
         super().__init__()
-        self.mean: Tensor
-        self.precision: Tensor
+        self.standard = Standard(n_statistics)
         self.axes: Tensor
-        self.register_buffer("mean", torch.zeros(n_statistics))
-        self.register_buffer("precision", torch.zeros(n_statistics))
         self.register_buffer("axes", torch.zeros(n_statistics, size))
 
     @classmethod
-    def of(cls, statistics: Tensor, weights: Tensor, size: int) -> Reduction:
+    def of(cls, standard: Standard, statistics: Tensor, weights: Tensor, size: int) -> Reduction:
         """The reduction of training series' statistics (n, P) to ``size`` axes or fewer, by principal components.
 
         The unit is such that embeddings of training series have mean square norm 1.
         """
-        mean, deviation = statistics.mean(0), statistics.std(0, correction=0)
-        varies = deviation > FAINT * deviation.max().clamp(min=FAINT)
-        precision = torch.where(varies, 1 / deviation, 0.0)
-        standard = ((statistics - mean) * precision).clamp(-LIMIT, LIMIT) * weights
-        standard = standard.double()
+        weighted = (standard(statistics) * weights).double()
         # n series have fewer products among them than P statistics have
-        values, vectors = torch.linalg.eigh(standard @ standard.T)
+        values, vectors = torch.linalg.eigh(weighted @ weighted.T)
         kept = (values > 1e-9 * values[-1].clamp(min=1.0)).nonzero().flatten().flip(0)[:size]
-        axes = standard.T @ (vectors[:, kept] / values[kept].sqrt()) / values.mean().clamp(min=1e-9).sqrt()
+        axes = weighted.T @ (vectors[:, kept] / values[kept].sqrt()) / values.mean().clamp(min=1e-9).sqrt()
         # one axis of zeros where all training series are alike
-        reduction = cls(len(mean), max(len(kept), 1))
-        for name, found in (("mean", mean), ("precision", precision)):
-            getattr(reduction, name).copy_(found)
+        reduction = cls(len(weights), max(len(kept), 1))
+        reduction.standard.load_state_dict(standard.state_dict())
         if len(kept):
             reduction.axes.copy_(axes * weights[:, None])
         return reduction
 
     def forward(self, statistics: Tensor) -> Tensor:
         """Embeddings (B, d) of pooled statistics (B, P)."""
-        return ((statistics - self.mean) * self.precision).clamp(-LIMIT, LIMIT) @ self.axes
+        return self.standard(statistics) @ self.axes

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncvqvae.tokenizer.encoder import Encoder
-from ncvqvae.tokenizer.pooling import Reduction, pooled, weights
+from ncvqvae.tokenizer.pooling import Reduction, are_of_parts, pooled
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
@@ -91,9 +91,9 @@ class Tokenizer(nn.Module):
         return rearrange(self.latents(self.spectrogram(x)), "b d h w -> b (h w) d")
 
     @property
-    def statistic_weights(self) -> Tensor:
-        """The weight of each pooled statistic, (P,)."""
-        return weights(self.encoder.n_levels, self.encoder.n_channels * self.grid[0])
+    def of_parts(self) -> Tensor:
+        """Which of the pooled statistics are means of parts of time, (P,)."""
+        return are_of_parts(self.encoder.n_levels, self.encoder.n_channels * self.grid[0])
 
     def pooled(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Statistics (B, P) of series (B, C, T) over time, from every level of the encoder."""

@@ -58,8 +58,9 @@ class Resolved(NamedTuple):
 def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Resolved:
     """Settle every setting that is left to the data.
 
-    Three words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
-    ``sampling.residual_scale: auto`` the trained networks, see :func:`choose_residual_scale`.
+    Four words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
+    ``sampling.residual_scale: auto`` and ``embedding.parts_weight: auto`` the trained networks, see
+    :func:`choose_residual_scale` and :func:`ncvqvae.tokenizer.pooling.choose_parts_weight`.
 
     Args:
         asked: settings as the user gave them.

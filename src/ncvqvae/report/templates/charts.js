@@ -90,12 +90,18 @@ const sizes = new ResizeObserver((entries) => requestAnimationFrame(() => {
   }
 }));
 
-// On paper charts are light, and as wide as the paper.
+// On paper charts are light, and as wide as the paper, and the tables of metrics are unfolded.
+let unfolded = [];
 window.addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details.metrics:not([open])")];
+  for (const part of unfolded) part.open = true;
   const whole = document.querySelector("main").clientWidth - 32;
   for (const chart of charts) chart.paint(THEMES.light, Math.round((PRINTED * chart.container.clientWidth) / whole));
 });
-window.addEventListener("afterprint", () => { for (const chart of charts) chart.again(); });
+window.addEventListener("afterprint", () => {
+  for (const part of unfolded) part.open = false;
+  for (const chart of charts) chart.again();
+});
 dark.addEventListener("change", () => { for (const chart of charts) chart.again(); });
 
 const FONT = "system-ui, sans-serif";
@@ -116,9 +122,12 @@ function logAxis(values) {
   return { type: "log", tickmode: "array", tickvals, ticktext: tickvals.map(short) };
 }
 
-// A legend below the plot, for names that may be long; `margin` makes room for it. A click hides or shows, two clicks single out.
+// Names in a legend are the shorter the more there are.
+const legendName = (name, count) => brief(name, count > 8 ? 14 : 40);
+
+// A legend below the plot; `room` is its height. A click hides or shows, two clicks single out.
 function legendBelow(theme, width, names, axisRoom = 44) {
-  const entry = Math.min(260, 46 + 7 * Math.max(0, ...names.map((name) => name.length)));
+  const entry = Math.min(330, 46 + 7 * Math.max(0, ...names.map((name) => name.length)));
   const rows = Math.ceil(names.length / Math.max(1, Math.floor((width - 20) / entry)));
   const room = 14 + 22 * rows;
   return { room: room + axisRoom, legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom",
@@ -128,9 +137,9 @@ function legendBelow(theme, width, names, axisRoom = 44) {
 // Lines with a legend: `lines(theme)` gives [{name, x, y, color, dash, width}].
 function lineChart(container, lines, { label, xLabel = "time step", yLabel = "", height = 240, log = false, limits = null }) {
   return new Chart(container, label, (theme, width) => {
-    const all = lines(theme), names = all.filter(({ name }) => name).map(({ name }) => brief(name, 40));
+    const all = lines(theme), named = all.filter(({ name }) => name).length, names = all.filter(({ name }) => name).map(({ name }) => legendName(name, named));
     const { room, legend } = legendBelow(theme, width, names);
-    const traces = all.map((line) => ({ x: line.x, y: line.y, mode: "lines", name: line.name ? brief(line.name, 40) : "",
+    const traces = all.map((line) => ({ x: line.x, y: line.y, mode: "lines", name: line.name ? legendName(line.name, named) : "",
       showlegend: Boolean(line.name), line: { color: line.color, width: line.width || 1.6, dash: line.dash || "solid" },
       hovertemplate: `%{x:.5~g}: %{y:.4~g}<extra>${line.name ? "%{fullData.name}" : ""}</extra>` }));
     const y = limits ? { range: limits } : {};
@@ -186,7 +195,7 @@ function dotChart(container, { title, better, runs, real, log }, marked) {
       error_x: { type: "data", array: runs.map(({ sd }) => sd || 0), color: theme.edge, visible: runs.some(({ sd }) => sd) },
       hovertemplate: "%{x:.4~g}<extra></extra>" }],
     layout: { height: 70 + 38 * runs.length, shapes: rule, annotations: note, margin: { l: 56, r: 30, t: 34, b: 40 },
-      xaxis: axis(theme, plain(title) + (better ? ` (better: ${plain(better)})` : ""), logarithmic ? logAxis(known.map(({ value }) => value).concat(real ?? [])) : {}),
+      xaxis: axis(theme, plain(title) + (better ? ` (better: ${plain(better)})` : ""), { nticks: width < 500 ? 3 : 6, tickangle: 0, ...(logarithmic ? logAxis(known.map(({ value }) => value).concat(real ?? [])) : {}) }),
       yaxis: axis(theme, "", { tickvals: names.map(({ i }) => i), ticktext: names.map(({ text }) => text), range: [runs.length - 0.4, -0.7], showgrid: true }) } };
   });
 }

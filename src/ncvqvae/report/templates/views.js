@@ -95,19 +95,19 @@ function scatter(container, data, points, label, isShown, picked) {
   const titled = (place, source) => (place < 0 ? nameOf(source) : data.classes[place]);
   let current = null;
   const chart = new Chart(container, `${label}: ${points.length} points. Arrow keys go from point to point.`, (theme, width) => {
-    const listed = new Set(), traces = kinds.filter(({ source }) => isShown(source)).map(({ part, place, source }) => {
+    const count = new Set(kinds.map(({ place, source }) => titled(place, source))).size, listed = new Set(), traces = kinds.filter(({ source }) => isShown(source)).map(({ part, place, source }) => {
       const name = titled(place, source), firstOne = !listed.has(name);
       listed.add(name);
       const color = colorOf(theme, place), hollow = source !== "train" && source !== "test";
       return { x: part.map((point) => point[1]), y: part.map((point) => point[2]), customdata: part.map((point) => point[0]), mode: "markers",
-        uid: `${place} ${source}`, name: brief(name, 40), legendgroup: String(place < 0 ? source : place), showlegend: firstOne,
+        uid: `${place} ${source}`, name: legendName(name, count), legendgroup: String(place < 0 ? source : place), showlegend: firstOne,
         text: part.map(([id]) => plain(`${nameOf(source)} no. ${pool.number(id)}`) + brief(classText(data, place), 40)), hovertemplate: "%{text}<extra></extra>",
         marker: { size: 8, color, symbol: symbolOf(place) + (hollow ? "-open" : ""), opacity: source === "test" ? 0.45 : 1, line: { width: hollow ? 1.5 : 0, color } } };
     });
     const at = points.find(([id]) => id === current);
     traces.push({ x: at ? [at[1]] : [], y: at ? [at[2]] : [], mode: "markers", uid: "selected", name: "selected", showlegend: false, hoverinfo: "skip",
       marker: { size: 17, symbol: "circle-open", color: theme.text, line: { width: 2 } } });
-    const names = [...listed], { room, legend } = legendBelow(theme, width, names.map((name) => brief(name, 40)), 14);
+    const names = [...listed], { room, legend } = legendBelow(theme, width, names.map((name) => legendName(name, count)), 14);
     const bare = { showticklabels: false, title: { text: "" }, showgrid: false, mirror: true, linecolor: theme.line, showline: true };
     return { traces, layout: { height: Math.min(440, Math.max(240, width * 0.72)) + room, showlegend: true, legend, margin: { l: 12, r: 12, t: 30, b: room },
       xaxis: axis(theme, "", bare), yaxis: axis(theme, "", { ...bare, scaleanchor: "x", scaleratio: 1 }) } };
