@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,13 @@ if TYPE_CHECKING:  # they take seconds to import, and not every function needs b
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: metrics by name, the verdict's headline, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict's headline, their files, and rivals that were left out."""
 
     name: str
     metrics: dict[str, float]
     verdict: str
     files: dict[str, Path]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate_run(
@@ -74,7 +75,8 @@ def evaluate_run(
             )
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
-        return _write_evaluation(folder, report_content(folder, model, splits, scores), of=run_digest(folder))
+        content = report_content(folder, model, splits, scores)
+        return replace(_write_evaluation(folder, content, of=run_digest(folder)), left_out=scores.left_out)
 
 
 def evaluate_series(
@@ -126,7 +128,7 @@ def _evaluate_file(
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return _write_evaluation(folder, series_content(splits, scores, facts), suffix)
+    return replace(_write_evaluation(folder, series_content(splits, scores, facts), suffix), left_out=scores.left_out)
 
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of: str | None = None) -> Evaluated:
@@ -173,7 +175,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
-    steps = model.decoding_steps(256)
+    steps = scores.steps or model.decoding_steps(256)
     return replace(
         content,
         history=[{str(key): value for key, value in row.items() if value == value} for row in history],
