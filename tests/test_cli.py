@@ -367,7 +367,8 @@ def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
 # ---------------------------------------------------------------- help
 
 
-VERBS = ["fit", "sample", "encode", "export", "evaluate", "bench", "tables", "report"]
+VERBS = ["fit", "sample", "encode", "export", "evaluate", "bench", "tables", "report", "doctor"]
+VERBS += ["impute", "extend", "vary", "score"]
 
 
 def shown_texts(verb: str) -> list[str]:

@@ -185,3 +185,15 @@ def test_the_cache_folder_is_the_users_unless_another_is_named(monkeypatch: pyte
     assert cache_dir() == Path("somewhere")
     monkeypatch.delenv("NCVQVAE_CACHE_DIR")
     assert cache_dir().name == "ncvqvae" and cache_dir().is_absolute()
+
+
+@pytest.mark.parametrize("found", [Path("~/.cache/ncvqvae"), RuntimeError("no home"), KeyError("uid")])
+def test_a_user_without_a_home_has_no_cache(found: Path | Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def user_cache_path(*_: object, **__: object) -> Path:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.delenv("NCVQVAE_CACHE_DIR", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
+    assert cache_dir() is None

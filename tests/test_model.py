@@ -98,11 +98,13 @@ def test_series_without_a_channel_axis_come_back_without_one() -> None:
     assert np.array_equal(flat.encode(series()), flat.encode(series()[:, 0]))
 
 
-def test_embeddings_are_the_mean_code_of_the_grid(model: NCVQVAE) -> None:
+def test_embeddings_of_tokens_are_the_mean_code_of_the_grid(model: NCVQVAE) -> None:
     tokens = model.encode(series())
     codes = model.tokenizer_.codebook.numpy()
     assert tokens.dtype == np.int64 and tokens.shape == (N, model.tokenizer_.n_tokens)
-    np.testing.assert_allclose(model.transform(series()), codes[tokens].mean(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        model.transform(series(), embedding="tokens"), codes[tokens].mean(1), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_reconstruction_loss_is_that_of_the_chapter_in_scaled_units(model: NCVQVAE) -> None:

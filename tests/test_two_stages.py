@@ -77,7 +77,9 @@ def test_stage_2_leaves_the_tokenizer_bit_identical(mode: str) -> None:
             after_stage1.update({name: v.clone() for name, v in model.tokenizer_.state_dict().items()})
 
     model.fit(X, Y, report=report)
-    model.tokenizer_.residuals = None  # taken from the trained tokenizer, after both stages
+    model.tokenizer_.residuals = model.tokenizer_.reduction = (
+        None  # taken from the trained tokenizer, after both stages
+    )
     assert differing(model.tokenizer_.state_dict(), after_stage1) == []
     # the prior starts from the codebook, and keeps it where it is frozen
     assert torch.equal(model.prior_.codes, model.tokenizer_.codebook) == (mode == "codebook")
@@ -85,6 +87,7 @@ def test_stage_2_leaves_the_tokenizer_bit_identical(mode: str) -> None:
 
 USES: dict[str, Callable[[NCVQVAE], object]] = {
     "transform": lambda model: model.transform(X_TEST),
+    "transform tokens": lambda model: model.transform(X_TEST, embedding="tokens"),
     "encode": lambda model: model.encode(X_TEST),
     "reconstruct": lambda model: model.reconstruct(X_TEST),
     "sample": lambda model: model.sample(5),
@@ -242,7 +245,10 @@ def test_stage_2_draws_tokens_by_their_distances(
     assert (np.abs(share - expected) <= 5 * np.sqrt(expected * (1 - expected) / n) + 1e-4).all()
 
 
-def test_stage_2_takes_the_nearest_codes_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [2**26, 0])
+def test_stage_2_takes_the_nearest_codes_when_asked(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the latents of all series are kept, or made for each batch."""
+    monkeypatch.setattr("ncvqvae.training.stages.MAX_LATENTS", kept)
     model = unfitted(**{"stage2.stochastic_tokens": False})
     tokens, classes = batches_of(model, monkeypatch)[1](torch.arange(18))
     with torch.no_grad():

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ncvqvae.data import load_dataset, load_splits
     from ncvqvae.errors import InputError
+    from ncvqvae.generation.draws import Draws
     from ncvqvae.generation.samples import Samples
     from ncvqvae.model import NCVQVAE
 
-__all__ = ["NCVQVAE", "InputError", "Samples", "load_dataset", "load_splits"]
+__all__ = ["NCVQVAE", "Draws", "InputError", "Samples", "load_dataset", "load_splits"]
 __version__ = metadata.version("ncvqvae")
 
 _HOME = {
     "NCVQVAE": "ncvqvae.model",
+    "Draws": "ncvqvae.generation.draws",
     "Samples": "ncvqvae.generation.samples",
     "InputError": "ncvqvae.errors",
     "load_dataset": "ncvqvae.data",

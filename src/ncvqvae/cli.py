@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
 from types import FrameType
@@ -17,8 +17,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.validators import Number
 
+from ncvqvae.commands.next_step import browse_line, free_name, next_line
 from ncvqvae.commands.options import given, in_option_spelling, named_as_options, options
-from ncvqvae.config import Config, Device, SamplingConfig, load_config
+from ncvqvae.commands.streams import lossy_streams, warnings_in_one_line
+from ncvqvae.config import Config, Device, EmbeddingKind, SamplingConfig, load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
 from ncvqvae.threads import wait_passively
@@ -30,6 +32,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # main() says what is left and how to go on
 )
+
+app.register_install_completion_command(help="Install completion of commands and options in your shell, then exit.")
 
 Settings = Parameter(
     name="*",
@@ -164,7 +168,7 @@ def fit(
         )
     n_pictures = len(list((out / "figures").glob("*.png")))
     console().print(f"model in {out}, {n_pictures} pictures in {out / 'figures'}", highlight=False)
-    console().print(f"next: ncvqvae evaluate {out}", highlight=False)
+    _say(next_line("evaluate", out, plugins=plugin))
 
 
 @app.command
@@ -196,13 +200,12 @@ def sample(
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """
-    from ncvqvae.commands.run_folder import as_label, open_run, run_form
+    from ncvqvae.commands.run_folder import as_label, check_output, open_run, run_form
     from ncvqvae.commands.sample import Request, write_samples
     from ncvqvae.commands.terminal import console, counting_progress
 
     load_plugins(plugin or ())
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    check_output(out, overwrite)
     with named_as_options({"device": device}):
         model, _ = open_run(run, device)
     wanted = None if label is None else as_label(label, model.classes_)
@@ -210,6 +213,8 @@ def sample(
     with named_as_options({"sampling": request.sampling}), counting_progress("sampling", n) as progress:
         write_samples(model, run, request, out, run_form(run), lambda n: progress.advance(progress.task_ids[0], n))
     console().print(f"{n} series in {out}", highlight=False)
+    judged = ["--samples", out] if (run / "metrics.json").is_file() else []
+    _say(next_line("evaluate", run, *judged, plugins=plugin))
 
 
 @app.command
@@ -220,6 +225,7 @@ def encode(
     *,
     out: UserPath,
     split: Literal["train", "test"] = "train",
+    embedding: EmbeddingKind | None = None,
     device: Device = "auto",
     overwrite: Switch = False,
     plugin: Plugins = None,
@@ -232,44 +238,291 @@ def encode(
         data: UCR/UEA name, or a file.
         out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
         split: Half of the dataset. Of a file that stands alone, train is the whole file.
+        embedding: What z_0 … are made of: every level of the encoder (encoder) or the mean of the code vectors
+            (tokens); the run's own if not given.
         device: Where the network computes: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """
     from dataclasses import asdict
 
-    from ncvqvae.commands.encode import check_encode_target, encode_run
+    from ncvqvae.commands.encode import encode_run
+    from ncvqvae.commands.rows import check_rows_target
+    from ncvqvae.commands.run_folder import check_output
     from ncvqvae.commands.terminal import console
     from ncvqvae.data import load_half
     from ncvqvae.hardware import resolve_device
 
     load_plugins(plugin or ())
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
-    check_encode_target(out)
+    check_output(out, overwrite)
+    check_rows_target(out)
     with named_as_options({"device": device}):
         resolve_device(device)  # one that is not there is said before any data is read
     half = load_half(data, split, **asdict(source or ColumnOptions()))
     if half.described:
         console().print(half.described, markup=False, highlight=False, soft_wrap=True)
-    encode_run(run, half, out, device)
+    encode_run(run, half, out, device, embedding)
     console().print(f"tokens and embeddings of {len(half.X)} series in {out}", highlight=False)
+    _say(next_line("evaluate", run, plugins=plugin))
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True)
+class GivenOptions:
+    """How given series are taken, for the verbs that draw a part of them."""
+
+    split: Literal["train", "test"] = "train"
+    """Half of the dataset. Of a file that stands alone, train is the whole file."""
+    unconditional: Switch = False
+    """Leaves the labels of DATA out of account."""
+    seed: Seed = None
+    """Seed of the draw (default: the run's own)."""
+    device: Device = "auto"
+    """Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu."""
+    overwrite: Switch = False
+    """Replaces the file if it exists."""
+    plugin: Plugins = None
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True)
+class DrawOptions:
+    """How many draws are made of each series, and which files are written of them."""
+
+    draws: Annotated[int, Parameter(validator=Number(gte=1))] = 20
+    """Number of draws. FILE holds their median, step by step."""
+    quantiles: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
+    """Shares such as 0.1 0.9, whose quantiles of the draws go to files beside FILE, as in FILE-q0.1 (default: none)."""
+    each_draw: Switch = False
+    """Writes every single draw, too, to files beside FILE, as in FILE-draw1."""
+
+    def wanted(self, out: Path) -> Any:
+        """The files that are asked for."""
+        from ncvqvae.commands.filling import Wanted
+
+        return Wanted(out, self.draws, tuple(self.quantiles or ()), self.each_draw)
+
+
+def _given(run: Path, data: str, options: GivenOptions, source: ColumnOptions | None) -> Any:
+    """The model of a run, and the series of DATA with the labels that it is told."""
+    from dataclasses import asdict
+
+    from ncvqvae.commands.filling import told
+    from ncvqvae.commands.run_folder import open_run
+    from ncvqvae.commands.terminal import console
+    from ncvqvae.data import load_half
+
+    load_plugins(options.plugin or ())
+    with named_as_options({"device": options.device}):
+        model, _ = open_run(run, options.device)
+    half = load_half(data, options.split, min_cases=1, **asdict(source or ColumnOptions()))
+    if half.described:
+        console().print(half.described, markup=False, highlight=False, soft_wrap=True)
+    return told(model, half, options.unconditional)
+
+
+def _say_files(paths: Sequence[Path], n: int) -> None:
+    from ncvqvae.commands.terminal import console
+
+    more = f" and {len(paths) - 1} more beside it" if len(paths) > 1 else ""
+    console().print(f"{n} series in {paths[0]}{more}", highlight=False, soft_wrap=True)
+
+
+def _reading(source: ColumnOptions | None, written: Path | None = None) -> list[str]:
+    """The options that read the data, or a file that was written in their form: that has only the columns read."""
+    options = given(source)
+    if written is not None:
+        is_table = written.suffix.lower() in (".csv", ".tsv", ".parquet", ".feather")
+        kept = ("label_column", "id_column", "time_column", "value_columns", "header") if is_table else ()
+        options = {name: value for name, value in options.items() if name in kept}
+    words: list[str] = []
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "header":
+            words.append(option if value else "--no-header")
+        else:
+            words += [option, *map(str, value if isinstance(value, list) else [value])]
+    return words
+
+
+def _next_of_written(verb: str, run: Path, out: Path, into: str, source: ColumnOptions | None, plugin: Any) -> str:
+    """The next command on a file that was written here; windows are numbered in it in columns that no option names."""
+    if source is not None and source.window is not None:
+        return next_line("evaluate", run, plugins=plugin)
+    target = free_name(out.with_suffix(into))
+    return next_line(verb, run, out, "--out", target, *_reading(source, out), plugins=plugin)
 
 
 @app.command
-def export(run: UserPath, /, *, out: UserPath, plugin: Plugins = None) -> None:
+def impute(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    options: GivenOptions | None = None,
+    draw: DrawOptions | None = None,
+    source: ColumnOptions | None = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Fill the gaps of the series in DATA, by the trained model in RUN, and write them to a file.
+
+    What was observed stays. Ids, times, labels and columns are those of DATA.
+
+    Args:
+        run: Folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: File to write: .npz (X and y), .npy, or a table as DATA is (.csv, .tsv, .parquet, .feather, .ts, .arff).
+    """
+    from ncvqvae.commands.filling import write_imputed
+    from ncvqvae.commands.terminal import counting_progress
+
+    options, chosen = options or GivenOptions(), given(sampling)
+    wanted = (draw or DrawOptions()).wanted(out)
+    wanted.check(options.overwrite)
+    of = _given(run, data, options, source)
+    n = len(of.half.X)
+    with named_as_options({"sampling": chosen}), counting_progress("filling", n) as progress:
+        done = partial(progress.advance, progress.task_ids[0])
+        paths = write_imputed(of, wanted, done, seed=options.seed, **chosen)
+    _say_files(paths, n)
+    _say(_next_of_written("encode", run, out, ".tokens.parquet", source, options.plugin))
+
+
+@app.command
+def extend(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    steps: Annotated[int, Parameter(validator=Number(gte=1))],
+    options: GivenOptions | None = None,
+    draw: DrawOptions | None = None,
+    source: ColumnOptions | None = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Extend the series in DATA beyond their end, by the trained model in RUN, and write them to a file.
+
+    No series becomes longer than those that the run was fitted on. Gaps are filled, too.
+
+    Args:
+        run: Folder that fit wrote.
+        data: A file whose series are shorter than those that the run was fitted on.
+        out: File to write: .npz (X and y), .npy, or a table as DATA is (.csv, .tsv, .parquet, .feather, .ts, .arff).
+        steps: Number of time steps to add to each series.
+    """
+    from ncvqvae.commands.filling import write_extended
+    from ncvqvae.commands.run_folder import run_form
+    from ncvqvae.commands.terminal import counting_progress
+
+    options, chosen = options or GivenOptions(), given(sampling)
+    wanted = (draw or DrawOptions()).wanted(out)
+    wanted.check(options.overwrite)
+    of = _given(run, data, options, source)
+    n = len(of.half.X)
+    with named_as_options({"sampling": chosen}), counting_progress("extending", n) as progress:
+        done = partial(progress.advance, progress.task_ids[0])
+        paths = write_extended(of, steps, wanted, run_form(run), done, seed=options.seed, **chosen)
+    _say_files(paths, n)
+    words = ("--steps", steps, "--out", free_name(out), "--quantiles", 0.1, 0.9)
+    _say(next_line("extend", run, data, *words, *_reading(source), plugins=options.plugin))
+
+
+@app.command
+def vary(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    share: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.6,
+    n: Annotated[int, Parameter(name=["-n", "--n"], validator=Number(gte=1))] = 1,
+    options: GivenOptions | None = None,
+    source: ColumnOptions | None = None,
+    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+) -> None:
+    """Write new series near those in DATA, by the trained model in RUN, to a file.
+
+    Each keeps a random share of the tokens of a given series; the others are drawn.
+
+    Args:
+        run: Folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: File to write: .npz (X and y), .npy, or a table as DATA is (.csv, .tsv, .parquet, .feather, .ts, .arff).
+        share: Share of the tokens to keep, from 0 (a new series) to 1 (a reconstruction).
+        n: Number of new series for each given one.
+    """
+    from ncvqvae.commands.filling import write_varied
+    from ncvqvae.commands.run_folder import check_output
+    from ncvqvae.commands.terminal import counting_progress
+
+    options, chosen = options or GivenOptions(), given(sampling)
+    check_output(out, options.overwrite)
+    of = _given(run, data, options, source)
+    total = n * len(of.half.X)
+    with named_as_options({"sampling": chosen}), counting_progress("varying", total) as progress:
+        done = partial(progress.advance, progress.task_ids[0])
+        write_varied(of, n, out, done, share=share, seed=options.seed, **chosen)
+    _say_files([out], total)
+    _say(_next_of_written("score", run, out, ".scores.csv", source, options.plugin))
+
+
+@app.command
+def score(
+    run: UserPath,
+    data: str,
+    /,
+    *,
+    out: UserPath,
+    masks: Annotated[int, Parameter(validator=Number(gte=1))] = 32,
+    options: GivenOptions | None = None,
+    source: ColumnOptions | None = None,
+) -> None:
+    """Write how likely each series in DATA is to the trained model in RUN; low scores are outliers.
+
+    A score is a lower bound on the log-likelihood per token, in nats.
+
+    Args:
+        run: Folder that fit wrote.
+        data: UCR/UEA name, or a file.
+        out: File to write: .csv, .parquet, .feather (ids, label, score) or .npz (score, y, ids).
+        masks: Number of random masks that a score is estimated from.
+    """
+    from ncvqvae.commands.filling import write_scores
+    from ncvqvae.commands.rows import check_rows_target
+    from ncvqvae.commands.run_folder import check_output
+    from ncvqvae.commands.terminal import console
+
+    options = options or GivenOptions()
+    check_output(out, options.overwrite)
+    check_rows_target(out)
+    of = _given(run, data, options, source)
+    scores = write_scores(of, out, masks, options.seed)
+    console().print(f"scores of {len(scores)} series in {out}", highlight=False, soft_wrap=True)
+    lowest = scores.argsort()[:5]
+    named = lowest if of.half.ids is None else [of.half.ids[at] for at in lowest]
+    console().print(f"lowest: {', '.join(map(str, named))}", markup=False, highlight=False, soft_wrap=True)
+    target = free_name(out.with_suffix(".tokens.parquet"))
+    _say(next_line("encode", run, data, "--out", target, *_reading(source), plugins=options.plugin))
+
+
+@app.command
+def export(run: UserPath, /, *, out: UserPath, overwrite: Switch = False, plugin: Plugins = None) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx and prior.onnx.
 
     Args:
         run: Folder that fit wrote.
         out: Folder to write them to.
+        overwrite: Replaces files of these names.
     """
     from ncvqvae.commands.export import export_onnx
     from ncvqvae.commands.terminal import console
     from ncvqvae.model import NCVQVAE
 
     load_plugins(plugin or ())
-    for path in export_onnx(NCVQVAE.from_pretrained(run), out):
+    for path in export_onnx(NCVQVAE.from_pretrained(run), out, overwrite=overwrite):
         console().print(f"written: {path}", highlight=False, soft_wrap=True)
+    _say(next_line("sample", run, "-n", 500, "--out", free_name(out / "samples.npz"), plugins=plugin))
 
 
 @app.command
@@ -286,6 +539,7 @@ def evaluate(
     full: Switch = False,
     cas: bool = True,
     rivals: bool = True,
+    overwrite: Switch = False,
     plugin: Plugins = None,
     source: DataOptions | None = None,
 ) -> None:
@@ -304,6 +558,7 @@ def evaluate(
         full: Adds bootstrap intervals, FCNs trained on real and generated series, and a finer p-value (minutes).
         cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
         rivals: Scores cheap ways to more series, such as jitter and time warp, with the same metrics.
+        overwrite: Replaces files in --out that are no earlier evaluation.
     """
     from dataclasses import asdict
 
@@ -338,6 +593,7 @@ def evaluate(
                 fcn=fcn,
                 seed=seed or 0,
                 device=device,
+                overwrite=overwrite,
                 extent=extent,
                 progress=progress,
             )
@@ -347,9 +603,15 @@ def evaluate(
         stdout.print("", table)
     for name, reason in evaluated.left_out.items():
         console().print(f"rival {name} left out: {reason}", highlight=False, markup=False, soft_wrap=True)
-    stdout.print(f"\nverdict: {evaluated.verdict}", style="bold", highlight=False, markup=False)
+    stdout.print("")
+    for line in evaluated.verdict.lines:
+        stdout.print(line, highlight=False, markup=False, soft_wrap=True)
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
+    if run is not None and samples is None:
+        _say(next_line("sample", run, "-n", 500, "--out", free_name(run / "samples.npz"), plugins=plugin))
+    else:
+        _say(browse_line(evaluated.files["report"]))
 
 
 def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, out: Path | None, source: Any) -> None:
@@ -378,9 +640,10 @@ def bench(
     models: Names = None,
     seeds: int | None = None,
     device: Device = "auto",
-    backend: Literal["local", "ray"] = "local",
+    backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,
     address: str | None = None,
+    slurm: Names = None,
     cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
     data_dir: UserPath | None = None,
@@ -399,68 +662,108 @@ def bench(
         models: Models of the suite to take (default: all).
         seeds: Number of seeds (default: those of the suite).
         device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
-        backend: Where runs are carried out: worker processes on this machine, or tasks of a Ray cluster.
-        workers: Number of runs at once on this machine; no more than one per GPU (default: that, or one per core).
+        backend: Where runs are carried out: processes on this machine, tasks of a Ray cluster, or SLURM jobs.
+        workers: Number of runs at once, or of SLURM jobs (default: one per GPU, else one per core; 100 jobs).
         address: Address of the Ray cluster (default: one is started here).
+        slurm: Options of sbatch as NAME=VALUE, such as partition=gpu and time=240, in minutes (default: none).
         cpus: Number of cores for each run.
-        gpus: Number of GPUs for each run on Ray; a fraction lets several runs share one.
+        gpus: Number of GPUs for each run on a cluster; a fraction lets several runs on Ray share one.
         data_dir: Folder with NAME/NAME_TRAIN.tsv and so on (default: as in fit).
         fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
         cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
     """
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
-    from ncvqvae.commands.terminal import console
 
     load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds)
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device)
     with named_as_options({"device": device}):
-        made = make_backend(backend, folder, device=device, workers=workers, address=address, cpus=cpus, gpus=gpus)
-    check_outcome(run_bench(runs, made))
-    console().print(f"next: ncvqvae tables {folder}", highlight=False)
+        made = make_backend(
+            backend,
+            folder,
+            device=device,
+            workers=workers,
+            address=address,
+            cpus=cpus,
+            gpus=gpus,
+            slurm=slurm or (),
+        )
+    check_outcome(run_bench(runs, made, pause=60.0 if backend == "slurm" else 5.0))  # each try is a job in the queue
+    _say(next_line("tables", folder))
 
 
 @app.command
-def tables(folder: UserPath, /, *, out: UserPath | None = None) -> None:
+def tables(folder: UserPath, /, *, out: UserPath | None = None, overwrite: Switch = False) -> None:
     """Write the study's tables and pictures over the runs in FOLDER, beside the published numbers.
 
     Args:
         folder: Folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
         out: Folder of tables and pictures (default: FOLDER/tables, or NAME-tables beside the file NAME.csv).
+        overwrite: Writes into a folder that holds something else than earlier tables.
     """
     from ncvqvae.commands.terminal import console
     from ncvqvae.study.tables import write_all
 
     out = out or (folder.with_name(f"{folder.stem}-tables") if folder.is_file() else folder / "tables")
-    written = write_all(folder, out)
+    written = write_all(folder, out, overwrite=overwrite)
     console().print(f"{len(written)} files in {out}; begin with tables.md", highlight=False)
+    _say(browse_line(out / "tables.md"))
 
 
 @app.command
-def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html")) -> None:
+def report(
+    run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html"), overwrite: Switch = False
+) -> None:
     """Show evaluated runs side by side on one page.
 
     Args:
         run: Folder of an evaluated run.
         more: Folders of further runs (default: none).
-        out: HTML file to write.
+        out: HTML file to write, beside a folder of pictures.
+        overwrite: Replaces the file and the pictures if they exist.
     """
     from ncvqvae.commands.compare import compare_runs
     from ncvqvae.commands.terminal import console
     from ncvqvae.files import check_target
 
     check_target(out)
-    compare_runs([run, *more], out)
+    compare_runs([run, *more], out, overwrite=overwrite)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
+    _say(browse_line(out))
+
+
+@app.command
+def doctor(*, out: UserPath = Path("runs")) -> None:
+    """Say what of this machine and installation matters, and exit with 1 if something has to be mended.
+
+    Args:
+        out: Folder that runs would be written to.
+    """
+    from ncvqvae.commands.doctor import examine, lines
+
+    findings = examine(out)
+    print("\n".join(lines(findings)))
+    if any(finding.problem for finding in findings):
+        sys.exit(1)
+    _say(next_line("fit", "GunPoint", "--preset", "quick", "--out", free_name(out / "gunpoint")))
+
+
+ENDING = {signal.SIGTERM: "terminated"} | ({signal.SIGHUP: "hung up"} if hasattr(signal, "SIGHUP") else {})
+"""Signals besides Ctrl-C that end a command, and what it says then."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
     wait_passively()
+    with lossy_streams(), warnings_in_one_line():
+        _carry_out(arguments)
+
+
+def _carry_out(arguments: list[str] | None) -> None:
     try:
-        with _termination_as_interrupt():
+        with _signals_as_interrupt():
             app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(str(error))
@@ -475,7 +778,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _fail(f"not enough memory ({str(error)[:200]}); choose smaller settings, for example batch_size or chunk_size")
     except KeyboardInterrupt as interrupt:
-        how, code = ("terminated", 143) if interrupt.args == (signal.SIGTERM,) else ("interrupted", 130)
+        number = interrupt.args[0] if interrupt.args and interrupt.args[0] in ENDING else signal.SIGINT
+        how, code = ENDING.get(number, "interrupted"), 128 + number
         command = (sys.argv[1:] if arguments is None else arguments)[:1]
         mend = "continue with --resume" if command == ["fit"] else "start the same command again"
         print(f"{how}; what had been written is intact, {mend}", file=sys.stderr)
@@ -483,20 +787,26 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM unwind the program as Ctrl-C does, so that temporary files go and workers end."""
+def _signals_as_interrupt() -> Iterator[None]:
+    """Let signals that end a program unwind it as Ctrl-C does, so that temporary files go and workers end."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal.SIGTERM)
+        raise KeyboardInterrupt(number)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        ignored = [number for number in ENDING if signal.getsignal(number) is signal.SIG_IGN]  # nohup asks for it
+        before = {number: signal.signal(number, interrupt) for number in ENDING if number not in ignored}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    """Print a line to stderr as it is: markup and wrapping would spoil what is to be pasted."""
+    print(line, file=sys.stderr)
 
 
 def _fail(message: str) -> None:

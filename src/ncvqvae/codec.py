@@ -12,14 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ncvqvae.config import EmbeddingConfig
 from ncvqvae.data import GlobalScaler, ScaledSeries, beyond, check_series, cut_or_pad
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
-from ncvqvae.hardware import CPU
+from ncvqvae.hardware import CPU, fp32_products
+from ncvqvae.tokenizer.pooling import Reduction, Standard, choose_parts_weight
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 
 CHUNK = 256
 """Series that go through a network at once, outside training."""
+
+MAX_REDUCED = 2048
+"""Training series that the reduction of embeddings is fitted on; more hardly move its axes."""
 
 
 class Codec:
@@ -61,6 +66,38 @@ class Codec:
     def encode(self, series: ScaledSeries) -> Tensor:
         """Tokens (n, N) of scaled series; -1 where nothing of a token's time was observed."""
         return in_chunks(self.tokenizer.encode, series, self.tokenizer.codebook.device)
+
+    def embeddings(self, series: ScaledSeries) -> np.ndarray:
+        """Embeddings (n, d) of scaled series by the encoder and the reduction that was fitted on train."""
+        tokenizer, reduction = self.tokenizer, self.tokenizer.reduction
+        assert reduction is not None
+        device = tokenizer.codebook.device
+        with fp32_products("highest", device):
+            return in_chunks(lambda x, o: reduction(tokenizer.pooled(x, o)), series, device).numpy()
+
+    def keep_reduction(self, series: ScaledSeries, classes: Tensor, config: EmbeddingConfig, seed: int) -> float:
+        """Fit the reduction to embeddings on training series, or on a part of them drawn by seed.
+
+        Args:
+            series: the train split.
+            classes: class indices (n,).
+            config: the size, and the weight of the parts of time.
+            seed: draws the part.
+
+        Returns:
+            The weight of the parts of time, which ``auto`` chooses.
+        """
+        tokenizer, device = self.tokenizer, self.tokenizer.codebook.device
+        n = min(len(series), MAX_REDUCED)
+        rows = np.sort(np.random.default_rng([seed, 5]).choice(len(series), n, replace=False))
+        with fp32_products("highest", device):
+            statistics = in_chunks(tokenizer.pooled, ScaledSeries(series.X[rows], series.scaler), device)
+        standard, of_parts, weight = Standard.of(statistics), tokenizer.of_parts, config.parts_weight
+        if weight == "auto":
+            weight = choose_parts_weight(standard(statistics), of_parts, classes[rows])
+        weights = torch.where(of_parts, weight, 1.0)
+        tokenizer.reduction = Reduction.of(standard, statistics, weights, config.size).to(device)
+        return weight
 
     def embed(self, tokens: Tensor) -> np.ndarray:
         """The mean code vector (n, d) of tokens (n, N); a token of -1 does not count."""
@@ -139,8 +176,15 @@ def in_chunks(
 
     A chunk is on `device`, what is returned on the CPU.
     """
-    chunks = (slice(at, at + CHUNK) for at in range(0, len(series), CHUNK))
-    return torch.cat([function(*tensors(series, chunk, device)).cpu() for chunk in chunks])
+    found: Tensor | None = None
+    for start in range(0, len(series), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        part = function(*tensors(series, chunk, device)).cpu()
+        if found is None:  # joining the parts at the end would need the memory twice
+            found = part.new_empty((len(series), *part.shape[1:]))
+        found[chunk] = part
+    assert found is not None, "no series"
+    return found
 
 
 def tensors(series: ScaledSeries, rows: Any, device: torch.device = CPU) -> tuple[Tensor, Tensor | None]:

@@ -35,6 +35,7 @@ from ncvqvae.validation import (
 Auto = Literal["auto"]
 Schedule = Literal["cosine", "linear", "square", "cubic"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
+EmbeddingKind = Literal["encoder", "tokens"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 InputMode = Literal["token", "codebook", "codebook-finetuned", "auto"]
 
@@ -251,6 +252,21 @@ class SamplingConfig:
 
 
 @dataclass(config=GROUP)
+class EmbeddingConfig:
+    """What a series becomes for a classifier, a search or a clustering: what ``transform`` gives."""
+
+    kind: EmbeddingKind = "encoder"
+    """What embeddings are made of: statistics over time of every level of the encoder, reduced to what varies most
+    among the training series (encoder), or the mean of the code vectors (tokens), as in the chapter's probes."""
+    size: Annotated[Whole, Field(ge=1, le=4096)] = 512
+    """Largest size of the kind encoder. It is also below the number of training series, whose differences it keeps."""
+    parts_weight: Weight | Auto = "auto"
+    """Weight of what stands where in time, the means of four parts of each series, beside statistics of the whole. The
+    choice auto takes that of 0, 0.25, 0.5 and 1 from which a ridge regression predicts the classes of training series
+    best, each left out in turn, and 0.25 where there are no classes."""
+
+
+@dataclass(config=GROUP)
 class Config:
     """A complete model: what ``config.yaml`` of a run holds."""
 
@@ -268,6 +284,7 @@ class Config:
     prior: PriorConfig = field(default_factory=PriorConfig)
     stage2: Stage2Config = field(default_factory=Stage2Config)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
 
 
 def preset_names() -> list[str]:

@@ -35,6 +35,14 @@ def is_class(y: np.ndarray, label: Hashable) -> np.ndarray:
     return np.array([other == label for other in y.tolist()], bool)
 
 
+def rows_by_class(y: np.ndarray) -> dict[Hashable, np.ndarray]:
+    """Row numbers of each label, found in one pass over the labels (n,)."""
+    rows: dict[Hashable, list[int]] = {}
+    for row, label in enumerate(y.tolist()):
+        rows.setdefault(label, []).append(row)
+    return {label: np.array(of_label) for label, of_label in rows.items()}
+
+
 def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
     """Index of each label in `classes`: (n,) int64.
 

@@ -16,17 +16,31 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, check_parts, from_dict, kept, load_config, to_dict
+from ncvqvae.config import (
+    Config,
+    EmbeddingConfig,
+    EmbeddingKind,
+    SamplingConfig,
+    check_parts,
+    from_dict,
+    kept,
+    load_config,
+    to_dict,
+)
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
 from ncvqvae.data.facts import TrainFacts
+from ncvqvae.data.few import few_to_learn
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.generation.methods import FillingMethods
 from ncvqvae.generation.residuals import keep_residuals, kept_residuals
 from ncvqvae.generation.samples import (
     DecodingSteps,
     Samples,
+    as_given,
     check_length,
     checked_number,
+    checked_seed,
     joined,
     resolved,
     sample_chunks,
@@ -43,7 +57,7 @@ from ncvqvae.training.notebook import NotebookProgress, in_notebook
 from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
 
 
-class NCVQVAE(TransformerMixin, BaseEstimator):
+class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
     """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
 
     Args:
@@ -66,8 +80,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
     Example:
         >>> from ncvqvae import NCVQVAE, load_dataset
         >>> X, y = load_dataset("GunPoint", split="train")
-        >>> model = NCVQVAE(preset="quick").fit(X, y)  # doctest: +SKIP
-        >>> X_new, y_new = model.sample(500)  # doctest: +SKIP
+        >>> short = {"stage1.max_steps": 2, "stage2.max_steps": 2}  # leave it out to train until the end
+        >>> model = NCVQVAE(preset="quick", settings=short).fit(X, y)
+        >>> X_new, y_new = model.sample(5)
+        >>> X_new.shape
+        (5, 1, 150)
     """
 
     config_: Config
@@ -120,9 +137,11 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
-        return self.fit_prepared(
-            self.prepare(X, y), checkpoints=checkpoints, logger=logger, report=report, explain=explain
-        )
+        prepared = self.prepare(X, y)
+        facts = prepared.facts
+        for line in few_to_learn(facts.classes, facts.class_counts, facts.n_cases):
+            warnings.warn(line, stacklevel=2)
+        return self.fit_prepared(prepared, checkpoints=checkpoints, logger=logger, report=report, explain=explain)
 
     def prepare(self, X: Any, y: Any = None, *, checked: bool = False) -> TrainSet:
         """Everything that is known of the train split before training; for `fit_prepared` and `estimate_prepared`.
@@ -178,6 +197,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         self._train("stage1", self.tokenizer_, parts, folder, logger, report)
         self.prior_, parts = prior_stage(config, train, self._codec)
         self._train("stage2", self.prior_, parts, folder, logger, report)
+        embedding = config.embedding
+        embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         if config.sampling.residual_neighbours or config.sampling.redraws:
             keep_residuals(self.tokenizer_, train.series, config.seed)
         if config.sampling.residual_neighbours and config.sampling.residual_scale == "auto":
@@ -224,6 +245,8 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     def estimate_prepared(self, train: TrainSet) -> dict[str, float]:
         """:meth:`estimate_seconds` of what `prepare` gave."""
+        from ncvqvae.training.loop import Plan
+
         trial = copy.copy(self)
         trial.asked_, trial.scaler_ = self._config(), train.series.scaler
         trial._take_facts(train.facts)
@@ -233,8 +256,10 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         with freed_pages_kept(), forked_rng(device):
             trial.tokenizer_, parts = tokenizer_stage(config, train)
             seconds = {"stage1": estimated_seconds(parts, device)}
-            _, parts = prior_stage(config, train, trial._codec)
-            seconds["stage2"] = estimated_seconds(parts, device)
+            few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
+            _, parts = prior_stage(config, few, trial._codec)
+            n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
+            seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
         return seconds
 
     def _take_facts(self, facts: TrainFacts) -> None:
@@ -277,9 +302,41 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ use
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Embeddings (n_cases, d): quantized latents averaged over the token grid, as in the thesis's probes."""
-        return self.embed(self.encode(X))
+    def transform(self, X: Any, *, embedding: EmbeddingKind | None = None) -> np.ndarray:
+        """Embeddings (n_cases, d), float32, of series in their own units; what was not observed does not count.
+
+        Args:
+            X: series in their own units.
+            embedding: ``encoder``: what every level of the encoder makes of a series, reduced to what varies most in
+                the train split; ``tokens``: its quantized latents' mean, as in the thesis's probes; by default what the
+                setting ``embedding.kind`` says.
+
+        Raises:
+            InputError: if the series do not fit the model, or it was saved before it had embeddings by the encoder.
+        """
+        scaled = self._codec.scaled(X)
+        if self._embedding(embedding) == "tokens":
+            return self._codec.embed(self._codec.encode(scaled))
+        return self._codec.embeddings(scaled)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of what :meth:`transform` gives: ``z_0``, ``z_1`` and so on.
+
+        Args:
+            input_features: not used; scikit-learn's pipelines give it.
+        """
+        check_is_fitted(self)
+        reduction, codebook = self.tokenizer_.reduction, self.tokenizer_.codebook
+        size = codebook.shape[1] if self._embedding() == "tokens" or reduction is None else reduction.axes.shape[1]
+        return np.array([f"z_{i}" for i in range(size)], dtype=object)
+
+    def _embedding(self, kind: EmbeddingKind | None = None) -> EmbeddingKind:
+        """The kind of embedding that was asked for, or else that of the settings."""
+        changed = {} if kind is None else {"kind": kind}
+        asked = from_dict(EmbeddingConfig, {**to_dict(self.config_.embedding), **changed}, "embedding.").kind
+        if asked == "encoder" and self.tokenizer_.reduction is None:
+            raise InputError("this model is older than embeddings by the encoder; fit it again, or ask for tokens")
+        return asked
 
     def embed(self, tokens: Any) -> np.ndarray:
         """Embeddings (n_cases, d) of tokens (n_cases, N): their code vectors' mean; a token of -1 does not count."""
@@ -314,7 +371,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         """
         scaled = self._codec.scaled(X)
         known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
-        generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
         config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
@@ -335,10 +392,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         A model that was fitted on a list of series of unequal lengths gives a list back, each without padding.
         """
         made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
-        if not self.facts_.listed:
-            return made
-        lengths = series_lengths(made.X[:, None] if self.facts_.flat else made.X)
-        return Samples(cast(Any, [x[..., :end] for x, end in zip(made.X, lengths, strict=True)]), made.y)
+        return as_given(made, self.facts_)
 
     def iter_samples(
         self,
@@ -382,7 +436,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
             labels,
             unconditional=unconditional,
             length=length,
-            seed=self.config_.seed if seed is None else seed,
+            seed=self.config_.seed if seed is None else checked_seed(seed),
             first=first,
         )
 
@@ -395,8 +449,7 @@ class NCVQVAE(TransformerMixin, BaseEstimator):
         Mass near 1 from the first steps on shows a prior that recites its training tokens (thesis, results, 0.2.5).
         """
         check_is_fitted(self)
-        seed = self.config_.seed if seed is None else seed
-        generator = Generator().manual_seed(seed)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         indices = self._generator.draw_classes(n, generator)
         grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())

@@ -15,7 +15,10 @@ Metrics = Callable[[Run], dict[str, float]]
 
 
 def write_finished(suite: Suite, out: Path, metrics: Metrics) -> list[Run]:
-    runs = suite.runs(out)
+    return finish(suite.runs(out), metrics)
+
+
+def finish(runs: list[Run], metrics: Metrics) -> list[Run]:
     for run in runs:
         run.folder.mkdir(parents=True)
         config = {"format": 1, "preset": run.preset, "model": to_dict(run.config())}

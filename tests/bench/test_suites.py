@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ncvqvae.bench import job
 from ncvqvae.bench.suites import load_suite, suite_names
 from ncvqvae.config import load_config
 from ncvqvae.errors import InputError
@@ -97,6 +98,25 @@ def test_unknown_names_get_the_nearest() -> None:
         load_suite("papr")
     with pytest.raises(InputError, match="did you mean 'vibcreg-gauss'"):
         load_suite("paper").select(models=["vibcreg-gaus"])
+
+
+def test_two_files_of_one_name_are_two_datasets_or_refused(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data.csv").write_text("t0,t1\n1,2\n")
+    text = "datasets: [{}]\nmodels: {{a: {{}}}}"
+    with pytest.raises(InputError, match=r"two datasets would be data.*one/data.csv and .*two/data.csv; rename"):
+        load_suite(suite_file(tmp_path, text.format("one/data.csv, two/data.csv")))
+    with pytest.raises(InputError, match="two datasets would be data"):
+        load_suite(suite_file(tmp_path, text.format("{data: one/data.csv, window: 3}, one/data.csv")))
+    same = load_suite(suite_file(tmp_path, text.format("one/data.csv, one/data.csv")))
+    (run,) = same.runs(tmp_path / "bench")
+    run.folder.mkdir(parents=True)
+    (run.folder / "data.yaml").write_text(f"data: {tmp_path / 'two/data.csv'}\n")
+    with pytest.raises(InputError, match=r"holds a run on .*two/data.csv, not on .*one/data.csv"):
+        job._check_data(run)
+    (tmp_path / "two/data.csv").unlink()  # it was moved: the run is of the same series, which `evaluate` checks
+    job._check_data(run)
 
 
 def test_a_suite_brings_its_plug_ins_and_tells_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

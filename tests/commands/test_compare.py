@@ -11,6 +11,7 @@ from tests.bench.tasks import TINY
 
 from ncvqvae import NCVQVAE, InputError, load_splits
 from ncvqvae.commands.compare import compare_runs
+from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.report.content import ReportContent
 
 RNG = np.random.default_rng(0)
@@ -52,6 +53,15 @@ def test_the_series_are_those_of_the_metrics(
     expected = model.sample(len(content.X_unconditional), unconditional=True, seed=seed).X
     assert np.array_equal(content.X_unconditional, expected)
     assert np.array_equal(content.X_labelled, model.sample(len(content.X_labelled), seed=seed + 1).X)
+
+
+def test_runs_bring_their_folder_digest_and_settings(run: Path, shown: list[ReportContent]) -> None:
+    (run / "metrics.json").write_text(json.dumps({"fid": 1.0}))
+    compare_runs([run], run.parent / "comparison.html")
+    (content,) = shown
+    assert content.folder == str(run) and content.digest == run_digest(run)
+    assert content.settings["preset"] == "quick" and content.settings["seed"] == "1"
+    assert content.settings["stage1.max_steps"] == str(NCVQVAE.from_pretrained(run).config_.stage1.max_steps)
 
 
 def test_a_run_without_an_evaluation_is_said(run: Path) -> None:

@@ -46,11 +46,12 @@ def test_onnxruntime_says_what_pytorch_says(channels: int, length: int, standard
     model = NCVQVAE(settings=TINY).fit(X, ["a", "b", "c"] * 4)
     assert (model.scaler_.case_ddof_ is not None) == standardised
     paths = export_onnx(model, tmp_path)
-    assert [path.name for path in paths] == ["encoder.onnx", "decoder.onnx", "prior.onnx"]
-    encode, decode, step = (onnxruntime.InferenceSession(path) for path in paths)
+    assert [path.name for path in paths] == ["encoder.onnx", "decoder.onnx", "prior.onnx", "embedding.onnx"]
+    encode, decode, step, embed = (onnxruntime.InferenceSession(path) for path in paths)
 
     tokens = model.encode(X[:5])
     assert np.array_equal(encode.run(None, {"series": X[:5]})[0], tokens)
+    np.testing.assert_allclose(embed.run(None, {"series": X[:5]})[0], model.transform(X[:5]), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(decode.run(None, {"tokens": tokens})[0], model.decode(tokens), rtol=1e-4, atol=1e-3)
     masked = np.where(rng.random(tokens.shape) < 0.5, model.prior_.mask_token, tokens)
     classes = np.array([0, 1, 2, 3, 0])  # 3: no class

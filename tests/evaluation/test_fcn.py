@@ -1,9 +1,17 @@
+import ast
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.full_disk import files_end_at
 
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation import fcn as fcn_module
@@ -172,6 +180,94 @@ def test_a_damaged_cache_entry_is_replaced(tmp_path: Path) -> None:
     entry.write_bytes(b"damaged")
     assert same_weights(first, cached_fcn(X, y, 2, 0, tmp_path, few))
     assert same_weights(first, load_fcn(entry))
+
+
+# ---------------------------------------------------------------- a cache that cannot be used
+
+
+def _a_file(folder: Path) -> Path:
+    (folder / "file").write_text("")
+    return folder / "file"
+
+
+def _below_a_file(folder: Path) -> Path:
+    return _a_file(folder) / "cache"
+
+
+def _a_link_to_itself(folder: Path) -> Path:
+    (folder / "loop").symlink_to("loop")
+    return folder / "loop"
+
+
+def _too_long_a_name(folder: Path) -> Path:
+    return folder / ("x" * 300)
+
+
+def _in_proc(folder: Path) -> Path:
+    return Path("/proc/cache")
+
+
+@pytest.mark.parametrize("place", [_a_file, _below_a_file, _a_link_to_itself, _too_long_a_name, _in_proc])
+def test_a_cache_that_cannot_be_made_is_a_warning(place: Callable[[Path], Path], tmp_path: Path) -> None:
+    X, y = two_tone_series(8, seed=0)
+    few = FCNTraining(max_steps=2)
+    with pytest.warns(UserWarning, match=r"the FCN is not kept in .* \(.*\).*set NCVQVAE_CACHE_DIR") as said:
+        made = cached_fcn(X, y, 2, 0, place(tmp_path), few)
+    assert len(said) == 1 and "\n" not in str(said[0].message)
+    assert same_weights(made, train_fcn(X, y, 2, seed=0, training=few))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
+def test_a_full_cache_is_a_warning_and_stays_as_it_was(tmp_path: Path) -> None:
+    X, y = two_tone_series(8, seed=0)
+    with files_end_at(1000), pytest.warns(UserWarning, match=r"the FCN is not kept in .*File too large"):
+        cached_fcn(X, y, 2, 0, tmp_path, FCNTraining(max_steps=2))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs file modes")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_says_who_may_read_an_entry(umask: int, mode: int, trained: FCN, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        save_fcn(trained, tmp_path / "fcn.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "fcn.safetensors").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.geteuid() != 0, reason="needs two users")
+def test_two_users_share_a_cache(tmp_path: Path) -> None:
+    """The second reads what the first made, and goes on with a warning where it may not write."""
+    X, y = two_tone_series(8, seed=0)
+    few = FCNTraining(max_steps=2)
+    cache = Path(tempfile.mkdtemp(dir="/tmp")) / "cache"  # the second user may enter /tmp, but not pytest's folders
+    try:
+        cache.parent.chmod(0o755)
+        first = cached_fcn(X, y, 2, 0, cache, few)
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+            fcn_module.train_fcn = lambda *_, **__: first  # PyTorch's threads do not live on in a fork
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    same = same_weights(first, cached_fcn(X, y, 2, 0, cache, few))  # no warning: it was read
+                with warnings.catch_warnings(record=True) as said:
+                    warnings.simplefilter("always")
+                    cached_fcn(X, 1 - y, 2, 0, cache, few)
+                os.write(write, repr((same, [str(each.message) for each in said])).encode())
+            except BaseException as error:
+                os.write(write, repr((False, [repr(error)])).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        same, said = ast.literal_eval(os.read(read, 10_000).decode())
+        assert same and len(said) == 1 and "Permission denied" in said[0]
+    finally:
+        shutil.rmtree(cache.parent)
 
 
 def test_features_get_unit_variance_and_the_logits_stay() -> None:

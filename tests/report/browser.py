@@ -115,6 +115,17 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
         self.frames()
 
+    def drag(self, x: float, y: float, to_x: float, to_y: float) -> None:
+        """Press at a place in the window, move and let go elsewhere."""
+        self.move(x, y)
+        self.call("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, button="left", clickCount=1)
+        for share in (0.5, 1.0):
+            place = {"x": x + share * (to_x - x), "y": y + share * (to_y - y)}
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", button="left", buttons=1, **place)
+            self.frames()
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=to_x, y=to_y, button="left", clickCount=1)
+        self.frames()
+
     def press(self, key: str) -> None:
         """Press a named key on whatever has the focus."""
         for kind in ("keyDown", "keyUp"):
@@ -137,7 +148,7 @@ class Browser:
         return json.loads(message)
 
     def _note(self, event: dict[str, Any]) -> None:
-        """Keep what a user would find in the console, and every address asked for that is not a file or data."""
+        """Keep what a user would find in the console, and every address asked for outside the page."""
         method, parameters = event.get("method"), event.get("params", {})
         if method == "Runtime.exceptionThrown":
             self.messages.append(json.dumps(parameters["exceptionDetails"]))
@@ -145,5 +156,7 @@ class Browser:
             self.messages.append(json.dumps(parameters["args"]))
         elif method == "Log.entryAdded":
             self.messages.append(json.dumps(parameters["entry"]))
-        elif method == "Network.requestWillBeSent" and not parameters["request"]["url"].startswith(("file:", "data:")):
+        elif method == "Network.requestWillBeSent" and not parameters["request"]["url"].startswith(
+            ("file:", "data:", "blob:")
+        ):
             self.messages.append(f"request to {parameters['request']['url']}")

@@ -16,6 +16,11 @@ METRICS = {
     "is_real": 1.9,
     "cas": 0.95,
     "cas_real": 0.97,
+    "utility_real": 0.85,
+    "utility_real_sd": 0.01,
+    "utility_both": 0.95,
+    "utility_both_sd": 0.01,
+    "utility_n_added": 60.0,
     "copied": 0.06,
     "copied_unconditional": 0.02,
     "copied_real": 0.05,
@@ -25,6 +30,21 @@ METRICS = {
     "prior_loss": 1.2,
     "stage1_seconds": 130.0,
 }
+
+
+RIVALS = {
+    "utility_both_of_train": 0.85,
+    "utility_both_of_jitter": 0.86,
+    "utility_both_of_timewarp": 0.88,
+    "utility_both_of_timewarp_sd": 0.01,
+    "utility_both_of_mixup": 0.87,
+    "cas_rocket_of_timewarp": 0.9,
+    "fid_labelled_of_timewarp": 0.4,
+    "fid_labelled_of_jitter": 0.2,
+    "nearer_rocket_of_timewarp": 0.99,
+    "authpct_of_jitter": 0.1,
+}
+"""Metrics of four rivals, as `metrics.json` names them; not every rival has every metric."""
 
 
 def sines(
@@ -50,7 +70,7 @@ def full_content(channels: int = 1, seed: int = 0, **given: Any) -> ReportConten
     """Everything a run of two classes can have; one class is named after markup."""
     names = np.array(["slow", NAUGHTY], dtype=object)
     rng = np.random.default_rng(seed)
-    X_train, y_train = sines(24, channels=channels, seed=1)
+    X_train, y_train = sines(60, channels=channels, seed=1)
     X_test, y_test = sines(30, channels=channels, seed=2)
     X_made, y_made = sines(60, channels=channels, seed=10 + seed)
     direction = rng.normal(size=(X_train[0].size, 5))
@@ -76,7 +96,7 @@ def full_content(channels: int = 1, seed: int = 0, **given: Any) -> ReportConten
         "Z_train": X_train.reshape(len(X_train), -1) @ direction,
         "Z_test": X_test.reshape(len(X_test), -1) @ direction,
         "Z_generated": X_made.reshape(len(X_made), -1) @ direction,
-        "tokens_train": rng.integers(0, 7, (24, 9)),
+        "tokens_train": rng.integers(0, 7, (60, 9)),
         "tokens_test": rng.integers(0, 7, (30, 9)),
         "tokens_generated": rng.integers(0, 7, (60, 9)),
         "codebook": rng.normal(size=(8, 5)),

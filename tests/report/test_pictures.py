@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from ncvqvae.errors import InputError
 from ncvqvae.report.content import Sample
 from ncvqvae.report.page_data import report_payload
 from ncvqvae.report.pictures import (
@@ -43,6 +44,19 @@ def test_every_picture_is_written_and_nothing_else(tmp_path: Path) -> None:
     assert {path.stem for path in paths} == EVERY_PICTURE
     assert sorted(paths) == sorted((tmp_path / "figures").iterdir())
     assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in paths)
+
+
+def test_a_picture_that_fails_halfway_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "codebook.png").write_bytes(b"old")
+
+    def half(self: Figure, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half a pict")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(InputError, match="No space left"):
+        save_all({"codebook": lambda: new_figure(2, 2, "codes")}, tmp_path)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("codebook.png", b"old")]
 
 
 def test_only_pictures_with_data_are_written(tmp_path: Path) -> None:
@@ -84,6 +98,13 @@ def test_pca_of_series_draws_the_three_splits_in_one_plane() -> None:
     sizes = [sum(len(part.get_offsets()) for part in ax.collections) for ax in figure.axes]
     assert sizes == [12, 8, 8]
     assert len({ax.get_xlim() for ax in figure.axes}) == 1
+
+
+def test_labels_that_begin_with_an_underscore_stand_in_the_legend() -> None:
+    labels = np.array(["_hidden", "shown", ""], dtype=object)[np.arange(20) % 3]
+    parts = [Sample(sines(20, seed=seed)[0], labels) for seed in range(3)]
+    (legend,) = pca_of_series(*parts).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["(empty)", "_hidden", "shown"]
 
 
 def test_token_histogram_shows_shares_and_perplexity() -> None:

@@ -19,6 +19,11 @@ def test_tables_of_default_are_those_of_its_rows() -> None:
     assert made["short_table"]() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_table_of_filled_gaps_is_that_of_its_rows() -> None:
+    made = runpy.run_path(str(ROOT / "results" / "imputation_table.py"))
+    assert made["table"]() in (ROOT / "docs" / "filling.md").read_text(encoding="utf-8")
+
+
 def test_tables_of_matrix_and_ablation_are_those_of_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("pictures.save_pictures", "ranks.save_ranks"):
         monkeypatch.setattr(f"ncvqvae.study.{name}", lambda *_: [])

@@ -40,8 +40,8 @@ def run_bench(runs: Sequence[Run], backend: Backend, *, pause: float = 5.0) -> S
 
     Args:
         runs: see :meth:`ncvqvae.bench.suites.Suite.runs`.
-        backend: :class:`~ncvqvae.bench.local.LocalBackend` or :class:`~ncvqvae.bench.cluster.RayBackend`; closed at the
-            end.
+        backend: :class:`~ncvqvae.bench.local.LocalBackend`, :class:`~ncvqvae.bench.cluster.RayBackend` or
+            :class:`~ncvqvae.bench.slurm.SlurmBackend`; closed at the end.
         pause: seconds before a run that another bench is carrying out is tried again.
 
     Raises:
@@ -72,15 +72,22 @@ def make_backend(
     address: str | None,
     cpus: int,
     gpus: float,
+    slurm: Sequence[str] = (),
 ) -> Backend:
-    """The backend of that name, ``local`` or ``ray``, for runs on `device`.
+    """The backend of that name, ``local``, ``ray`` or ``slurm``, for runs on `device`.
 
     Raises:
-        InputError: if this machine has no such device, or runs on Ray need a GPU but ``gpus`` gives them none.
+        InputError: if this machine has no such device, or runs on a cluster need a GPU but ``gpus`` gives them none.
     """
+    if name != "local" and device == "cuda" and not gpus:
+        raise InputError("--device cuda: runs on a cluster see only the GPUs that they take; give --gpus 1")
+    if name == "slurm":
+        from ncvqvae.bench.slurm import SlurmBackend
+
+        return SlurmBackend(folder.resolve(), slurm, cpus=cpus, gpus=gpus, jobs=workers)
+    if slurm:
+        raise InputError("--slurm is for --backend slurm; add that, or leave it out")
     if name == "ray":
-        if device == "cuda" and not gpus:
-            raise InputError("--device cuda: runs on Ray see only the GPUs that they take; give --gpus 1, or a share")
         from ncvqvae.bench.cluster import RayBackend
 
         return RayBackend(address, cpus=cpus, gpus=gpus)
@@ -159,7 +166,7 @@ class BenchProgress(Progress):
         """Update the number of runs by state, and the time left."""
         schedule = self.schedule
         n_done, n_failed, n_busy = (schedule.count(state) for state in ("done", "failed", "busy"))
-        n_running = sum(bool(read_pulse(run)) for run in schedule.in_state("running"))  # the others are in Ray's queue
+        n_running = sum(bool(read_pulse(run)) for run in schedule.in_state("running"))  # the others are in a queue
         parts = [f"{n_done}/{len(schedule.runs)} done", f"{n_failed} failed", f"{n_running} running"]
         parts += [f"{n_busy} elsewhere"] if n_busy else []
         left = self.estimate.seconds_left(min(self.slots, max(n_running, 1)))

@@ -126,7 +126,7 @@ def is_finished(run: Run) -> bool:
     """Whether the run is trained and evaluated, with CAS if ``run`` wants it.
 
     Raises:
-        InputError: if the folder holds a model with other settings.
+        InputError: if the folder holds a model with other settings, or of another file of the same name.
     """
     path = run.folder / "config.yaml"
     if not path.is_file():
@@ -138,9 +138,18 @@ def is_finished(run: Run) -> bool:
     different = sorted(_different(kept(held_config), kept(wanted)))
     if different:
         raise InputError(f"{run.folder} holds a run with another {different[0]}; choose another --out for this suite")
+    _check_data(run)
     facts = read_facts(run.folder)
     evaluated = (run.folder / "metrics.json").is_file() and "evaluation" in facts.get("seconds", {})
     return evaluated and (facts.get("cas", True) or not run.cas)
+
+
+def _check_data(run: Run) -> None:
+    """Files of one name in two folders are two datasets; a file that was moved is still the one it was."""
+    path = run.folder / "data.yaml"
+    fitted, wanted = read_yaml(path).get("data") if path.is_file() else None, run.source.get("data")
+    if isinstance(fitted, str) and fitted != wanted and Path(fitted).is_file():
+        raise InputError(f"{run.folder} holds a run on {fitted}, not on {wanted}; choose another --out, or rename one")
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -179,7 +188,7 @@ def _take_over(run: Run) -> None:
 
     other = Path(run.out) / str(run.reused_key)
     model = NCVQVAE.from_pretrained(other, device="cpu")
-    model.tokenizer_.residuals = None  # no part of stage 1; ``fit`` computes them again
+    model.tokenizer_.residuals = model.tokenizer_.reduction = None  # no part of stage 1; ``fit`` computes them again
     history = pd.read_csv(other / "history.csv", float_precision="round_trip").to_dict("records")
     networks = {"stage1": model.tokenizer_, "stage2": model.prior_}
     (run.folder / "checkpoints").mkdir(parents=True, exist_ok=True)

@@ -178,7 +178,7 @@ def _seeds(value: Any, where: str) -> list[int]:
 
 def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]:
     """Datasets of a suite: names, files (relative to its folder), or mappings with the fields of a data source."""
-    sources = {}
+    sources: dict[str, dict[str, Any]] = {}
     for entry in entries:
         source = dict(entry) if isinstance(entry, Mapping) else {"data": str(entry)}
         if "data" not in source:
@@ -193,7 +193,13 @@ def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]
         for key in ("data", "test"):
             if key in source and os.path.isfile(folder / str(source[key])):  # no error if a name is too long
                 source[key] = str((folder / str(source[key])).resolve())
-        sources[_checked_name(Path(str(source["data"])).stem)] = source
+        name = _checked_name(Path(str(source["data"])).stem)
+        if sources.get(name, source) != source:
+            raise InputError(
+                f"two datasets would be {name}, which names the folder of their runs: {sources[name]['data']} and "
+                f"{source['data']}; rename one of the files"
+            )
+        sources[name] = source
     return sources
 
 

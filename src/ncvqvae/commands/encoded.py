@@ -19,7 +19,7 @@ class Encoded:
         X: series (n, C, L) in their own units.
         tokens: tokens (n, N).
         reconstruction: what the tokens decode to (n, C, L), NaN behind the end of a shorter series.
-        embedding: mean code vector of each series (n, d).
+        embedding: what ``transform`` gives of each series (n, d).
     """
 
     X: np.ndarray
@@ -31,7 +31,7 @@ class Encoded:
     def by(cls, model: NCVQVAE, X: np.ndarray) -> Encoded:
         """Encode series (n, C, L) with a fitted model."""
         tokens = model.encode(X)
-        return cls(X, tokens, model.reconstruct(X, tokens=tokens).reshape(X.shape), model.embed(tokens))
+        return cls(X, tokens, model.reconstruct(X, tokens=tokens).reshape(X.shape), model.transform(X))
 
 
 class EncodedSets(NamedTuple):

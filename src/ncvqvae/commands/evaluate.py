@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import DataSource, open_run, say_path
+from ncvqvae.commands.run_folder import DataSource, check_links, check_output, open_run, read_history, say_path
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
-from ncvqvae.evaluation.metrics import write_metrics
+from ncvqvae.evaluation.metrics import read_metrics, write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
 from ncvqvae.files import all_replaced, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
@@ -23,6 +24,7 @@ from ncvqvae.model import NCVQVAE
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
     from ncvqvae.commands.score import Scores
     from ncvqvae.report.content import ReportContent
+    from ncvqvae.report.verdict import Verdict
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Evaluated:
 
     name: str
     metrics: dict[str, float]
-    verdict: str
+    verdict: Verdict
     files: dict[str, Path]
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -61,6 +63,7 @@ def evaluate_run(
     from ncvqvae.commands.score import score_model
 
     folder = Path(folder)
+    check_links(folder)
     model, source = open_run(folder, device)
     if data_dir is not None:
         source.data_dir = str(data_dir)
@@ -71,8 +74,18 @@ def evaluate_run(
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         if samples is not None:
             return _evaluate_file(
-                folder, samples, splits, f"-{Path(samples).stem}", fcn, seed, device, extent, progress
+                folder,
+                samples,
+                splits,
+                f"-{Path(samples).stem}",
+                fcn,
+                seed,
+                device,
+                extent,
+                progress,
+                run_digest(folder),
             )
+        _say_left_out(splits, 0, seed)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
         content = report_content(folder, model, splits, scores)
@@ -87,6 +100,7 @@ def evaluate_series(
     fcn: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    overwrite: bool = False,
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
@@ -95,17 +109,29 @@ def evaluate_series(
     Args:
         samples: file with series in the units of the data, labelled if they have a class.
         out: folder for ``metrics.json``, ``figures/`` and ``report.html``; an earlier evaluation in it is replaced.
+        overwrite: replace what has these names and is no earlier evaluation, too.
         seed: seed of classifiers and random parts, and of the cases kept aside where ``source`` has no TEST half.
         device: of the FCNs.
     """
     out = Path(out)
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
+    check_links(out)
+    if not (overwrite or _is_evaluation(out)):
+        for name in ("metrics.json", "report.html", "figures"):
+            check_output(out / name)
     resolve_device(device)  # one that is not there is said before any data is read
     splits = source.load(seed)
     with locked(out):
         remove_leftovers(out, out / "figures")
         return _evaluate_file(out, samples, splits, "", fcn, seed, device, extent, progress)
+
+
+def _is_evaluation(out: Path) -> bool:
+    """Whether the folder holds an earlier evaluation: metrics that name the seed of one."""
+    with suppress(InputError):
+        return "evaluation_seed" in read_metrics(out / "metrics.json")
+    return False
 
 
 def _evaluate_file(
@@ -118,23 +144,41 @@ def _evaluate_file(
     device: str,
     extent: Extent,
     progress: Callable[[str], None],
+    of: str | None = None,
 ) -> Evaluated:
     from ncvqvae.commands.score import score_series
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
+    _say_left_out(splits, len(given.X), seed)
     scores = score_series(
         splits, given.X, labels, fcn=fcn, seed=seed, device=resolve_device(device), extent=extent, progress=progress
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return replace(_write_evaluation(folder, series_content(splits, scores, facts), suffix), left_out=scores.left_out)
+    content = series_content(splits, scores, facts, len(given.X))
+    return replace(_write_evaluation(folder, content, suffix, of), left_out=scores.left_out)
+
+
+def _say_left_out(splits: Splits, n_samples: int, seed: int) -> None:
+    """Say on the console which sets are compared in part."""
+    from ncvqvae.commands.score import left_out
+    from ncvqvae.commands.terminal import console
+
+    if line := left_out(splits, n_samples, seed):
+        console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of: str | None = None) -> Evaluated:
-    """Metrics and page take their names together; ``of`` is the digest of the run that was evaluated."""
+    """Write metrics, pictures and page, which take their names together.
+
+    At no moment is a picture or a page beside metrics of another evaluation; a kill between the names leaves fewer.
+
+    Args:
+        of: digest of the run whose series or data these are; metrics and page carry it.
+    """
     from ncvqvae.report.page import write_report
-    from ncvqvae.report.pictures import save_pictures
+    from ncvqvae.report.pictures import drawn_pictures, picture_names
     from ncvqvae.report.verdict import judge
 
     files = {
@@ -142,12 +186,18 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         "pictures": folder / f"figures{suffix}",
         "report": folder / f"report{suffix}.html",
     }
-    save_pictures(content, files["pictures"])
-    with all_replaced(files["metrics"], files["report"]) as (metrics, report):
+    content = replace(content, digest=of or "")
+    drawn = drawn_pictures(content)
+    pictures = {files["pictures"] / f"{name}.png": png for name, png in drawn.items()}
+    files["pictures"].mkdir(parents=True, exist_ok=True)
+    with all_replaced(files["metrics"], *pictures, files["report"]) as (metrics, *places, report):
         write_report(content, report)
+        for place, png in zip(places, pictures.values(), strict=True):
+            place.write_bytes(png)
         write_metrics(metrics, dict(content.metrics), of)
-        files["report"].unlink(missing_ok=True)  # an old page never stands beside new metrics
-    return Evaluated(content.name, dict(content.metrics), judge(content).headline, files)
+        for old in (files["report"], *(files["pictures"] / f"{name}.png" for name in picture_names(content))):
+            old.unlink(missing_ok=True)
+    return Evaluated(content.name, dict(content.metrics), judge(content), files)
 
 
 def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -160,8 +210,6 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
     """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
-    import pandas as pd
-
     from ncvqvae.commands.encoded import EncodedSets
 
     facts = {
@@ -172,13 +220,13 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
         "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
     }
     content = series_content(splits, scores, facts)
-    history = pd.read_csv(folder / "history.csv").to_dict("records")
+    splits = scores.splits or splits
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
     steps = scores.steps or model.decoding_steps(256)
     return replace(
         content,
-        history=[{str(key): value for key, value in row.items() if value == value} for row in history],
+        history=read_history(folder),
         X_test_reconstructed=test.reconstruction,
         X_generated_reconstructed=made.reconstruction,
         Z_train=train.embedding,
@@ -193,18 +241,29 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     )
 
 
-def series_content(splits: Splits, scores: Scores, facts: Mapping[str, str]) -> ReportContent:
-    """The part of the report that needs no model: metrics and series."""
+def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_samples: int = 0) -> ReportContent:
+    """The part of the report that needs no model: metrics and series.
+
+    Args:
+        whole: the data; the page shows those that were compared.
+        scores: metrics and generated series.
+        facts: what else the page says of them.
+        n_samples: number of given samples, before some were drawn.
+    """
+    from ncvqvae.commands.score import left_out
     from ncvqvae.report.content import ReportContent
 
+    splits = scores.splits or whole
     shape = splits.X_train.shape[1:]
     n_channels, length = shape
+    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)))
     return ReportContent(
         name=splits.name,
         facts={
             **facts,
-            "series": f"{len(splits.X_train)} train, {len(splits.X_test)} test",
+            "series": f"{len(whole.X_train)} train, {len(whole.X_test)} test",
             "length": f"{length}, {n_channels} channel(s)",
+            **({"compared": part.partition(": ")[2]} if part else {}),
         },
         metrics=scores.metrics,
         copied_per_class=scores.copied_per_class,

@@ -1,8 +1,9 @@
-"""A trained model as three ONNX files, for programs without PyTorch. Randomness stays with the caller.
+"""A trained model as four ONNX files, for programs without PyTorch. Randomness stays with the caller.
 
 | file | in | out |
 |---|---|---|
 | ``encoder.onnx`` | ``series`` (n, C, T) float32, in their own units | ``tokens`` (n, N) int64 |
+| ``embedding.onnx`` | ``series`` (n, C, T) float32, in their own units | ``embeddings`` (n, d) float32 |
 | ``decoder.onnx`` | ``tokens`` (n, N) int64 | ``series`` (n, C, T) float32, in their own units |
 | ``prior.onnx`` | ``tokens`` (n, N), ``classes`` (n,) int64 | ``logits`` (n, N, K): one step of the sampling |
 
@@ -22,6 +23,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncvqvae.commands.run_folder import check_output
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.model import NCVQVAE
@@ -91,6 +93,13 @@ class _Encoder(_Half):
         return self.tokenizer.encode((series - self.mean) / self.scale)
 
 
+class _Embedding(_Half):
+    def forward(self, series: Tensor) -> Tensor:
+        reduction = self.tokenizer.reduction
+        assert reduction is not None
+        return reduction(self.tokenizer.pooled((series - self.mean) / self.scale))
+
+
 class _Decoder(_Half):
     def forward(self, tokens: Tensor) -> Tensor:
         series = self.tokenizer.decode(tokens) * self.spread + self.mean
@@ -101,24 +110,35 @@ class _Decoder(_Half):
         return centred / torch.where(variance > 0, variance.sqrt(), 1.0)
 
 
-def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
-    """Write ``encoder.onnx``, ``decoder.onnx`` and ``prior.onnx``; the number of series is free in each.
+def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+    """Write ``encoder.onnx``, ``decoder.onnx``, ``prior.onnx`` and ``embedding.onnx``; the number of series is free.
+
+    A model without embeddings by its encoder leaves out ``embedding.onnx``.
+
+    Args:
+        model: the model.
+        folder: where to, made if needed.
+        overwrite: replace files of these names.
 
     Raises:
-        InputError: if the extra ``onnx`` is not installed, or series differ in length.
+        InputError: if a file exists, the extra ``onnx`` is not installed, or series differ in length.
     """
     if model.facts_.unequal:
         raise InputError("a model of series of unequal lengths cannot be exported; fit it on series of one length")
     folder = Path(folder)
+    for name in ("encoder", "decoder", "prior", "embedding"):
+        check_output(folder / f"{name}.onnx", overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     series = torch.zeros(2, model.n_channels_, model.n_timepoints_)
     tokens = torch.zeros(2, model.tokenizer_.n_tokens, dtype=torch.int64)
     classes = torch.zeros(2, dtype=torch.int64)
-    parts = {
+    parts: dict[str, tuple[nn.Module, dict[str, Tensor], str]] = {
         "encoder": (_Encoder(model), {"series": series}, "tokens"),
         "decoder": (_Decoder(model), {"tokens": tokens}, "series"),
         "prior": (copy.deepcopy(model.prior_).cpu(), {"tokens": tokens, "classes": classes}, "logits"),
     }
+    if model.tokenizer_.reduction is not None:
+        parts["embedding"] = (_Embedding(model), {"series": series}, "embeddings")
     return [_export(folder / f"{name}.onnx", *part) for name, part in parts.items()]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.commands.fitted_data import CASES, Cases, in_recorded_halves
-from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource
+from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, check_links
 from ncvqvae.config import Config, kept, read_yaml
 from ncvqvae.data import Splits
 from ncvqvae.errors import InputError
@@ -53,6 +53,7 @@ def fit_run(
         InputError: for unusable data, or a folder that holds something else.
     """
     folder, asked = Path(out), model._config()
+    check_links(folder)
     if (folder / NEW / "config.yaml").is_file():  # killed when it was about to take its place
         with locked(folder):
             _take_place(folder)
@@ -103,14 +104,14 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
     The model counts more than its pictures: what keeps them from being drawn is a warning.
     """
     from ncvqvae.commands.evaluate import report_content
-    from ncvqvae.commands.score import Scores
+    from ncvqvae.commands.score import Scores, compared
     from ncvqvae.report.pictures import save_pictures
 
     try:
-        splits = splits.in_memory()
+        shown = compared(splits, model.config_.seed).in_memory()
         unconditional = model.sample(N_DRAWN, unconditional=True).X
         labelled = None if splits.y_train is None else model.sample(N_DRAWN)
-        content = report_content(folder, model, splits, Scores({}, unconditional, labelled))
+        content = report_content(folder, model, splits, Scores({}, unconditional, labelled, splits=shown))
         # the planes of latents take longer than all the rest; evaluate draws them
         only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
         save_pictures(only_series, folder / "figures")

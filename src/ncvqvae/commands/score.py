@@ -28,12 +28,17 @@ from ncvqvae.evaluation.protocol import (
     n_unconditional,
     rivals_left_out,
 )
+from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
+from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.tokens import prior_certainty, token_usage
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import DecodingSteps, Samples, joined
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE
+
+MAX_COMPARED = 5000
+"""Most series of a set that the metrics compare; of a larger set so many are drawn by the seed, without replacement."""
 
 
 @dataclass
@@ -48,6 +53,7 @@ class Scores:
         copied_per_class: label → share of copied series.
         steps: how sure the prior was, step by step; None where the series are not a model's own.
         left_out: rivals that were not scored, and why.
+        splits: the series of both halves that were compared.
     """
 
     metrics: dict[str, float]
@@ -57,6 +63,25 @@ class Scores:
     copied_per_class: dict[Hashable, float] = field(default_factory=dict)
     steps: DecodingSteps | None = None
     left_out: dict[str, str] = field(default_factory=dict)
+    splits: Splits | None = None
+
+
+def compared(splits: Splits, seed: int) -> Splits:
+    """The series of both halves that the metrics compare: all, or `MAX_COMPARED` of a half that has more."""
+
+    def drawn(X: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        rows = subsample(len(X), MAX_COMPARED, seed)
+        return (X, y) if len(rows) == len(X) else (X[rows], None if y is None else y[rows])
+
+    (X_train, y_train), (X_test, y_test) = drawn(splits.X_train, splits.y_train), drawn(splits.X_test, splits.y_test)
+    return splits._replace(X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test)
+
+
+def left_out(splits: Splits, n_samples: int, seed: int) -> str:
+    """A line on sets of which only a part is compared, '' where all are whole."""
+    sizes = {"train": len(splits.X_train), "test": len(splits.X_test), "generated": n_samples}
+    parts = [f"{MAX_COMPARED} of {size} {name} series" for name, size in sizes.items() if size > MAX_COMPARED]
+    return f"compared: {', '.join(parts)}, drawn by seed {seed}" if parts else ""
 
 
 def feature_extractor(
@@ -134,6 +159,7 @@ def score_model(
         extent: how much is computed.
         progress: hears of each step before it begins.
     """
+    whole, splits = splits, compared(splits, seed)
     progress("sampling")
     n = n_unconditional(len(splits.X_test))
     unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
@@ -146,8 +172,15 @@ def score_model(
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = _generated(model, splits, scaled, unconditional, first, encoded, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
+        progress("embeddings")
+        metrics |= embedding_metrics(encoded, real, seed)
+    progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
     train, test, made = (scaled(part.reconstruction) for part in encoded)  # whole series, as the tokenizer fills gaps
+    if len(whole.X_train) > len(splits.X_train):  # a copy may be of any training series
+        train = scaled(model.reconstruct(whole.X_train))
+    raw_train = scaled(whole.X_train)
 
     def copies(
         X: np.ndarray, y: np.ndarray | None, made: np.ndarray | None = None, free: np.ndarray | None = None
@@ -158,14 +191,13 @@ def score_model(
             train,
             test,
             unconditional=free,
-            raw=RawSeries(X, real.X_train, real.X_test),
+            raw=RawSeries(X, raw_train, real.X_test),
             y_made=y,
-            y_train=splits.y_train,
+            y_train=whole.y_train,
             y_heldout=splits.y_test,
             seed=seed,
         )
 
-    progress("copies")
     free = made if first is None else scaled(model.reconstruct(unconditional))
     found = copies(*generated.judged, made, free)
     metrics |= found.metrics
@@ -190,7 +222,7 @@ def score_model(
         }
     metrics["evaluation_seed"] = float(seed)
     left = rivals_left_out(real, generated, extent)
-    return Scores(metrics, unconditional, first, encoded, found.copied.per_class, steps, left)
+    return Scores(metrics, unconditional, first, encoded, found.copied.per_class, steps, left, splits)
 
 
 def _generated(
@@ -241,7 +273,7 @@ def score_series(
 
     Args:
         splits: real data; its train split is what the other model was trained on.
-        X: series (n, C, L) in the units of the data.
+        X: series (n, C, L) in the units of the data; of more than `MAX_COMPARED` so many are scored.
         y: their labels (n,), None without.
         fcn, seed, extent, progress: as in `score_model`.
         device: of the FCNs.
@@ -257,15 +289,19 @@ def score_series(
     elif y is not None:
         known = [labels for labels in (splits.y_train, splits.y_test) if labels is not None]
         class_index(y, sorted_classes(*known))  # refuses labels unheard of before the long work
+    rows, whole, splits = subsample(len(X), MAX_COMPARED, seed), splits, compared(splits, seed)
+    X, y = X[rows], None if y is None else y[rows]
     scaled = MaskedScale(GlobalScaler().fit(splits.X_train), splits.X_train, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     generated = GeneratedData(unconditional=scaled.generated(X))
     if y is not None:
         generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
 
+    raw_train = scaled(whole.X_train)  # a copy may be of any training series
+
     def copies(X: np.ndarray, y: np.ndarray | None) -> Memorisation:
-        labels = (splits.y_train, splits.y_test)
-        return memorisation(X, real.X_train, real.X_test, y_made=y, y_train=labels[0], y_heldout=labels[1], seed=seed)
+        labels = (whole.y_train, splits.y_test)
+        return memorisation(X, raw_train, real.X_test, y_made=y, y_train=labels[0], y_heldout=labels[1], seed=seed)
 
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed, device)
@@ -285,7 +321,9 @@ def score_series(
     labelled = None if y is None else Samples(X, y)
     metrics["evaluation_seed"] = float(seed)
     left = rivals_left_out(real, generated, extent)
-    return Scores(metrics, None if y is not None else X, labelled, None, found.copied.per_class, left_out=left)
+    return Scores(
+        metrics, None if y is not None else X, labelled, None, found.copied.per_class, left_out=left, splits=splits
+    )
 
 
 def _raw(metrics: dict[str, float]) -> dict[str, float]:
@@ -313,6 +351,15 @@ def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
     }
 
 
+def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[str, float]:
+    """What the embeddings that ``transform`` gives are good for, beside features that need no model."""
+    assert real.y_train is not None and real.y_test is not None
+    train, test = asked(len(real.X_train), seed), asked(len(real.X_test), seed)
+    others = features_without_model(real.X_train[train], real.X_test[test], seed)
+    Z = encoded.train.embedding[train], encoded.test.embedding[test]
+    return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
+
+
 def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     tokens = encoded.test.tokens
@@ -322,6 +369,6 @@ def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[
         train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
         for suffix, embedding in train.items():
             probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
-            metrics |= {f"knn{suffix}": probes.knn, f"svm{suffix}": probes.svm}
+            metrics |= {f"{name}{suffix}": score for name, score in probes._asdict().items() if score == score}
     metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test, tokens=tokens)
     return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ncvqvae.data import Splits
+from ncvqvae.data.few import few_series
 from ncvqvae.evaluation.metrics import RIVALLED, RIVALS, SHORT, metric_of, number_text, of_rival, real_key, real_value
 from ncvqvae.threads import busy_hint
 
@@ -40,10 +41,18 @@ def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
         f"length {length}, {channels} channel{'s' * (channels > 1)}, {classes}",
         highlight=False,
     )
-    for line in filter(None, (splits.described, splits.note, busy_hint())):
+    few = few_series(splits.y_train, n, splits.y_test, len(splits.X_test))
+    for line in filter(None, (splits.described, splits.note, *few, busy_hint())):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     parts = " + ".join(duration(value) for value in seconds.values())
     out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
+
+
+def compile_hint() -> str | None:
+    """A line for the first evaluation on this machine, which takes a minute longer than all others."""
+    from ncvqvae.evaluation.rocket import is_compiled
+
+    return None if is_compiled() else "the first evaluation compiles MiniRocket and catch22: about a minute, once"
 
 
 class TrainingProgress(Progress):
@@ -87,7 +96,7 @@ def counting_progress(description: str, total: int) -> Iterator[Progress]:
 @contextmanager
 def steps_status(description: str) -> Iterator[Callable[[str], None]]:
     """A spinner that says which step is running and for how long; call what is yielded with a step's name."""
-    if hint := busy_hint():
+    for hint in filter(None, (busy_hint(), compile_hint())):
         console().print(hint, highlight=False, soft_wrap=True)
     columns = (SpinnerColumn(), TextColumn(f"{description}: {{task.description}}"), TimeElapsedColumn())
     with Progress(*columns, console=console(), transient=True) as progress:

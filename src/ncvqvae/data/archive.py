@@ -58,7 +58,10 @@ def find_dataset(name: str, data_dir: str | Path | None = None) -> SplitFiles:
         near = nearest_name(name, [*archive_names(), *(n for root in roots for n in _names_in(root))])
         mend = f"did you mean {near!r}?" if near else "give a UCR/UEA name or the path of a file"
         raise bad_input("data", f"unknown dataset {name!r}", mend)
-    found = _downloaded(name, cache_folder())
+    target = cache_folder()
+    if target is None:
+        raise bad_input(name, "this user has no home folder to keep a download in", "set NCVQVAE_CACHE_DIR")
+    found = _downloaded(name, target)
     if found is None:
         raise bad_input(name, "the archive's copy lacks its TRAIN or TEST file", "put them into data_dir")
     return found
@@ -83,9 +86,10 @@ def shipped_folder() -> Path:
     return Path(spec.origin).parent / "datasets" / "data"
 
 
-def cache_folder() -> Path:
-    """Return where downloads are kept."""
-    return cache_dir() / "ucr"
+def cache_folder() -> Path | None:
+    """Return where downloads are kept; None for a user without a home."""
+    folder = cache_dir()
+    return None if folder is None else folder / "ucr"
 
 
 @cache

@@ -18,9 +18,10 @@ from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, r
 from ncvqvae.data.read.frame import as_arrow, is_table
 from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.read.table import Raw, from_table
+from ncvqvae.data.times import SeriesTimes
 from ncvqvae.data.validate import check_label_pair, check_pair, unmasked
 from ncvqvae.data.windows import as_recordings, cut_windows, split_in_time
-from ncvqvae.data.write.table_form import TableForm
+from ncvqvae.data.write.table_form import Beside, TableForm
 from ncvqvae.errors import bad_input, nearest_name
 
 
@@ -56,6 +57,7 @@ class Half(NamedTuple):
     starts : where in its recording each window starts; None where nothing was cut.
     roles, form : as in `Splits`.
     notes : what was left out where windows were cut.
+    times : those of each series, in tables with a row a time step.
     """
 
     X: np.ndarray
@@ -65,6 +67,12 @@ class Half(NamedTuple):
     roles: Roles | None = None
     form: TableForm | None = None
     notes: tuple[str, ...] = ()
+    times: SeriesTimes | None = None
+
+    @property
+    def beside(self) -> Beside | None:
+        """Ids and times for a table of the same series; windows of a recording have none of their own."""
+        return None if self.ids is None or self.starts is not None else Beside(self.ids, self.times)
 
     @property
     def described(self) -> str:
@@ -147,9 +155,17 @@ def load_dataset(
 
 
 def load_half(
-    source: Any, split: Literal["train", "test"] = "train", *, data_dir: str | Path | None = None, **options: Any
+    source: Any,
+    split: Literal["train", "test"] = "train",
+    *,
+    data_dir: str | Path | None = None,
+    min_cases: int | None = None,
+    **options: Any,
 ) -> Half:
-    """Load one split as `load_dataset` does, with ids and roles beside the series."""
+    """Load one split as `load_dataset` does, with ids and roles beside the series.
+
+    ``min_cases`` is the fewest series that are accepted, by default 2 of a train split and 1 of a test split.
+    """
     chosen = table_options(options)
     if split not in ("train", "test"):
         raise bad_input("split", f"unknown split {split!r}", "use 'train' or 'test'")
@@ -159,7 +175,7 @@ def load_half(
     if halves.test is None and split == "test":
         raise bad_input(source, "this file has no TEST half", "use load_splits to keep a part of its cases aside")
     half = halves.train if split == "train" else halves.test
-    return _read(half, chosen, min_cases=2 if split == "train" else 1)
+    return _read(half, chosen, min_cases=min_cases or (2 if split == "train" else 1))
 
 
 def table_options(options: dict[str, Any]) -> TableOptions:
@@ -299,7 +315,7 @@ def _read(source: Any, options: TableOptions, min_cases: int = 2) -> Half:
     if options.window is not None:
         return _cut(raw, as_recordings(raw, where), options, where, min_cases)
     series = checked(raw, where, min_cases)
-    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form)
+    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, times=raw.times)
 
 
 def _cut(raw: Raw, recordings: list[Any], options: TableOptions, where: object, min_cases: int) -> Half:

@@ -35,6 +35,10 @@ class ScaledSeries:
         """The scaled series of a slice, or of an array of positions."""
         return fill(self.scaler.transform(self.X[rows]))
 
+    def part(self, rows: Any) -> ScaledSeries:
+        """Those of a slice, or of an array of positions, still to be scaled."""
+        return ScaledSeries(self.X[rows], self.scaler)
+
 
 def fill(X: np.ndarray) -> Observed:
     """Fill gaps linearly in time and hold the first and last value towards the ends; a channel without any is 0.
@@ -46,12 +50,24 @@ def fill(X: np.ndarray) -> Observed:
     if observed.all():
         return Observed(X, None)
     time, last = np.arange(X.shape[-1]), X.shape[-1] - 1
-    left = np.maximum.accumulate(np.where(observed, time, -1), axis=-1)
-    right = np.minimum.accumulate(np.where(observed, time, last + 1)[..., ::-1], axis=-1)[..., ::-1]
+    left, right = nearest_observed(observed)
     left, right = np.where(left < 0, right, left), np.where(right > last, left, right)
     before, after = (np.take_along_axis(X, place.clip(0, last), axis=-1) for place in (left, right))
     weight = (time - left) / np.maximum(right - left, 1)
     return Observed(np.nan_to_num(before + weight * (after - before)).astype(X.dtype), observed)
+
+
+def nearest_observed(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest observed step up to each step, -1 if there is none, and from it on, n_timepoints if there is none.
+
+    Args:
+        observed: masks (…, n_timepoints).
+    """
+    n_timepoints = observed.shape[-1]
+    time = np.arange(n_timepoints)
+    left = np.maximum.accumulate(np.where(observed, time, -1), axis=-1)
+    right = np.minimum.accumulate(np.where(observed, time, n_timepoints)[..., ::-1], axis=-1)[..., ::-1]
+    return left, right
 
 
 def series_lengths(X: np.ndarray) -> np.ndarray:
@@ -113,10 +129,17 @@ def lengths_to_state(counts: np.ndarray | None) -> list[dict[int, int]] | None:
 
 
 def lengths_from_state(state: list[dict[int, int]] | None, n_timepoints: int) -> np.ndarray | None:
-    """The inverse of `lengths_to_state`."""
+    """The inverse of `lengths_to_state`.
+
+    Raises:
+        ValueError: a length that no series of ``n_timepoints`` can have, a number of series below 1, a class without.
+    """
     if state is None:
         return None
     counts = np.zeros((len(state), n_timepoints + 1), int)
     for row, lengths in zip(counts, state, strict=True):
+        numbers = [*lengths, *lengths.values()]
+        if not lengths or any(type(n) is not int or not 1 <= n < 2**31 for n in numbers) or max(lengths) > n_timepoints:
+            raise ValueError("lengths are not those of any series")
         row[list(lengths)] = list(lengths.values())
     return counts

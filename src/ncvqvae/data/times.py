@@ -98,6 +98,49 @@ class Times(NamedTuple):
         return replace(self.form, start=start, interval=interval, frequency=frequency)
 
 
+@dataclass(frozen=True, eq=False)
+class SeriesTimes:
+    """The times of each series as a table has them, and how they go on behind its end.
+
+    column : the time column, sorted: one series after the other.
+    ends : where in the column each series ends (n_cases,).
+    times : the same times, sortable, and their form.
+    """
+
+    column: pa.ChunkedArray
+    ends: np.ndarray
+    times: Times
+
+    def of(self, case: np.ndarray, step: np.ndarray, kind: pa.DataType) -> pa.Array:
+        """Times of the time steps (n,) of series (n,), in order, as a column of this Arrow type."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        first = np.r_[0, self.ends[:-1]]
+        known = step < (self.ends - first)[case]
+        written = self.column.take(pa.array((first[case] + step)[known])).combine_chunks()
+        if pa.types.is_string(written.type) or pa.types.is_large_string(written.type):
+            written = pc.utf8_trim_whitespace(written)
+        written = written.cast(kind)
+        if known.all():
+            return written
+        later = [
+            self._form_of(at, first).column(step[(case == at) & ~known], kind)
+            for at in np.unique(case[~known]).tolist()
+        ]
+        places = np.empty(len(case), np.int64)
+        places[known], places[~known] = np.arange(known.sum()), known.sum() + np.arange((~known).sum())
+        return pa.concat_arrays([written, *later]).take(pa.array(places))
+
+    def _form_of(self, case: int, first: np.ndarray) -> TimeForm:
+        """The form of one series; one of a single step takes the spacing of the first series."""
+        own = self.times.form_of(np.arange(first[case], self.ends[case]))
+        if self.ends[case] - first[case] > 1:
+            return own
+        general = self.times.form_of(np.arange(self.ends[0]))
+        return replace(general, start=own.start)
+
+
 def read_times(column: pa.ChunkedArray, name: str, where: object) -> Times:
     """Make a time column sortable: numbers, dates and durations as they are stored, texts as what they look like.
 

@@ -16,7 +16,7 @@ from ncvqvae.evaluation.neighbours import (
     nearest_other,
 )
 from ncvqvae.evaluation.resampling import subsample
-from ncvqvae.labels import is_class, sorted_classes
+from ncvqvae.labels import rows_by_class, sorted_classes
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,11 @@ def intra_class_spread(
         y_real: labels (m,).
     """
     spreads: dict[Hashable, ClassSpread] = {}
+    rows_generated, rows_real = rows_by_class(y_generated), rows_by_class(y_real)
     for label in sorted_classes(y_generated, y_real):
-        of_generated, of_real = generated[is_class(y_generated, label)], real[is_class(y_real, label)]
-        if min(len(of_generated), len(of_real)) >= 2:
-            a, b = mean_pairwise_distance(of_generated), mean_pairwise_distance(of_real)
+        rows = rows_generated.get(label, ()), rows_real.get(label, ())
+        if min(map(len, rows)) >= 2:
+            a, b = (mean_pairwise_distance(X[of_class]) for X, of_class in zip((generated, real), rows, strict=True))
             spreads[label] = ClassSpread(a, b, a / b if b else float("nan"))
     return spreads
 
@@ -196,4 +197,5 @@ def _radii(features: np.ndarray, k: int) -> np.ndarray:
 def _mean_per_class(flags: np.ndarray, labels: np.ndarray | None) -> dict[Hashable, float]:
     if labels is None:
         return {}
-    return {label: float(flags[is_class(labels, label)].mean()) for label in sorted_classes(labels)}
+    rows = rows_by_class(labels)
+    return {label: float(flags[rows[label]].mean()) for label in sorted_classes(labels)}

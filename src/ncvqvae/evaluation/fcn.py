@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +14,8 @@ import numpy as np
 import torch
 from einops import reduce
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from ncvqvae.errors import InputError
@@ -290,7 +293,7 @@ def save_fcn(fcn: FCN, path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as temporary:
-        save_file(fcn_weights(fcn), temporary)
+        temporary.write_bytes(serialized(fcn_weights(fcn)))  # safetensors' own writer makes files for their owner alone
 
 
 def cached_fcn(
@@ -309,7 +312,7 @@ def cached_fcn(
         y_index: class indices (n,).
         n_classes: number of classes.
         seed: as in `train_fcn`.
-        cache_dir: folder of the cache; None trains without one.
+        cache_dir: folder of the cache; None trains without one. One that cannot be written is a warning.
         training: as in `train_fcn`.
         device: as in `train_fcn`; other devices give other weights.
     """
@@ -317,13 +320,18 @@ def cached_fcn(
     if cache_dir is None:
         return train_fcn(X, y_index, n_classes, seed=seed, training=training, device=device)
     path = Path(cache_dir) / f"fcn-{_content_key(X, y_index, n_classes, seed, training, device)}.safetensors"
-    if path.is_file():
-        try:
-            return load_fcn(path, n_channels=X.shape[1], n_classes=n_classes).to(device)
-        except InputError:
-            pass  # a damaged cache entry counts as missing
+    with suppress(InputError, OSError):  # an entry that is not there, not readable or damaged is made anew
+        return load_fcn(path, n_channels=X.shape[1], n_classes=n_classes).to(device)
     fcn = train_fcn(X, y_index, n_classes, seed=seed, training=training, device=device)
-    save_fcn(fcn, path)
+    try:
+        save_fcn(fcn, path)
+    except (InputError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).partition(";")[0]
+        warnings.warn(
+            f"the FCN is not kept in {cache_dir} ({reason}), so the next evaluation trains it again; "
+            "set NCVQVAE_CACHE_DIR to a folder with space that you may write to",
+            stacklevel=2,
+        )
     return fcn
 
 

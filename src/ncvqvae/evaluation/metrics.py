@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ncvqvae.errors import InputError
-from ncvqvae.files import replaced
+from ncvqvae.files import read_text, replaced
 
 Better = Literal["lower", "higher", "real", ""] | float
 """Which values are better: lower, higher, near the value for real data, or near a number; empty means none is."""
@@ -122,6 +122,44 @@ def _in_space(space: str, title: str, features: str) -> list[Metric]:
 _IS = "How clear and how varied the classes of generated series are to an FCN; copies raise it too."
 _COPIED = "Share of generated series nearer to a training series than 95 % of held-out real series are"
 _REJECTED = "redraws reject by this very distance"
+
+
+def _of_embeddings() -> list[Metric]:
+    """Metrics of the embeddings that users get, beside the same classifier on features that need no model."""
+    linear = "Held-out accuracy of a ridge classifier, its strength chosen within train, on"
+    nearest = "Held-out accuracy of 5 nearest neighbours on"
+    features = {
+        "catch22": ("catch22", "the 22 catch22 characteristics"),
+        "minirocket": ("MiniRocket", "MiniRocket's 10,000 features"),
+        "raw": ("raw series", "the values of the series"),
+    }
+
+    def metric(key: str, title: str, meaning: str) -> Metric:
+        return Metric(key, title, "representation", "higher", meaning)
+
+    few = "Mean held-out accuracy of a ridge classifier that knows {} series of each class (or all there are) by"
+    return [
+        metric("chance", "Chance", "Held-out accuracy of naming the class that is most frequent in train."),
+        metric("embedding_linear", "Linear, embedding", f"{linear} the model's embeddings."),
+        *(metric(f"linear_{key}", f"Linear, {name}", f"{linear} {what}.") for key, (name, what) in features.items()),
+        metric("embedding_knn", "KNN, embedding", f"{nearest} the model's embeddings."),
+        *(metric(f"knn_{key}", f"KNN, {name}", f"{nearest} {what}.") for key, (name, what) in features.items()),
+        *(
+            metric(f"fewshot_{n}{end}", f"{n} a class, {name}", f"{few.format(n)} {what}.")
+            for n in (5, 10, 20)
+            for end, name, what in (
+                ("", "embedding", "their embeddings"),
+                ("_minirocket", "MiniRocket", features["minirocket"][1]),
+            )
+        ),
+        metric("cluster_ari", "Clusters, Rand index",
+               "Adjusted Rand index of k-means on held-out embeddings against the classes; 0 is chance."),
+        metric("cluster_nmi", "Clusters, information",
+               "Normalised mutual information of k-means on held-out embeddings and the classes."),
+        metric("retrieval_map", "Retrieval",
+               "Mean average precision of finding a held-out series' class among the others by their distance."),
+    ]  # fmt: skip
+
 
 METRICS: dict[str, Metric] = {
     metric.key: metric
@@ -264,10 +302,10 @@ METRICS: dict[str, Metric] = {
         Metric("prior_entropy", "Entropy of the prior", "tokens", "",
                "Mean entropy of the tokens still unknown before each of the first three steps; low where the prior "
                "recites.", unit="nats"),
-        Metric("knn", "KNN", "representation", "higher",
-               "Held-out accuracy of 5 nearest neighbours on the mean of each series' latents."),
-        Metric("svm", "SVM", "representation", "higher",
-               "Held-out accuracy of a linear support vector classifier on the mean of each series' latents."),
+        Metric("knn", "KNN, thesis", "representation", "higher",
+               "The thesis's probe: held-out accuracy of 5 nearest neighbours on the mean of the latents."),
+        Metric("svm", "SVM, thesis", "representation", "higher",
+               "The thesis's probe: held-out accuracy of a linear support vector machine on the mean of the latents."),
         Metric("knn_meanmax", "KNN, mean and max", "representation", "higher",
                "Held-out accuracy of 5 nearest neighbours on mean and maximum of each series' latents."),
         Metric("svm_meanmax", "SVM, mean and max", "representation", "higher",
@@ -276,6 +314,7 @@ METRICS: dict[str, Metric] = {
                "Held-out accuracy of 5 nearest neighbours on the share of each code in a series."),
         Metric("svm_histogram", "SVM, token histogram", "representation", "higher",
                "Held-out accuracy of a linear support vector classifier on the share of each code in a series."),
+        *_of_embeddings(),
         Metric("val_recon", "Reconstruction", "training", "lower",
                "Squared error of the tokenizer on held-out series, of values and spectrogram."),
         Metric("prior_loss", "Prior loss", "training", "lower",
@@ -348,14 +387,6 @@ STUDY = ("val_recon", "knn", "svm", "fid", "is", "cas", "cas_rocket", "fid_label
          "copied_real")  # fmt: skip
 """Metrics in the study's tables over models, in their order."""
 
-FIRST_SCREEN = (
-    ("fid_labelled", "fid"),
-    ("cas", "cas_rocket"),
-    ("c2st", "is_labelled", "is"),
-    ("coverage", "recall", "spread"),
-    ("copied", "copied_raw"),
-)
-"""The five metrics at the top of the report: like, useful, told apart, varied, new; of each, the first key measured."""
 
 _OF_REAL = {metric.real: metric for metric in reversed(METRICS.values()) if metric.real is not None}
 """Key of a value for real data → the metric that it belongs to."""
@@ -472,17 +503,49 @@ def interval_text(key: str, metrics: Mapping[str, float]) -> str:
     return " – ".join(value_text(key, value) for value in ends) if None not in ends else ""
 
 
+MAX_FILE, LARGEST = 1_000_000, 1e100
+"""Bytes of a metrics file, and the largest metric: pages and pictures take no larger ones."""
+
+
 def read_metrics(path: Path) -> dict[str, float]:
     """Read the metrics that `write_metrics` wrote; an unknown key is kept if its value is a number.
 
     Raises:
-        InputError: if the file is no JSON object, or a known metric is no number.
+        InputError: if the file is no JSON object of finite numbers, a known metric is no number, or the seed no seed.
+    """
+    return _checked(read_object(path), path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a metrics file as it stands.
+
+    Raises:
+        InputError: if it is none.
     """
     try:
-        values = dict(json.loads(path.read_text(encoding="utf-8")))
-        return {key: float(value) for key, value in values.items() if key in METRICS or isinstance(value, int | float)}
-    except (ValueError, TypeError):
-        raise InputError(f"{path} is damaged; evaluate the run again") from None
+        values = json.loads(read_text(path, MAX_FILE))
+    except InputError:
+        raise
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is damaged (no JSON object); evaluate the run again")
+    return values
+
+
+def _checked(values: dict[str, Any], path: Path) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for key, value in values.items():
+        if type(value) in (int, float):
+            if not abs(value) <= LARGEST:  # NaN, too
+                raise InputError(f"{path} is damaged ({key[:40]} is no finite number); evaluate the run again")
+            metrics[key] = float(value)
+        elif key in METRICS:
+            raise InputError(f"{path} is damaged ({key} is no number); evaluate the run again")
+    seed = metrics.get("evaluation_seed", 0.0)
+    if not 0 <= seed < 2**32 or seed % 1:
+        raise InputError(f"{path} is damaged (evaluation_seed {seed:g}); evaluate the run again")
+    return metrics
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any], run: str | None = None) -> None:

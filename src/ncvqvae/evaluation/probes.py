@@ -9,9 +9,14 @@ import numpy as np
 from ncvqvae.evaluation.tokens import code_histogram
 from ncvqvae.labels import class_index, sorted_classes
 
+MAX_SVM_CLASSES = 200
+"""Most classes of the support vector classifier: it compares every pair, so its time grows with their square."""
+CODES_AT_ONCE = 2**22
+"""Numbers in an intermediate array of `token_embeddings`."""
+
 
 class ProbeScores(NamedTuple):
-    """Test accuracies of the two probes."""
+    """Test accuracies of the two probes; the second is NaN where there are more than `MAX_SVM_CLASSES` classes."""
 
     knn: float
     svm: float
@@ -44,7 +49,8 @@ def probe_accuracy(Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray,
         return float(probe.score(Z_test, test_index))
 
     knn = KNeighborsClassifier(n_neighbors=min(5, len(Z_train)))
-    return ProbeScores(knn=score(knn), svm=score(SVC(kernel="linear")))
+    few = len(classes) <= MAX_SVM_CLASSES
+    return ProbeScores(knn=score(knn), svm=score(SVC(kernel="linear")) if few else float("nan"))
 
 
 def token_embeddings(tokens: np.ndarray, codebook: np.ndarray) -> dict[str, np.ndarray]:
@@ -61,6 +67,6 @@ def token_embeddings(tokens: np.ndarray, codebook: np.ndarray) -> dict[str, np.n
     counts = code_histogram(tokens, len(codebook))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mean = shares @ codebook
-    chunks = np.array_split(counts > 0, max(1, len(counts) // 1024))
+    chunks = np.array_split(counts > 0, -(-len(counts) * codebook.size // CODES_AT_ONCE))
     largest = [np.where(present[..., None], codebook, -np.inf).max(axis=1) for present in chunks]
     return {"": mean, "_meanmax": np.concatenate([mean, np.concatenate(largest)], axis=1), "_histogram": shares}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncvqvae.labels import is_class, sorted_classes
+from ncvqvae.labels import rows_by_class
 
 
 class StructureDifferences(NamedTuple):
@@ -115,11 +115,10 @@ def mean_difference(
 
     if y_real is None or y_generated is None:
         return difference(real, generated)
-    total = 0.0
-    for label in sorted_classes(y_real):
-        of_generated = generated[is_class(y_generated, label)]
-        of_real = real[is_class(y_real, label)]
-        total += len(of_real) * difference(of_real, of_generated if len(of_generated) else generated)
+    total, rows_generated = 0.0, rows_by_class(y_generated)
+    for label, rows in rows_by_class(y_real).items():
+        of_generated = generated[rows_generated[label]] if label in rows_generated else generated
+        total += len(rows) * difference(real[rows], of_generated)
     return total / len(real)
 
 

@@ -64,3 +64,42 @@ def masked_token_loss(
         logits = prior(known.masked_fill(mask, prior.mask_token), classes[rows].to(prior.codes.device), at=mask)
         total += float(token_loss(logits, known[mask])) * int(mask.sum())
     return total / int(masks.sum()) if masks.any() else math.nan
+
+
+@torch.no_grad()
+def token_log_likelihoods(
+    prior: Prior, tokens: Tensor, classes: Tensor, n_masks: int = 32, seed: int = 0, batch_size: int = 256
+) -> Tensor:
+    """Log-likelihood per token in nats of each series (B,), a lower bound, estimated from random masks.
+
+    For tokens x of N places, (1 / N) log p(x) >= E_m E_M [ (1 / m) sum_{i in M} log p(x_i | x outside M) ], where m is
+    uniform on 1 ... N and M a uniform set of m places: the mean over all orders in which the tokens can be drawn one by
+    one (Uria, Murray and Larochelle 2014; in this form Hoogeboom et al. 2022, "Autoregressive Diffusion Models").
+
+    Args:
+        prior: network that fills masked tokens.
+        tokens: tokens (B, N); those that were not observed (``mask_token``) or are not there (``absent_token``) stay so
+            and do not count.
+        classes: class indices (B,); ``no_class`` gives the likelihood without a class.
+        n_masks: masks; their sizes are spread evenly over 1 ... N, and all series get the same, so that the value of a
+            series does not depend on others.
+        seed: of the masks.
+        batch_size: series in a batch.
+    """
+    device, generator = prior.codes.device, Generator().manual_seed(seed)
+    progress = (torch.arange(n_masks) + torch.rand(n_masks, generator=generator)) / n_masks
+    sizes = 1 + (progress * prior.n_tokens).long().clamp(max=prior.n_tokens - 1)
+    rank = torch.rand(n_masks, prior.n_tokens, generator=generator).argsort(1).argsort(1)
+    masks = (rank < sizes[:, None]).to(device)
+    found = []
+    for rows in torch.arange(len(tokens)).split(batch_size):
+        part, of_class = tokens[rows].to(device), classes[rows].to(device)
+        total, counted = torch.zeros(len(rows), device=device), torch.zeros(len(rows), device=device)
+        for mask in masks[:, None] & (part < prior.n_codes):
+            logits = prior(part.masked_fill(mask, prior.mask_token), of_class, at=mask)
+            losses = torch.zeros(part.shape, device=device)
+            losses[mask] = F.cross_entropy(logits.float(), part[mask], reduction="none")
+            total -= losses.sum(1) / mask.sum(1).clamp(min=1)
+            counted += mask.any(1)
+        found.append((total / counted).cpu())
+    return torch.cat(found)

@@ -150,14 +150,29 @@ class Prior(nn.Module):
 
         Tokens that are ``absent`` (B, N), behind the end of a shorter series, come back as ``absent_token``.
         """
-        device = self.codes.device
-        start = torch.full((len(classes), self.n_tokens), self.mask_token, device=device)
+        start = torch.full((len(classes), self.n_tokens), self.mask_token, device=self.codes.device)
         if absent is not None:
-            start = start.masked_fill(absent.to(device), self.absent_token)
+            start = start.masked_fill(absent.to(start.device), self.absent_token)
+        return self.fill(start, classes, config, generator)
+
+    @torch.no_grad()
+    def fill(
+        self, start: Tensor, classes: Tensor, config: SamplingConfig, generator: Generator | None = None
+    ) -> Decoded:
+        """Draw every ``mask_token`` of the grids (B, N) from what is known of them; all other tokens stay.
+
+        Args:
+            start: tokens on the prior's device; ``absent_token`` behind the end of a shorter series.
+            classes: class indices (B,); ``no_class`` draws unconditionally.
+            config: steps, schedule, temperatures, guidance and precision.
+            generator: source of all randomness (CPU).
+        """
+        device = start.device
+        blank = bool((start == self.mask_token).all())
         distinct, place = classes.to(device).unique(return_inverse=True)
 
         def logits(tokens: Tensor) -> Tensor:
-            if tokens is start and absent is None:  # nothing is known yet: the answer depends on the class alone
+            if tokens is start and blank:  # nothing is known yet: the answer depends on the class alone
                 return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
             return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=tokens == self.mask_token)
 

@@ -13,6 +13,7 @@ from ncvqvae.report.page_data import (
     MAX_CLASSES,
     POINTS_PER_SOURCE,
     SeriesPool,
+    axis_names,
     curve_of,
     plane_points,
     rounded,
@@ -20,6 +21,7 @@ from ncvqvae.report.page_data import (
     value_ranges,
 )
 from ncvqvae.report.projections import choose, pca_planes, tsne_planes
+from ncvqvae.report.rivals import own_metrics
 
 
 def comparison_payload(contents: Sequence[ReportContent], titles: Sequence[str]) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def comparison_payload(contents: Sequence[ReportContent], titles: Sequence[str])
     runs = list(zip(titles, contents, strict=True))
     return {
         "classes": [label_text(label) for label in classes],
-        "channels": first.channel_names,
+        "channels": axis_names(first),
         "limits": value_ranges(first),
         "grid": series_grid(pool, classes, list(sources)),
         "planes": [_planes_by_run(kind, runs, pool) for kind in PLANES_BY_RUN],
@@ -84,19 +86,24 @@ def _planes_by_run(kind: str, runs: Sequence[tuple[str, ReportContent]], pool: S
 
 def _bars(metrics: Sequence[Mapping[str, float]], titles: Sequence[str]) -> list[dict[str, Any]]:
     """The value of each metric for each run and for real data."""
-    every = {key: value for run in reversed(metrics) for key, value in run.items()}
+    every = own_metrics({key: value for run in reversed(metrics) for key, value in run.items()})
     return [
         {
             "title": metric_of(key).title,
             "better": metric_of(key).better_text,
             "runs": [
-                {"title": title, "value": rounded(run.get(key, np.nan))}
+                {
+                    "title": title,
+                    "value": rounded(run.get(key, np.nan)),
+                    "sd": rounded(run.get(f"{key}_sd", np.nan)),
+                }
                 for title, run in zip(titles, metrics, strict=True)
             ],
             "real": real_value(key, every),
             "log": metric_of(key).logarithmic,
         }
         for key in generated_keys(every)
+        if not key.endswith("_sd")
     ]
 
 
@@ -124,21 +131,3 @@ def by_data(contents: Sequence[ReportContent]) -> list[list[ReportContent]]:
         else:
             groups.append([content])
     return groups
-
-
-def run_titles(contents: Sequence[ReportContent]) -> list[str]:
-    """Titles of the runs: the facts in which they differ, else the name; equal titles get a number."""
-    varying = [
-        key
-        for key in dict.fromkeys(key for content in contents for key in content.facts)
-        if len({content.facts.get(key) for content in contents}) > 1
-    ]
-    parts = [[_fact(key, content.facts.get(key, "–")) for key in varying] for content in contents]
-    titles = [" · ".join(named) or content.name for named, content in zip(parts, contents, strict=True)]
-    taken = [*titles, "test"]  # the name of the held-out series beside them
-    return [title if taken.count(title) == 1 else f"{title} ({i})" for i, title in enumerate(titles, start=1)]
-
-
-def _fact(name: str, value: str) -> str:
-    """Text of a fact: the value alone if it explains itself (`vibcreg`); a number or `none` gets its name."""
-    return value if value.isalpha() and value != "none" else f"{name} {value}"

@@ -53,6 +53,9 @@ class ReportContent:
         decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
         channels: names of the channels; without them they are "channel 1", "channel 2" and so on.
         copied_per_class: label → share of copied series among those generated for it.
+        digest: SHA-256 of the run that was evaluated, as in `metrics.json`; empty for series without a run.
+        folder: folder of the run, by which a comparison calls it.
+        settings: dotted name → value of each setting of the run, for a comparison.
 
     Raises:
         InputError: if two arrays that belong together do not fit each other.
@@ -82,6 +85,9 @@ class ReportContent:
     decoding_entropies: np.ndarray | None = None
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
     channels: Sequence[str] = ()
+    digest: str = ""
+    folder: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def channel_names(self) -> list[str]:
@@ -141,8 +147,8 @@ class ReportContent:
 
 
 def label_text(label: Hashable) -> str:
-    """Label as people write it: `1` for 1.0."""
-    return f"{label:g}" if isinstance(label, float) else str(label)
+    """Label as people write it: `1` for 1.0; one without a character is said to be empty."""
+    return f"{label:g}" if isinstance(label, float) else str(label) or "(empty)"
 
 
 class Curve(NamedTuple):

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ncvqvae.labels import sorted_classes
-from ncvqvae.report.comparison_data import by_data, run_titles
+from ncvqvae.report.comparison_data import by_data
+from ncvqvae.report.comparison_table import run_titles
 from ncvqvae.report.content import ReportContent, Sample, label_text
 from ncvqvae.report.pictures import MAX_CLASSES, SERIES_PER_PANEL, plane_figure, save_all
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes

@@ -7,11 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import (
-    FIRST_SCREEN,
     grouped_keys,
     interval_text,
     metric_of,
@@ -21,39 +18,55 @@ from ncvqvae.evaluation.metrics import (
     value_text,
 )
 from ncvqvae.files import replaced
-from ncvqvae.report.comparison_data import by_data, comparison_payload, run_titles
+from ncvqvae.report.comparison_data import by_data, comparison_payload
+from ncvqvae.report.comparison_table import differing_settings, repetitions, run_titles, winners
 from ncvqvae.report.content import ReportContent
+from ncvqvae.report.findings import MIN_HELDOUT
 from ncvqvae.report.page_data import MAX_CLASSES, report_payload
-from ncvqvae.report.style import DARK, LIGHT
-from ncvqvae.report.verdict import judge
+from ncvqvae.report.rivals import own_metrics
+from ncvqvae.report.rivals_table import rivals_table
+from ncvqvae.report.style import THEMES
+from ncvqvae.report.verdict import MARKS, Verdict, judge
+
+FIRST = (
+    ("utility_both", "cas_rocket", "cas", "c2st"),
+    ("fid_labelled", "fid"),
+    ("nearer_rocket", "copied", "copied_raw"),
+)
+"""The three metrics to read first: useful, alike, new; of each, the first key that was measured."""
 
 
 class Card(NamedTuple):
-    """One metric at the top of the page, with its value for real data and its meaning."""
+    """One metric at the top of the page, with its value for real data, its meaning and what it was computed from."""
 
     title: str
     value: str
     interval: str
     reference: str
     hint: str
+    n: str
 
 
 def write_report(content: ReportContent, path: str | Path) -> None:
-    """Write the page of one run: verdict, metrics beside those of real data, pictures; the page needs no network.
+    """Write the page of one run: verdict, metrics beside those of real data, charts; the page needs no network.
 
     Args:
         content: what the page shows.
         path: the HTML file, written whole or not at all.
     """
+    verdict, rivals = judge(content), rivals_table(content)
     page = _render(
         "report.html",
-        title=content.name,
+        title=f"Report on generated series: {content.name}",
         content=content,
-        verdict=judge(content),
+        about=_about(content),
+        verdict=verdict,
         cards=_cards(content),
-        table=_table(content.metrics),
+        rivals=rivals,
+        table=_table(own_metrics(content.metrics)),
+        with_intervals=any(interval_text(key, content.metrics) for key in content.metrics),
         n_hidden=max(0, len(content.classes) - MAX_CLASSES),
-        payloads=[report_payload(content)],
+        payloads=[report_payload(content) | {"rivals": rivals.charts}],
     )
     _write(page, path)
 
@@ -75,6 +88,7 @@ def write_comparison(contents: Sequence[ReportContent], path: str | Path) -> Non
         "comparison.html",
         title=f"{len(contents)} runs side by side",
         groups=groups,
+        rules_of=groups[0]["runs"][0]["verdict"].findings,
         payloads=[comparison_payload(group["contents"], [run["title"] for run in group["runs"]]) for group in groups],
     )
     _write(page, path)
@@ -86,17 +100,24 @@ def _render(template: str, **values: Any) -> str:
 
     from ncvqvae import __version__
 
-    loader = PackageLoader("ncvqvae.report")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    loader = PackageLoader("ncvqvae.report", "")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["number"] = number_text
     environment.filters["percent"] = partial(value_text, "copied")
     # Markup is safe here: these are the package's own files, without any value from a user
-    own = {name: Markup(loader.get_source(environment, f"{file}")[0]) for name, file in _OWN_FILES.items()}
-    values |= {"light": LIGHT, "dark": DARK, "version": __version__}
-    return environment.get_template(template).render(**own, **values)
+    own = {name: Markup(loader.get_source(environment, file)[0]) for name, file in _OWN_FILES.items()}
+    values |= {"themes": THEMES, "version": __version__, "marks": MARKS}
+    return environment.get_template(f"templates/{template}").render(**own, **values)
 
 
-_OWN_FILES = {"css": "page.css", "charts": "charts.js", "views": "views.js"}
+_OWN_FILES = {
+    "css": "templates/page.css",
+    "plotly": "assets/plotly-cartesian.min.js",
+    "charts": "templates/charts.js",
+    "views": "templates/views.js",
+}
 
 
 def _write(page: str, path: str | Path) -> None:
@@ -105,40 +126,50 @@ def _write(page: str, path: str | Path) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
+def _about(content: ReportContent) -> str:
+    """One plain sentence on what the page is."""
+    made = content.generated
+    what = "no generated series" if made is None else f"{len(made.X)} generated series"
+    source = f" ({content.facts['samples']})" if "samples" in content.facts else ""
+    return (
+        f"This page compares {what}{source} with {len(content.X_test)} real ones that were held out of the training, "
+        "and says whether they are worth using."
+    )
+
+
 def _cards(content: ReportContent) -> list[Card]:
-    """The five metrics at the top of the page; the probes replace variety if it was not measured."""
-    metrics = content.metrics
-    present = [next((key for key in keys if key in metrics), None) for keys in FIRST_SCREEN]
-    return [
-        _probe_card(content) if key is None and keys[0] == "coverage" else _card(key or keys[0], metrics)
-        for key, keys in zip(present, FIRST_SCREEN, strict=True)
-    ]
+    """The three metrics at the top of the page."""
+    present = [next((key for key in keys if key in content.metrics), None) for keys in FIRST]
+    return [_card(key, content) for key in present if key is not None]
 
 
-def _card(key: str, metrics: Mapping[str, float]) -> Card:
-    metric = metric_of(key)
-    better = f"Better: {metric.better_text}. " if metric.better else ""
-    reference = f"real data {value_text(key, real_value(key, metrics))}"
-    value, interval = value_text(key, metrics.get(key)), interval_text(key, metrics)
-    return Card(metric.title, value, interval, reference, better + metric.meaning)
+def _card(key: str, content: ReportContent) -> Card:
+    metric, m, n_heldout = metric_of(key), content.metrics, len(content.X_test)
+    hint = (f"Better: {metric.better_text}. " if metric.better else "") + metric.meaning
+    value = value_text(key, m.get(key))
+    n_made = 0 if content.generated is None else len(content.generated.X)
+    n = f"n = {n_made} generated, {n_heldout} held-out series"
+    if n_heldout < MIN_HELDOUT:
+        return Card(metric.title, "cannot be judged", "", f"{n_heldout} held-out series are too few", hint, n)
+    reference = f"real data {value_text(key, real_value(key, m))}"
+    return Card(metric.title, value, _with_spread(key, m), reference, hint, n)
 
 
-def _probe_card(content: ReportContent) -> Card:
-    probes = " / ".join(number_text(content.metrics.get(key)) for key in ("knn", "svm"))
-    return Card("KNN / SVM", probes, "", _guess(content.y_test), "Higher is better. Test accuracy on the embeddings.")
-
-
-def _guess(y: np.ndarray | None) -> str:
-    """Accuracy of always guessing the commonest class, which a probe must beat."""
-    if y is None:
-        return "no labels"
-    counts = [y.tolist().count(label) for label in set(y.tolist())]
-    return f"guessing {max(counts) / len(y):#.3g}"
+def _with_spread(key: str, metrics: Mapping[str, float]) -> str:
+    """A metric's interval, or its standard deviation over seeds, or nothing."""
+    spread = f"± {metrics[f'{key}_sd']:.2g}" if f"{key}_sd" in metrics else ""
+    return interval_text(key, metrics) or spread
 
 
 def _table(metrics: Mapping[str, float]) -> dict[str, list[dict[str, str]]]:
     """Rows of the table of all metrics, by the title of their group."""
-    return {title: [_row(key, metrics) for key in keys] for title, keys in grouped_keys(metrics).items()}
+    shown = {key: value for key, value in metrics.items() if not _is_spread(key, metrics)}
+    return {title: [_row(key, metrics) for key in keys] for title, keys in grouped_keys(shown).items()}
+
+
+def _is_spread(key: str, metrics: Mapping[str, float]) -> bool:
+    """Whether a key is the standard deviation of another metric, which stands beside that one."""
+    return key.endswith("_sd") and key.removesuffix("_sd") in metrics
 
 
 def _row(key: str, metrics: Mapping[str, float]) -> dict[str, str]:
@@ -146,9 +177,9 @@ def _row(key: str, metrics: Mapping[str, float]) -> dict[str, str]:
     return {
         "title": metric.title,
         "value": value_text(key, metrics.get(key)),
-        "interval": interval_text(key, metrics),
+        "interval": _with_spread(key, metrics),
         "real": value_text(key, real_value(key, metrics)),
-        "real_interval": "" if real is None else interval_text(real, metrics),
+        "real_interval": "" if real is None else _with_spread(real, metrics),
         "better": metric.better_text,
         "meaning": metric.meaning,
     }
@@ -157,34 +188,34 @@ def _row(key: str, metrics: Mapping[str, float]) -> dict[str, str]:
 def _group(contents: Sequence[ReportContent]) -> dict[str, Any]:
     """Titles, verdicts and table of runs on the same data: a row per metric, a column per run, real data last."""
     titles = run_titles(contents)
-    every = {key: value for content in reversed(contents) for key, value in content.metrics.items()}
+    verdicts: list[Verdict] = [judge(content) for content in contents]
+    every = own_metrics({key: value for content in reversed(contents) for key, value in content.metrics.items()})
+    shown = {key: value for key, value in every.items() if not _is_spread(key, every)}
+    groups = repetitions(contents)
     return {
         "title": " and ".join(dict.fromkeys(content.name for content in contents)),
         "contents": contents,
         "runs": [
-            {"title": title, "facts": content.facts, "verdict": judge(content)}
-            for title, content in zip(titles, contents, strict=True)
+            {"title": title, "content": content, "verdict": verdict}
+            for title, content, verdict in zip(titles, contents, verdicts, strict=True)
         ],
+        "settings": differing_settings(contents),
+        "has_seeds": len(groups) > 1 and min(map(len, groups)) > 1,
         "table": {
-            title: [_compared(key, every, contents) for key in keys] for title, keys in grouped_keys(every).items()
+            title: [_compared(key, every, contents) for key in keys] for title, keys in grouped_keys(shown).items()
         },
     }
 
 
 def _compared(key: str, every: Mapping[str, float], contents: Sequence[ReportContent]) -> dict[str, Any]:
     """One row of the comparison; `every` has the metrics of all runs together."""
+    best = winners(key, contents)
     cells = [
         {
             "text": value_text(key, content.metrics.get(key)),
-            "interval": interval_text(key, content.metrics),
-            "best": _is_best(key, content, contents),
+            "interval": _with_spread(key, content.metrics),
+            "best": place in best,
         }
-        for content in contents
+        for place, content in enumerate(contents)
     ]
     return _row(key, every) | {"cells": cells}
-
-
-def _is_best(key: str, content: ReportContent, contents: Sequence[ReportContent]) -> bool:
-    """Whether a run has the best value of a metric; no run has it if all values are equal."""
-    values = [run.metrics[key] for run in contents if key in run.metrics]
-    return len(set(values)) > 1 and content.metrics.get(key) == metric_of(key).best(values) is not None

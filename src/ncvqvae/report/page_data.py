@@ -98,7 +98,7 @@ def report_payload(content: ReportContent) -> dict[str, Any]:
     planes, planar = _planes(content, pool, classes)
     payload = {
         "classes": [label_text(label) for label in classes],
-        "channels": content.channel_names,
+        "channels": axis_names(content),
         "limits": value_ranges(content),
         "grid": grid,
         "planes": planes,
@@ -278,6 +278,12 @@ def _codebook(content: ReportContent) -> list[list[float]]:
         shares = histogram / histogram.sum()
     points = plane_points(range(n_codes), pca_planes(content.codebook)[0])
     return [[x, y, round(float(share), 5)] for (_, x, y), share in zip(points, shares, strict=True)]
+
+
+def axis_names(content: ReportContent) -> list[str]:
+    """Name of the values' axis for each shown channel; a single channel without a name is "value"."""
+    unnamed = not content.channels and content.X_train.shape[1] == 1
+    return ["value"] if unnamed else content.channel_names[:MAX_CHANNELS]
 
 
 def value_ranges(content: ReportContent) -> list[list[float]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.files import replaced
-from ncvqvae.labels import sorted_classes
+from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import (
     DASHES,
     LIGHT,
     MAX_CHANNELS,
+    ClassStyle,
     as_written,
     class_style,
     class_styles,
@@ -168,6 +171,25 @@ def save_pictures(content: ReportContent, folder: str | Path) -> list[Path]:
     return save_all(_drawings(content), folder)
 
 
+def drawn_pictures(content: ReportContent) -> dict[str, bytes]:
+    """Every picture that the content has data for: name → PNG; what keeps one from being drawn is a warning."""
+    pictures: dict[str, bytes] = {}
+    failed: list[str] = []
+    for name, draw in _drawings(content).items():
+        try:
+            pictures[name] = _png(draw())
+        except Exception as error:
+            failed.append(" ".join(f"{name}: {type(error).__name__}: {error}".split())[:200])
+    if failed:
+        warnings.warn(f"{len(failed)} pictures were not drawn ({failed[0]}); metrics and page are whole", stacklevel=2)
+    return pictures
+
+
+def picture_names(content: ReportContent) -> list[str]:
+    """Names of the pictures that the content has data for."""
+    return list(_drawings(content))
+
+
 def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -> list[Path]:
     """Draw and write named pictures as PNG, each whole or not at all; returns their paths."""
     folder = Path(folder)
@@ -176,9 +198,15 @@ def save_all(drawings: Mapping[str, Callable[[], Figure]], folder: str | Path) -
     for name, draw in drawings.items():
         path = folder / f"{name}.png"
         with replaced(path) as temporary:
-            as_written(draw()).savefig(temporary, format="png")
+            temporary.write_bytes(_png(draw()))
         paths.append(path)
     return paths
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    as_written(figure).savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _drawings(content: ReportContent) -> dict[str, Callable[[], Figure]]:
@@ -239,8 +267,11 @@ def plane_figure(
         ax.set_title(name, fontsize=9)
         _scatter(ax, plane, y, classes)
     if 0 < len(classes) <= 20:
-        handles = figure.axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside right upper", fontsize=8, title="class")
+        markers = next(ax.collections for ax in figure.axes if len(ax.collections) == len(classes))
+        names = ["class"] * len(classes)
+        legend = figure.legend(markers, names, loc="outside right upper", fontsize=8, title="class")
+        for text, label in zip(legend.get_texts(), classes, strict=True):
+            text.set_text(label_text(label))  # only now: matplotlib leaves out what is labelled "_…" from the start
     return figure
 
 
@@ -248,9 +279,12 @@ def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequenc
     if y is None:
         ax.scatter(plane[:, 0], plane[:, 1], s=12, alpha=0.6, color=LIGHT[7])
         return
-    for index, label in enumerate(classes):
-        style = class_style(index)
-        members = choose_per_class(y, label, len(y))
+    index = class_index(y, classes)
+    by_style: dict[ClassStyle, list[int]] = {}
+    for place in range(len(classes)):  # a call for each of thousands of classes would take minutes
+        by_style.setdefault(class_style(place), []).append(place)
+    for style, places in by_style.items():
+        members = np.flatnonzero(np.isin(index, places))
         ax.scatter(
             plane[members, 0],
             plane[members, 1],
@@ -258,7 +292,6 @@ def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequenc
             alpha=0.65,
             color=style.color,
             marker=style.marker,
-            label=label_text(label),
             linewidths=0,
         )
 

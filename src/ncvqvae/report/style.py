@@ -13,6 +13,19 @@ from matplotlib.text import Text
 # After Okabe and Ito; simulated protan, deutan and tritan readers see at least 11 ΔE between any two (tested).
 LIGHT = ("#0072b2", "#d55e00", "#00916a", "#b5579b", "#7a5c00", "#2e97d6", "#2d2270", "#3c434d")
 DARK = ("#3f9fe0", "#ff8c42", "#2fc79a", "#e08bc0", "#f0d242", "#a5dcff", "#8f7dff", "#eef1f5")
+THEMES = {
+    "light": {
+        "page": "#ffffff", "box": "#f6f7f9", "text": "#14181f", "quiet": "#505a68", "line": "#d9dde3",
+        "edge": "#7d8692", "link": "#0059a8", "good": "#00704f", "bad": "#b3400a", "none": "#6b7280",
+        **{f"k{place}": color for place, color in enumerate(LIGHT)},
+    },
+    "dark": {
+        "page": "#12151b", "box": "#1b2028", "text": "#eceff4", "quiet": "#aab3c0", "line": "#333b47",
+        "edge": "#7a8594", "link": "#7cc0ff", "good": "#3ddc97", "bad": "#ff9a5c", "none": "#a8b0bc",
+        **{f"k{place}": color for place, color in enumerate(DARK)},
+    },
+}  # fmt: skip
+"""Colours of the pages by their role; `k0` to `k7` are those of the classes."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 MAX_CHANNELS = 3  # channels that pictures and pages show

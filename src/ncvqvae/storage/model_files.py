@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +19,14 @@ from ncvqvae.files import all_replaced
 from ncvqvae.generation.residuals import Residuals, kept_residuals
 from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.weights import check_weights, load_weights, write_weights
+from ncvqvae.tokenizer.pooling import Reduction
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 2
-"""Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for."""
+FORMAT = 3
+"""Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
+embeddings by the encoder."""
 
 WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
 """The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""
@@ -82,6 +85,8 @@ def _as_yaml(state: ModelState, digests: dict[str, str]) -> str:
     residuals = kept_residuals(state.tokenizer)
     if residuals is not None:
         data["n_residuals"] = len(residuals)
+    if state.tokenizer.reduction is not None:
+        data["n_axes"] = state.tokenizer.reduction.axes.shape[1]
     settings = {"asked": kept(state.asked), "model": kept(state.config)}
     values = {"format": FORMAT, "preset": state.preset, **settings, "data": data, "seconds": state.seconds}
     return yaml.safe_dump({**values, "weights": digests}, sort_keys=False)
@@ -103,19 +108,31 @@ def read_model(folder: Path) -> ModelState:
             raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
         empty = _without_weights(folder, values)
         digests = dict(values.get("weights", {}))  # models from before it were written without
-    except InputError:
-        raise
+    except InputError as error:
+        if str(folder) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
-    residuals = kept_residuals(empty.tokenizer)
-    tokenizer, prior = _build(empty.config, empty.facts, 0 if residuals is None else len(residuals))
+    tokenizer, prior = _build(empty.config, empty.facts, values["data"])
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
         load_weights(folder / name, network)
         if name in digests and digests[name] != digest(folder / name):
             raise InputError(f"{folder / name} is not the file that config.yaml was written with; fit the run again")
         network.eval().requires_grad_(False)
+    _check_residuals(folder / WEIGHTS[0], tokenizer)
     return replace(empty, tokenizer=tokenizer, prior=prior)
+
+
+def _check_residuals(path: Path, tokenizer: Tokenizer) -> None:
+    """The tokens of the residuals must be codes of the tokenizer, or -1 behind the end of a series."""
+    kept = kept_residuals(tokenizer)
+    if kept is not None and not -1 <= int(kept.tokens.min()) <= int(kept.tokens.max()) < len(tokenizer.codebook):
+        raise InputError(
+            f"{path} is damaged: residuals have tokens from {int(kept.tokens.min())} to {int(kept.tokens.max())}, and "
+            f"there are {len(tokenizer.codebook)} codes; fit the run again"
+        )
 
 
 def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
@@ -125,32 +142,56 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
     facts = TrainFacts.from_state(data, with_lengths=False)
     with torch.device("meta"):
         config = _settled(config, facts, data)
-        tokenizer, prior = _build(config, facts, int(data.get("n_residuals", 0)))
+        tokenizer, prior = _build(config, facts, data)
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
         check_weights(folder / name, network)
+    scaler = GlobalScaler.from_state(data["scaler"])
+    if len(scaler.mean_) != facts.n_channels:
+        raise ValueError(f"scaler of {len(scaler.mean_)} channels, series of {facts.n_channels}")
     return ModelState(
-        preset=values["preset"],
+        preset=_text(values["preset"]),
         asked=asked,
         config=config,
         facts=TrainFacts.from_state(data),
-        scaler=GlobalScaler.from_state(data["scaler"]),
-        seconds=dict(values["seconds"]),
+        scaler=scaler,
+        seconds={stage: _seconds(values["seconds"][stage]) for stage in ("stage1", "stage2")},
         tokenizer=tokenizer,
         prior=prior,
     )
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"preset is {str(value)[:40]}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds are {seconds:g}")
+    return seconds
+
+
 def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Config:
-    """Settings with every "auto" resolved. Format 1 kept them unresolved, and ``residual_scale`` among the data."""
+    """Settings with every "auto" resolved. Format 1 kept them unresolved, and ``residual_scale`` among the data.
+
+    Formats 1 and 2 knew no embeddings but those of tokens.
+    """
     settled, scale = resolve(config, facts).config, data.get("residual_scale")
     if scale is not None:
         settled.sampling.residual_scale = float(scale)
+    if "n_axes" not in data:
+        settled.embedding.kind = "tokens"
     return from_dict(Config, to_dict(settled))
 
 
-def _build(config: Config, facts: TrainFacts, n_residuals: int) -> tuple[Tokenizer, Prior]:
-    """Both networks with the memory for their weights."""
+def _build(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> tuple[Tokenizer, Prior]:
+    """Both networks with the memory for their weights, and for what the tokenizer keeps of the train split."""
     tokenizer = build_tokenizer(config.tokenizer, facts.n_channels, facts.n_timepoints)
+    n_residuals, n_axes = int(data.get("n_residuals", 0)), int(data.get("n_axes", 0))
+    if n_axes:  # models of format 2 have none
+        tokenizer.reduction = Reduction(len(tokenizer.of_parts), n_axes)
     if n_residuals:
         tokenizer.residuals = Residuals(n_residuals, tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
     codebook, n_tokens = tokenizer.codebook, tokenizer.n_tokens

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from ncvqvae.tokenizer.spectrogram import Spectrogram
@@ -64,3 +66,15 @@ class Encoder(nn.Sequential):
             layers.append(nn.Conv2d(channels, hidden_channels, 3, padding=1, padding_mode="replicate"))
         layers += [ResidualBlock(hidden_channels, inner_norm=True) for _ in range(n_residual_blocks)]
         super().__init__(*layers)
+        self.n_channels, self.n_levels = hidden_channels, max(n_halvings + n_residual_blocks, 1)
+
+    def levels(self, u: Tensor) -> Iterator[Tensor]:
+        """What each normalisation makes of a spectrogram (B, in_channels, H, W), the latents last.
+
+        Levels are (B, channels, H, W / 2^i). They are the values before the activation function, whose sign says
+        whether a pattern is there. Of an encoder without a normalisation it is the latents alone.
+        """
+        for layer in self:
+            u = layer(u)
+            if isinstance(layer, nn.BatchNorm2d | ResidualBlock) or len(self) == 1:
+                yield u

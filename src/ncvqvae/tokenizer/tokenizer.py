@@ -9,6 +9,8 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncvqvae.tokenizer.encoder import Encoder
+from ncvqvae.tokenizer.pooling import Reduction, are_of_parts, pooled
 from ncvqvae.tokenizer.quantizer import Quantized, Quantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
@@ -33,12 +35,13 @@ class Tokenizer(nn.Module):
     Attributes:
         residuals: what it leaves out of training series (:class:`ncvqvae.generation.residuals.Residuals`), saved with
             the weights; None where nothing is kept.
+        reduction: of pooled statistics to embeddings, saved with the weights; None where it was not fitted.
     """
 
     def __init__(
         self,
         spectrogram: Spectrogram,
-        encoder: nn.Module,
+        encoder: Encoder,
         quantizer: Quantizer,
         decoder: nn.Module,
         grid: tuple[int, int],
@@ -47,6 +50,7 @@ class Tokenizer(nn.Module):
         self.spectrogram, self.grid = spectrogram, grid
         self.encoder, self.decoder, self.quantizer = encoder, decoder, quantizer
         self.residuals: nn.Module | None = None
+        self.reduction: Reduction | None = None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -85,6 +89,16 @@ class Tokenizer(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Unquantized latents of series (B, C, T) as one vector per token: (B, N, d), rows of the grid one by one."""
         return rearrange(self.latents(self.spectrogram(x)), "b d h w -> b (h w) d")
+
+    @property
+    def of_parts(self) -> Tensor:
+        """Which of the pooled statistics are means of parts of time, (P,)."""
+        return are_of_parts(self.encoder.n_levels, self.encoder.n_channels * self.grid[0])
+
+    def pooled(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Statistics (B, P) of series (B, C, T) over time, from every level of the encoder."""
+        u = self.spectrogram(x).contiguous(memory_format=torch.channels_last)
+        return pooled(self.encoder.levels(u), observed)
 
     def encode(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Tokens (B, N) of series (B, C, T), each in [0, K); -1 where nothing was ``observed`` (B, C, T)."""

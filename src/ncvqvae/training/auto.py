@@ -29,7 +29,7 @@ MAX_JUDGED = 1000
 """Largest number of series used to choose the augmentation."""
 
 MAX_CODES = 512
-"""Codes that ``tokens_per_code`` may ask for; more were not tried."""
+"""Codes that classes or tokens may ask for; more were not tried, and the memory of a step grows with them."""
 
 TIED_CODES = 64
 """Input mode ``auto`` ties the output up to this many codes. With more, a tied table separates close codes slowly."""
@@ -58,8 +58,9 @@ class Resolved(NamedTuple):
 def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Resolved:
     """Settle every setting that is left to the data.
 
-    Three words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
-    ``sampling.residual_scale: auto`` the trained networks, see :func:`choose_residual_scale`.
+    Four words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
+    ``sampling.residual_scale: auto`` and ``embedding.parts_weight: auto`` the trained networks, see
+    :func:`choose_residual_scale` and :func:`ncvqvae.tokenizer.pooling.choose_parts_weight`.
 
     Args:
         asked: settings as the user gave them.
@@ -129,8 +130,10 @@ def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:
     """Number of codes K: as set, or more where classes or tokens ask for more."""
     choices = [Choice(config.codebook_size, "the data asks for no more")]
     if config.codes_per_class:
-        n_codes = config.codes_per_class * facts.n_classes
-        choices.append(Choice(n_codes, f"{config.codes_per_class} for each of {facts.n_classes} classes"))
+        n_codes, limit = config.codes_per_class * facts.n_classes, ""
+        if n_codes > MAX_CODES:
+            n_codes, limit = MAX_CODES, f", at most {MAX_CODES}"
+        choices.append(Choice(n_codes, f"{config.codes_per_class} for each of {facts.n_classes} classes{limit}"))
     if config.tokens_per_code:
         spectrogram = Spectrogram(config.n_fft, config.hop_length, facts.n_timepoints)
         n_tokens = facts.n_cases * math.prod(token_grid(spectrogram, config.latent_width))

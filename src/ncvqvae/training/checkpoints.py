@@ -17,7 +17,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "callbacks")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class WholeFileIO(TorchCheckpointIO):
@@ -58,7 +58,7 @@ def describe(path: Path | None) -> str:
 
 
 class Interruption(L.Callback):
-    """Context that ends a training between two steps once Ctrl-C or SIGTERM came, with a checkpoint of the last one.
+    """Context that ends a training between two steps, with a checkpoint, once Ctrl-C, SIGTERM or SIGHUP came.
 
     On leaving, the signal is sent again, to whoever handled it before. A second signal does not wait for the step.
 

@@ -23,7 +23,6 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -33,6 +32,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.hardware import CPU, forked_rng, fp32_products, freed_pages_kept, resolve_precision, seed_generators
 from ncvqvae.training.checkpoints import Interruption, WholeFileIO, describe
+from ncvqvae.training.tracker import Tracker
 
 CHUNK = 100  # optimizer steps that Lightning sees as one epoch, so that its per-epoch work does not grow with epochs
 
@@ -135,16 +135,17 @@ class Stage(L.LightningModule):
 
 
 class History(L.Callback):
-    """Collects the loss terms about ``n_rows`` times, and hands them to the logger and to ``report``."""
+    """Collects the loss terms about ``n_rows`` times, and hands them to the tracker and to ``report``."""
 
     def __init__(
         self,
         stage: str,
+        tracker: Tracker,
         report: Callable[[int, int, dict[str, float]], None] | None,
         monitor: Callable[[float], dict[str, float]] | None = None,
         n_rows: int = 500,
     ) -> None:
-        self.stage, self.report, self.monitor, self.n_rows = stage, report, monitor, n_rows
+        self.stage, self.tracker, self.report, self.monitor, self.n_rows = stage, tracker, report, monitor, n_rows
         self.rows: list[dict[str, float | str]] = []
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any) -> None:
@@ -157,8 +158,7 @@ class History(L.Callback):
         if self.monitor is not None:
             terms |= self.monitor(step / n_steps)
         self.rows.append({"stage": self.stage, "step": step, **terms})
-        if trainer.logger is not None:
-            trainer.logger.log_metrics({f"{self.stage}/{name}": value for name, value in terms.items()}, step)
+        self.tracker.log({f"{self.stage}/{name}": value for name, value in terms.items()}, step)
         if self.report is not None:
             self.report(step, n_steps, terms)
 
@@ -208,7 +208,7 @@ def train(
     *,
     device: torch.device = CPU,
     checkpoints: Path | None = None,
-    logger: Logger | None = None,
+    logger: Any = None,
     report: Callable[[int, int, dict[str, float]], None] | None = None,
     monitor: Callable[[float], dict[str, float]] | None = None,
     checkpoint_seconds: float = 60.0,
@@ -222,7 +222,7 @@ def train(
         plan: batches, number of steps, seed and settings.
         device: where the objective is trained.
         checkpoints: folder of the resumable checkpoint; one that exists is continued.
-        logger: a Lightning logger.
+        logger: a Lightning logger; one that fails is left out from then on, with a warning.
         report: called with step, number of steps and loss terms about 500 times.
         monitor: takes the share of finished steps and returns values to record beside the loss terms.
         checkpoint_seconds: time between checkpoints; 0 saves one after each step.
@@ -232,7 +232,8 @@ def train(
         InputError: if a checkpoint is damaged, or cannot be written.
         KeyboardInterrupt: after Ctrl-C; the step in hand is finished and a checkpoint saved first.
     """
-    history, clock = History(stage, report, monitor), Clock()
+    tracker = Tracker(logger)
+    history, clock = History(stage, tracker, report, monitor), Clock()
     path = None if checkpoints is None else checkpoints / f"{stage}.ckpt"
     interruption = Interruption(path)
     callbacks: list[L.Callback] = [history, clock, interruption]
@@ -246,12 +247,12 @@ def train(
             )
         )
     with _quiet():
-        trainer = _trainer(plan, device, callbacks, logger, checkpoints is not None)
+        trainer = _trainer(plan, device, callbacks, checkpoints is not None)
     loader: DataLoader[int] = DataLoader(range(CHUNK), batch_size=None)  # type: ignore[arg-type]
     module = Stage(objective, get_batch, plan, plan.config)
     objective.train()
     try:
-        with _quiet(), freed_pages_kept(), fp32_products("high", device), forked_rng(device), interruption:
+        with tracker, _quiet(), freed_pages_kept(), fp32_products("high", device), forked_rng(device), interruption:
             trainer.fit(module, loader, ckpt_path=path if path is not None and path.exists() else None)
     except TrainingError as error:
         mend = f"look at these series, or lower {stage}.learning_rate"
@@ -260,9 +261,7 @@ def train(
     return Trained(history.rows, clock.state_dict()["seconds"])
 
 
-def _trainer(
-    plan: Plan, device: torch.device, callbacks: list[L.Callback], logger: Logger | None, checkpointing: bool
-) -> L.Trainer:
+def _trainer(plan: Plan, device: torch.device, callbacks: list[L.Callback], checkpointing: bool) -> L.Trainer:
     return L.Trainer(
         max_steps=plan.n_steps,
         max_epochs=-1,
@@ -271,7 +270,7 @@ def _trainer(
         precision=resolve_precision(plan.config.precision, device),  # type: ignore[arg-type]
         callbacks=callbacks,
         plugins=[WholeFileIO()],
-        logger=logger or False,
+        logger=False,
         enable_checkpointing=checkpointing,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -28,6 +28,9 @@ from ncvqvae.training.build import build_prior, build_tokenizer
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
     from ncvqvae.training.loop import Plan
 
+MAX_LATENTS = 2**26
+"""Numbers in the latents of a train split that are kept for stage 2: 256 MB."""
+
 Report = Callable[[str, int, int, dict[str, float]], None]
 """Called while training with stage, step, number of steps and loss terms."""
 
@@ -38,6 +41,10 @@ class TrainSet(NamedTuple):
     series: ScaledSeries
     classes: Tensor
     facts: TrainFacts
+
+    def first(self, n: int) -> TrainSet:
+        """The first n series, with the facts of all."""
+        return TrainSet(self.series.part(slice(n)), self.classes[:n], self.facts)
 
 
 class StageParts(NamedTuple):
@@ -85,12 +92,12 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
     temperature = config.stage2.token_temperature
     assert temperature != "auto"
     device = tokenizer.codebook.device
-    latents = in_chunks(lambda x, _: tokenizer.embed(x), train.series, device)
+    latents_of = _latents(tokenizer, train.series)
     special = codec.special_tokens(train.series, prior.mask_token, prior.absent_token)
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
         with fp32_products("highest", device):
-            logits = tokenizer.token_logits(latents[rows].to(device))
+            logits = tokenizer.token_logits(latents_of(rows).to(device))
         if config.stage2.stochastic_tokens:
             tokens = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
         else:
@@ -98,6 +105,18 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
         return torch.maximum(tokens, special[rows].to(device)), train.classes[rows]
 
     return prior, StageParts(Plan(len(train.series), config.stage2, config.seed), objective, get_batch)
+
+
+def _latents(tokenizer: Tokenizer, series: ScaledSeries) -> Callable[[Tensor], Tensor]:
+    """Function from row numbers to latents: computed once for all series, or batch by batch where they are too many."""
+    device, codebook = tokenizer.codebook.device, tokenizer.codebook
+
+    def embed(part: ScaledSeries) -> Tensor:
+        return in_chunks(lambda x, _: tokenizer.embed(x), part, device)
+
+    if len(series) * tokenizer.n_tokens * codebook.shape[1] <= MAX_LATENTS:
+        return embed(series).__getitem__
+    return lambda rows: embed(series.part(rows.numpy()))
 
 
 def estimated_seconds(parts: StageParts, device: torch.device) -> float:

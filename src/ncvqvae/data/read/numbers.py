@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_DECIMALS = 9
 """Values with more digits behind the point are written as precisely as they are known, not rounded."""
 THOUSANDS = r"[1-9]\d{0,2}(,\d{3})+"
+CELLS_AT_ONCE = 1_000_000
+"""Cells of text columns that are turned into numbers at once; one by one, many short columns would take long."""
 
 
 class NumberStyle:
@@ -72,7 +74,7 @@ def number_matrix(table: pa.Table, names: Sequence[str], style: NumberStyle, whe
     Raises:
         InputError: a value that is no number, or decimal points beside decimal commas.
     """
-    columns = [_numbers(table.column(name), name, style, where) for name in names]
+    columns = [part for block in _blocks(table, names) for part in _numbers(table, block, style, where)]
     if style.point is not None and style.comma is not None:
         what = f"decimal points in column {style.point!r} and decimal commas in column {style.comma!r}"
         raise bad_input(where, what, "write all numbers with a decimal point")
@@ -80,12 +82,30 @@ def number_matrix(table: pa.Table, names: Sequence[str], style: NumberStyle, whe
     return np.column_stack([column.astype(dtype, copy=False) for column in columns])
 
 
-def _numbers(column: pa.ChunkedArray, name: str, style: NumberStyle, where: object) -> np.ndarray:
+def _blocks(table: pa.Table, names: Sequence[str]) -> Iterator[list[str]]:
+    """The names in their order: neighbouring columns of text up to `CELLS_AT_ONCE` together, others alone."""
+    most = max(1, CELLS_AT_ONCE // max(len(table), 1))
+    block: list[str] = []
+    for name in names:
+        if block and (len(block) == most or not (is_text(table.column(name)) and is_text(table.column(block[0])))):
+            yield block
+            block = []
+        block.append(name)
+    if block:
+        yield block
+
+
+def _numbers(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> Sequence[np.ndarray]:
+    """The columns of one block, each (rows,)."""
+    if is_text(table.column(names[0])):
+        return list(_from_texts(table, names, style, where))
+    return [_plain_numbers(table.column(names[0]), names[0], where)]
+
+
+def _plain_numbers(column: pa.ChunkedArray, name: str, where: object) -> np.ndarray:
     import pyarrow as pa
 
     kind = column.type
-    if is_text(column):
-        return _from_texts(column, name, style, where)
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
     if pa.types.is_boolean(kind):
@@ -117,29 +137,59 @@ def _mend(kind: Any) -> str:
     return "name it as label_column or id_column, or leave it out with ignore_columns"
 
 
-def _from_texts(column: pa.ChunkedArray, name: str, style: NumberStyle, where: object) -> np.ndarray:
+def _from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> np.ndarray:
+    """Columns of text as numbers (columns, rows); what needs a closer look is looked at column by column."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = pc.utf8_trim_whitespace(column)
+    column = pa.chunked_array([chunk for name in names for chunk in table.column(name).chunks], pa.string())
+    text = pc.utf8_trim_whitespace(column.combine_chunks())
     missing = pc.is_in(text, value_set=pa.array([*MISSING]))
     text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
     if pc.any(pc.match_substring(text, ",")).as_py():
-        _check_commas(text, name, style, where)
-        style.comma = style.comma or name
+        if len(names) > 1:
+            return _each_from_texts(table, names, style, where)
+        _check_commas(text, names[0], style, where)
+        style.comma = style.comma or names[0]
         if pc.any(pc.match_substring(text, ".")).as_py():
-            style.point = style.point or name
+            style.point = style.point or names[0]
         text = pc.replace_substring(text, ",", ".", max_replacements=1)
     elif pc.any(pc.match_substring(text, ".")).as_py():
-        style.point = style.point or name
-    _count_decimals(text, name, style)
+        with_point = _by_column(pc.match_substring(text, "."), names).any(axis=1)
+        style.point = style.point or names[int(with_point.argmax())]
+    _count_decimals(text, names, style)
     try:
-        return np.asarray(pc.cast(pc.replace_substring_regex(text, r"^\+", ""), pa.float64()).to_numpy())
+        numbers = pc.cast(pc.replace_substring_regex(text, r"^\+", ""), pa.float64())
+        return _by_column(numbers, names, missing=np.nan)
     except pa.ArrowInvalid:
-        pass
+        if len(names) > 1:
+            return _each_from_texts(table, names, style, where)
+    return _truths(text, column, missing, names[0], where)[None]
+
+
+def _each_from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> np.ndarray:
+    return np.concatenate([_from_texts(table, [name], style, where) for name in names])
+
+
+def _by_column(cells: Any, names: Sequence[str], missing: Any = False) -> np.ndarray:
+    """What was found of all cells, column after column, as (columns, rows)."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.fill_null(cells, missing).to_numpy(zero_copy_only=False)).reshape(len(names), -1)
+
+
+def _truths(text: Any, column: pa.ChunkedArray, missing: Any, name: str, where: object) -> np.ndarray:
+    """A column of true and false as 1 and 0.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     words = pc.utf8_lower(text)
     if pc.all(pc.is_in(words, value_set=pa.array(["true", "false", None]))).as_py():
-        return np.asarray(pc.cast(pc.cast(words, pa.bool_()), pa.float64()).to_numpy())
+        return np.asarray(pc.cast(pc.cast(words, pa.bool_()), pa.float64()).to_numpy(zero_copy_only=False))
     cells = enumerate(as_texts(column))
     row, cell = next(((i, cell) for i, cell in cells if not _is_number(cell)), (0, as_texts(column)[0]))
     if pc.all(missing).as_py() or not any(_is_number(cell) for cell in as_texts(column)[:1000] if cell.strip()):
@@ -160,23 +210,31 @@ def _check_commas(text: Any, name: str, style: NumberStyle, where: object) -> No
         raise bad_input(where, what, "write numbers with a decimal point and without marks for thousands")
 
 
-def _count_decimals(text: Any, name: str, style: NumberStyle) -> None:
+def _count_decimals(text: Any, names: Sequence[str], style: NumberStyle) -> None:
     """Find the most digits behind the point, with exponents resolved: 1.5e-3 has four."""
     import pyarrow.compute as pc
 
-    has_exponent = pc.match_substring_regex(text, "[eE]")
-    plain = pc.filter(text, pc.invert(has_exponent))
-    at = pc.find_substring(plain, ".")
-    behind = pc.if_else(pc.less(at, 0), 0, pc.subtract(pc.subtract(pc.utf8_length(plain), at), 1))
-    decimals = [pc.max(behind).as_py() or 0]
-    for cell in pc.unique(pc.filter(text, has_exponent)).to_pylist():
-        with suppress(InvalidOperation, ValueError):  # a word with an e in it is refused later
-            decimals.append(-int(Decimal(cell).as_tuple().exponent))
-    if style.decimals is not None:
-        most = max(style.decimals, *decimals)
+    at = pc.find_substring(text, ".")
+    behind = pc.if_else(pc.less(at, 0), 0, pc.subtract(pc.subtract(pc.utf8_length(text), at), 1))
+    decimals = _by_column(behind, names, missing=0)
+    has_exponent = _by_column(pc.match_substring_regex(text, "[eE]"), names)
+    if has_exponent.any():
+        cells = pc.filter(text, pc.match_substring_regex(text, "[eE]")).dictionary_encode()
+        of_each = np.array([_decimals(cell) for cell in cells.dictionary.to_pylist()])
+        decimals = decimals.copy()  # Arrow's memory is read-only
+        decimals[has_exponent] = of_each[cells.indices.to_numpy()]
+    if style.decimals is not None and decimals.size:
+        most = max(style.decimals, int(decimals.max()))
         style.decimals = most if most <= MAX_DECIMALS else None
-    if max(decimals) <= 0 and not pc.any(pc.greater_equal(at, 0)).as_py():
-        style.whole.add(name)
+    whole = ((decimals <= 0) & (_by_column(at, names, missing=-1) < 0)).all(axis=1)
+    style.whole.update(names[column] for column in np.flatnonzero(whole))
+
+
+def _decimals(cell: str) -> int:
+    """Digits behind the point of a number with an exponent; 0 of a word with an e in it, which is refused later."""
+    with suppress(InvalidOperation, ValueError):
+        return -int(Decimal(cell).as_tuple().exponent)
+    return 0
 
 
 def _is_number(cell: str) -> bool:

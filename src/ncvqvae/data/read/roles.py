@@ -15,6 +15,7 @@ The rules, in this order:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -160,7 +161,8 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
         else:
             ignored.append(ROW_NAMES)
     if options.value_columns is not None:
-        ignored += [name for name in rest if name not in options.value_columns]
+        values = set(options.value_columns)
+        ignored += [name for name in rest if name not in values]
         rest = list(options.value_columns)
     roles = Roles({}, label, identity, options.time_column, tuple(ignored))
     if options.per_step or options.time_column is not None:
@@ -206,7 +208,7 @@ def _few(names: Sequence[str], limit: int = 6) -> str:
 
 
 def _check_unique(names: Sequence[str], where: object) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise bad_input(where, f"columns that occur twice: {listed(repeated)}", "give every column its own name")
 
@@ -221,10 +223,10 @@ def find_column(name: str, columns: Iterable[str], where: object) -> str:
     raise bad_input(where, f"no column named {name!r}", mend)
 
 
-def _one_or_range(name: str, columns: Sequence[str], where: object) -> list[str]:
-    """The column of this name, or all from one to another where they are joined by a colon: ``t0:t31``."""
+def _range(name: str, columns: Sequence[str], where: object) -> list[str]:
+    """All columns from one to another where two names are joined by a colon: ``t0:t31``."""
     first, colon, last = str(name).partition(":")
-    if str(name) not in columns and colon and first in columns and last in columns:
+    if colon and first in columns and last in columns:
         start, end = columns.index(first), columns.index(last)
         return list(columns[min(start, end) : max(start, end) + 1])
     return [find_column(name, columns, where)]
@@ -233,6 +235,7 @@ def _one_or_range(name: str, columns: Sequence[str], where: object) -> list[str]
 def _found(options: TableOptions, names: Sequence[str], where: object) -> TableOptions:
     """The options, after every column that they name was found and has one role only."""
     changes: dict[str, object] = {}
+    present = set(names)
     for option in ("label_column", "id_column", "time_column"):
         name = getattr(options, option)
         if name is not None:
@@ -242,10 +245,11 @@ def _found(options: TableOptions, names: Sequence[str], where: object) -> TableO
         if several is not None:
             if isinstance(several, str) or not len(several):
                 raise bad_input(where, f"{option} is {several!r}", "give a list of column names")
-            changes[option] = tuple(found for name in several for found in _one_or_range(name, names, where))
+            parts = ([str(name)] if str(name) in present else _range(name, names, where) for name in several)
+            changes[option] = tuple(found for part in parts for found in part)
     known = replace(options, **changes)  # type: ignore[arg-type]
     named = known.column_names()
-    twice = sorted({name for name in named if named.count(name) > 1})
+    twice = sorted(name for name, count in Counter(named).items() if count > 1)
     if twice:
         raise bad_input(where, f"options give column {twice[0]!r} two roles", "name each column once")
     return known

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, is_text, number_matrix, row_with
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
 from ncvqvae.data.read.text import MISSING, TextStyle
-from ncvqvae.data.times import TimeForm, Times, look_like_times, read_times
+from ncvqvae.data.times import SeriesTimes, TimeForm, Times, look_like_times, read_times
 from ncvqvae.data.write.table_form import TableForm, table_form
 from ncvqvae.errors import InputError, bad_input, listed
 from ncvqvae.labels import parse_labels
@@ -30,6 +31,7 @@ class Raw(NamedTuple):
     y : a label for each series (for each step of a recording), None where there are none.
     ids : the name of each series, None where there are none.
     roles, form : what the columns are, and how such a table is written; None where the source is no table.
+    times : those of each series, in tables with a row a time step.
     """
 
     X: Any
@@ -37,6 +39,7 @@ class Raw(NamedTuple):
     ids: list[Any] | None = None
     roles: Roles | None = None
     form: TableForm | None = None
+    times: SeriesTimes | None = None
 
 
 @dataclass(frozen=True)
@@ -263,13 +266,17 @@ def _long(source: _Source) -> Raw:
     _check_attributes(values, case, source)
     lengths = np.bincount(case)
     step = np.arange(len(case)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    check_padded((len(lengths), values.shape[1], lengths.max()), values.size, where)
     X = np.full((len(lengths), values.shape[1], lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
     X[case[order], :, step] = values[order]
     labels = source.labels()
     y = None if labels is None else _label_of_each(labels, case, names, where)
     form = _form_of(source, ids, times.form_of(_with_spacing(case)))
     roles = replace(roles, notes=(*roles.notes, *_time_notes(times, case)))
-    return Raw(X, y, list(names), roles, form)
+    sorted_times = SeriesTimes(
+        source.column(str(roles.time)).take(order), np.cumsum(lengths), Times(times.key[order], times.form)
+    )
+    return Raw(X, y, list(names), roles, form, sorted_times)
 
 
 def _written(source: _Source, row: int) -> str:

@@ -11,6 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.roles import LABEL_NAMES, ROW_NAMES, TableOptions
 from ncvqvae.errors import bad_input
 
@@ -74,6 +75,7 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
         raise _uneven(lines, len(names), path)
     if not lines:
         raise bad_input(path, "a header and no rows", "write series into it")
+    check_padded((len(lines), max(lengths)), sum(map(len, lines)), path)
     table = _padded(lines)
     if header:
         return TextTable(table.rename_columns(names), style)
@@ -105,7 +107,7 @@ def _separator(lines: list[str], suffix: str) -> str | None:
     if suffix == ".tsv":
         return "\t"
     for mark in ("\t", ";", "|", ","):
-        counts = [len(_cells(line, mark)) for line in lines[:20]]
+        counts = [len(_cells(line, mark)) if mark in line else 1 for line in lines[:20]]
         same = set(counts[1:] or counts)
         if len(same) == 1 and counts[0] in (same | {n - 1 for n in same if n > 2}) and max(counts) > 1:
             return mark
@@ -119,6 +121,8 @@ def _cells(line: str, separator: str | None) -> list[str]:
         if '"' not in line:
             return line.split()
         return [cell for cell in next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), []) if cell]
+    if separator not in line and '"' not in line:  # the parser refuses a cell of 131,072 characters
+        return [line.strip()]
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
 
 
@@ -257,7 +261,8 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
         if "Empty CSV file" in str(error):
             raise bad_input(path, "a header and no rows", "write series into it") from None
         raise
-    if any(pc.any(pc.match_substring_regex(column, '^ +"')).as_py() for column in table.columns):
+    cells = pa.chunked_array([chunk for column in table.columns for chunk in column.chunks], pa.string())
+    if pc.any(pc.match_substring_regex(cells, '^ +"')).as_py():
         raise _NotForArrow
     if len(names) == 1:
         filled = [i for i, text in enumerate(table.column(0).to_pylist()) if text.strip()]

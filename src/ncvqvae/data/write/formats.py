@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ncvqvae.data.missing import series_lengths
-from ncvqvae.data.write.table_form import TableForm, wide_form
+from ncvqvae.data.write.table_form import Beside, TableForm, wide_form
 from ncvqvae.errors import bad_input
 
 # Values in one row group of a table, 4 MB.
@@ -27,6 +28,7 @@ class Layout(NamedTuple):
     where: Path  # the file's final name, for error lines
     form: TableForm | None = None  # of tables; None for the form that is documented in `writer`
     dtype: str = "float32"  # of the values: float32 or float64
+    beside: Beside | None = None  # ids and times of given series, in tables
 
 
 def _usual_form(layout: Layout) -> TableForm:
@@ -57,6 +59,7 @@ class _ArrowFormat:
         label_types = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64(), "U": pa.string(), None: None}
         self._form = layout.form or _usual_form(layout)
         self._schema = self._form.schema(label_types[layout.label_kind], layout.dtype)
+        self._beside = layout.beside
         self._waiting: list[Any] = []
         self._n_written = 0
         self._file = self._open(path)
@@ -65,7 +68,7 @@ class _ArrowFormat:
         raise NotImplementedError
 
     def write(self, X: np.ndarray, labels: np.ndarray | None) -> None:
-        self._waiting.append(self._form.table(X, labels, self._n_written, self._schema))
+        self._waiting.append(self._form.table(X, labels, self._n_written, self._schema, self._beside))
         self._n_written += len(X)
         if sum(table.num_rows for table in self._waiting) * len(self._schema) >= GROUP_VALUES:
             self._flush()
@@ -188,8 +191,8 @@ class _ClassesFirst:
 
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
         self._path = path
-        self._body_path = path.with_name(path.name + ".body")
-        self._body = self._body_path.open("w+", encoding="utf-8")
+        # a file without a name is gone with its process, however that ends
+        self._body = tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)  # noqa: SIM115
         self._layout = layout
         self._classes: dict[str, None] = {}
         self._missing, self._lengths = False, {layout.n_timepoints}
@@ -211,7 +214,6 @@ class _ClassesFirst:
 
     def close(self) -> None:
         self._body.close()
-        self._body_path.unlink(missing_ok=True)
 
     def _name(self, label: object) -> str:
         """The label as it is written."""

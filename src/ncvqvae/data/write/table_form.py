@@ -11,7 +11,7 @@ import numpy as np
 
 from ncvqvae.data.missing import series_lengths
 from ncvqvae.data.read.roles import Roles
-from ncvqvae.data.times import TimeForm
+from ncvqvae.data.times import SeriesTimes, TimeForm
 from ncvqvae.labels import parse_labels
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 TEXT_TABLES = (".csv", ".tsv", ".txt")
 GENERATED_ID = "series"
 """Name of the id column where the input had none: windows of one recording, a folder of files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What stands beside given series in a table, where they are written again: the id of each, and its times."""
+
+    ids: list[Any]
+    times: SeriesTimes | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +111,13 @@ class TableForm:
         as_known = text == "double" and self.suffix in TEXT_TABLES and self.decimals is None
         return arrow_type(dtype if as_known else text)
 
-    def table(self, X: np.ndarray, labels: np.ndarray | None, first: int, schema: pa.Schema) -> pa.Table:
-        """Series (n, C, L) and labels (n,) as rows; the series have the numbers from `first` on."""
+    def table(
+        self, X: np.ndarray, labels: np.ndarray | None, first: int, schema: pa.Schema, beside: Beside | None = None
+    ) -> pa.Table:
+        """Series (n, C, L) and labels (n,) as rows; the series have the numbers from `first` on.
+
+        Ids and times are made up, or those of the series of these numbers in `beside`.
+        """
         import pyarrow as pa
 
         lengths = series_lengths(X) if self.long else np.ones(len(X), int)
@@ -115,7 +128,9 @@ class TableForm:
             if column.name == self.label and labels is not None:
                 columns.append(pa.array(self._label_values(labels)[case].tolist()).cast(column.type))
             elif column.name == self.id:
-                columns.append(_ids(first + case, column.type))
+                columns.append(_ids(first + case, column.type, beside))
+            elif column.name == self.time and beside is not None and beside.times is not None:
+                columns.append(beside.times.of(first + case, step, column.type))
             elif column.name == self.time:
                 columns.append(self._times(step).cast(column.type))
             else:
@@ -218,9 +233,12 @@ def wide_form(n_channels: int, n_timepoints: int, labelled: bool, dtype: str) ->
     return TableForm(columns, places, "label" if labelled else None)
 
 
-def _ids(numbers: np.ndarray, kind: pa.DataType) -> pa.Array:
+def _ids(numbers: np.ndarray, kind: pa.DataType, beside: Beside | None) -> pa.Array:
     import pyarrow as pa
 
+    if beside is not None:
+        given = pa.array([beside.ids[number] for number in numbers.tolist()])
+        return given.cast(kind)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pa.array([f"generated-{number}" for number in numbers], type=kind)
     return pa.array(numbers).cast(kind)

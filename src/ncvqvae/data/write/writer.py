@@ -25,9 +25,9 @@ import numpy as np
 
 from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
-from ncvqvae.data.write.table_form import TableForm
+from ncvqvae.data.write.table_form import Beside, TableForm
 from ncvqvae.errors import InputError, bad_input, listed
-from ncvqvae.files import check_target, take_names, temporary_path
+from ncvqvae.files import check_target, remove_leftovers_of, take_names, temporary_path
 
 
 class SeriesWriter:
@@ -42,6 +42,7 @@ class SeriesWriter:
         path: .npz, .npy, .csv, .tsv, .parquet, .feather, .ts or .arff; an existing file is replaced.
         n_cases: total number of series; .npz and .npy need it (the header says it), others check it at the end.
         form: how tables are laid out; a form without a header serves only for files of its own type.
+        beside: ids and times for tables of this form, where the series are given ones; else they are made up.
 
     Raises:
         InputError: a folder that is not there or not writable, an unknown suffix, series or labels the format cannot
@@ -49,9 +50,17 @@ class SeriesWriter:
         ValueError: another number of series than `n_cases` was written.
     """
 
-    def __init__(self, path: str | Path, *, n_cases: int | None = None, form: TableForm | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        n_cases: int | None = None,
+        form: TableForm | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         self.path = Path(path).expanduser()
         self._form = form if form is not None and (form.header or form.suffix == self.path.suffix.lower()) else None
+        self._beside = beside if self._form is not None else None
         self._n_expected = n_cases
         self._n_written = 0
         self._layout: Layout | None = None
@@ -59,6 +68,7 @@ class SeriesWriter:
         _check_target(self.path)
         if self.path.suffix.lower() in SIZED and n_cases is None:
             raise ValueError(f"SeriesWriter needs n_cases for {self.path.suffix}")
+        remove_leftovers_of(self.path)
         self._temporary = temporary_path(self.path)
 
     def __enter__(self) -> Self:
@@ -70,7 +80,7 @@ class SeriesWriter:
         X = X if self._layout is None else X.astype(self._layout.dtype, copy=False)
         labels = check_labels(y, len(X), where=self.path)
         kind = None if labels is None else labels.dtype.kind
-        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form, X.dtype.name)
+        layout = Layout(X.shape[1], X.shape[2], kind, self.path, self._form, X.dtype.name, self._beside)
         self._check_chunk(layout, labels)
         with _disk_errors(self.path):
             if self._file is None:

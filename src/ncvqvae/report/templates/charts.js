@@ -1,34 +1,30 @@
 "use strict";
-// Drawing: elements, the pool of series, axes, lines, points. Text goes in as text nodes only, never as markup.
+// Elements, the pool of series, and charts by Plotly. Labels are text: nodes in the page, escaped in charts.
 
-const SVG = "http://www.w3.org/2000/svg";
-const DASHES = ["", "6 3", "2 2.5", "9 3 2 3"];
-const MARKERS = [
-  "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0Z", "M-3.6,-3.6h7.2v7.2h-7.2Z", "M0,-4.6L4.4,3.2H-4.4Z", "M0,-5L5,0L0,5L-5,0Z",
-  "M0,4.6L4.4,-3.2H-4.4Z", "M-1.6,-4.6h3.2v3h3v3.2h-3v3h-3.2v-3h-3v-3.2h3Z",
-  "M-4.4,-2.4L-2.4,-4.4L0,-2L2.4,-4.4L4.4,-2.4L2,0L4.4,2.4L2.4,4.4L0,2L-2.4,4.4L-4.4,2.4L-2,0Z",
-  "M0,-4.8L4.6,-1.5L2.8,3.9H-2.8L-4.6,-1.5Z",
-];
-
-function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== null) node.setAttribute(name, value);
+function html(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value === true) node.setAttribute(key, "");
+    else if (value !== false && value !== null) node.setAttribute(key, value);
   }
   node.append(...children.flat());
   return node;
 }
-const html = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
-const svg = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
 
-// Colour, marker and dash of a class; a place below 0 is "no class".
-const colorOf = (place) => (place < 0 ? "var(--none)" : `var(--k${place % 8})`);
-const markerOf = (place) => MARKERS[place < 0 ? 0 : (place + Math.floor(place / 8)) % 8];
-const dashOf = (place) => DASHES[place < 0 ? 0 : place % 4];
+// Plotly reads <b>, <a>, <br> and entities in its texts; labels are shown as written.
+const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const brief = (text, most) => plain([...text].length > most ? [...text].slice(0, most - 1).join("") + "…" : text);
 
 // Short text of a number: three significant digits without trailing zeros.
 const short = (value) => String(Number(value.toPrecision(3)));
+
+// Colour, marker and dash of a class; a place below 0 is "no class".
+const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "pentagon"];
+const DASHES = ["solid", "dash", "dot", "longdashdot"];
+const colorOf = (theme, place) => (place < 0 ? theme.none : theme[`k${place % 8}`]);
+const symbolOf = (place) => SYMBOLS[place < 0 ? 0 : (place + Math.floor(place / 8)) % 8];
+const dashOf = (place) => DASHES[place < 0 ? 0 : place % 4];
 
 // The series of a page: 16-bit integers over each channel's range.
 class Pool {
@@ -36,6 +32,7 @@ class Pool {
     const bytes = Uint8Array.from(atob(raw.data), (character) => character.charCodeAt(0));
     this.values = new Uint16Array(bytes.buffer);
     Object.assign(this, { channels: raw.channels, points: raw.points, length: raw.length, raw });
+    this.steps = Array.from({ length: raw.points }, (_, i) => (i * (raw.length - 1)) / Math.max(1, raw.points - 1));
   }
   series(id, channel) {
     const start = (id * this.channels + channel) * this.points;
@@ -48,167 +45,173 @@ class Pool {
   number(id) { return this.raw.case[id] + 1; }
 }
 
-function linePath(values, X, Y) {
-  return "M" + values.map((value, i) => `${X(i).toFixed(1)},${Y(value).toFixed(1)}`).join("L");
-}
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const coarse = matchMedia("(pointer: coarse)").matches;
+const screenTheme = () => THEMES[dark.matches ? "dark" : "light"];
+const PRINTED = 680; // width of a printed page in pixels
+const charts = new Set();
 
-// Many series over one another, stretched to whatever room there is.
-function panel(pool, ids, channel, limits, place, name) {
-  const [width, height] = [300, 110];
-  const X = (i) => (i / Math.max(1, pool.points - 1)) * width;
-  const Y = (value) => height * (1 - (value - limits[0]) / (limits[1] - limits[0]));
-  const opacity = Math.min(0.9, Math.max(0.22, 8 / Math.max(1, ids.length)));
-  const paths = ids.map((id) => svg("path", { d: linePath(pool.series(id, channel), X, Y), "stroke-opacity": opacity }));
-  const group = svg("g", { style: `stroke:${colorOf(place)}`, "stroke-width": 1.1 }, paths);
-  return svg("svg", { class: "panel", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img",
-    "aria-label": name }, group);
-}
-
-function ticks(low, high, count) {
-  const rough = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [10, 5, 2, 1].find((factor) => factor * power <= 1.2 * rough) * power;
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step);
-  return found;
-}
-
-function logTicks(low, high) {
-  const decades = Math.log10(high / low);
-  const factors = decades > 2.5 ? [1] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
-    for (const factor of factors) {
-      const value = factor * 10 ** power;
-      if (value >= low && value <= high) found.push(value);
-    }
+// One chart: `describe(theme, width)` gives its traces and layout. It is drawn when it comes near the window.
+class Chart {
+  constructor(container, label, describe) {
+    Object.assign(this, { container, describe, drawn: false });
+    container.classList.add("chart");
+    container.setAttribute("role", "figure");
+    container.setAttribute("aria-label", label);
+    this.name = label.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60);
+    charts.add(this);
+    near.observe(container);
+    sizes.observe(container);
   }
-  return found.length > 1 ? found : [low, high];
-}
-
-// Axes with room for text; `area` takes what is drawn, X and Y map values to pixels.
-function axes(width, height, x, y, { log = false, label = "", xLabel = "" } = {}) {
-  const [left, right, top, bottom] = [48, 8, 8, xLabel ? 38 : 24];
-  const scale = log ? Math.log10 : (value) => value;
-  const X = (value) => left + ((value - x[0]) / (x[1] - x[0] || 1)) * (width - left - right);
-  const Y = (value) => height - bottom - ((scale(value) - scale(y[0])) / (scale(y[1]) - scale(y[0]) || 1)) * (height - top - bottom);
-  const root = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  for (const tick of log ? logTicks(...y) : ticks(...y, Math.max(3, height / 60))) {
-    root.append(svg("line", { class: "rule", x1: left, x2: width - right, y1: Y(tick), y2: Y(tick) }),
-      svg("text", { x: left - 6, y: Y(tick) + 4, "text-anchor": "end" }, short(tick)));
+  paint(theme = screenTheme(), width = this.container.clientWidth) {
+    if (!width) return;
+    const { traces, layout } = this.describe(theme, width);
+    const first = !this.drawn;
+    [this.drawn, this.width] = [true, width];
+    this.container.classList.add("drawn");
+    Plotly.react(this.container, traces, { ...baseLayout(theme), ...layout, width }, {
+      displaylogo: false, displayModeBar: "hover", typesetMath: false, showTips: false, doubleClick: "reset", plotlyServerURL: "",
+      modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]], // none that sends data away
+      toImageButtonOptions: { filename: this.name, format: "png", scale: 2 } });
+    if (first && this.ready) this.ready();
   }
-  for (const tick of ticks(...x, Math.max(3, width / 80))) {
-    root.append(svg("text", { x: X(tick), y: height - bottom + 16, "text-anchor": "middle" }, short(tick)));
+  again() { if (this.drawn) this.paint(); }
+  drop() { charts.delete(this); near.unobserve(this.container); sizes.unobserve(this.container); Plotly.purge(this.container); }
+}
+
+const chartOf = (node) => [...charts].find(({ container }) => container === node);
+const near = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting && !chartOf(target)?.drawn) chartOf(target)?.paint();
+}, { rootMargin: "600px" });
+const sizes = new ResizeObserver((entries) => requestAnimationFrame(() => {
+  for (const { target } of entries) {
+    const chart = chartOf(target);
+    if (chart?.drawn && target.clientWidth && target.clientWidth !== chart.width) chart.paint();
   }
-  root.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }));
-  if (xLabel) root.append(svg("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, xLabel));
-  const area = svg("g");
-  root.append(area);
-  return { root, area, X, Y };
+}));
+
+// On paper charts are light, and as wide as the paper, and the tables of metrics are unfolded.
+let unfolded = [];
+window.addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details.metrics:not([open])")];
+  for (const part of unfolded) part.open = true;
+  const whole = document.querySelector("main").clientWidth - 32;
+  for (const chart of charts) chart.paint(THEMES.light, Math.round((PRINTED * chart.container.clientWidth) / whole));
+});
+window.addEventListener("afterprint", () => {
+  for (const part of unfolded) part.open = false;
+  for (const chart of charts) chart.again();
+});
+dark.addEventListener("change", () => { for (const chart of charts) chart.again(); });
+
+const FONT = "system-ui, sans-serif";
+const baseLayout = (theme) => ({
+  uirevision: "kept", height: 260, margin: { l: 56, r: 18, t: 30, b: 40 }, showlegend: false, dragmode: coarse ? false : "zoom",
+  paper_bgcolor: theme.page, plot_bgcolor: theme.box, font: { family: FONT, size: 12, color: theme.quiet }, hovermode: "closest",
+  hoverlabel: { bgcolor: theme.page, bordercolor: theme.edge, font: { family: FONT, color: theme.text }, namelength: 40 },
+  modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.edge, activecolor: theme.link } });
+
+const axis = (theme, title = "", more = {}) => ({ title: { text: title, standoff: 6, font: { size: 12 } }, gridcolor: theme.line,
+  linecolor: theme.edge, zeroline: false, automargin: true, nticks: 6, ...more });
+
+// A logarithmic axis over positive values, with whole powers of ten where there are many.
+function logAxis(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map(Math.log10);
+  const steps = high - low > 2 ? [1] : [1, 2, 5], powers = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => 10 ** (Math.floor(low) + i));
+  const tickvals = powers.flatMap((power) => steps.map((step) => step * power));
+  return { type: "log", tickmode: "array", tickvals, ticktext: tickvals.map(short) };
 }
 
-// Draw again whenever the width of the container changes, so that text keeps its size.
-function responsive(container, draw) {
-  let last = 0;
-  const redraw = (force) => {
-    const width = Math.round(container.clientWidth);
-    if (!width || (width === last && !force)) return;
-    last = width;
-    container.replaceChildren(draw(width));
-  };
-  new ResizeObserver(() => requestAnimationFrame(() => redraw(false))).observe(container);
-  redraw(false);
-  return () => redraw(true);
+// Names in a legend are the shorter the more there are.
+const legendName = (name, count) => brief(name, count > 8 ? 14 : 40);
+
+// A legend below the plot; `room` is its height. A click hides or shows, two clicks single out.
+function legendBelow(theme, width, names, axisRoom = 44) {
+  const entry = Math.min(330, 46 + 7 * Math.max(0, ...names.map((name) => name.length)));
+  const rows = Math.ceil(names.length / Math.max(1, Math.floor((width - 20) / entry)));
+  const room = 14 + 22 * rows;
+  return { room: room + axisRoom, legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom",
+    font: { color: theme.text, size: 12 }, entrywidth: entry - 40, itemsizing: "constant", maxheight: room } };
 }
 
-const swatch = (color, dash, width = 2) => svg("svg", { width: 26, height: 10, "aria-hidden": "true" },
-  svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, style: `stroke:${color}`, "stroke-width": width, "stroke-dasharray": dash }));
-
-const keys = (entries) => html("ul", { class: "keys" },
-  entries.map(({ name, color, dash, width }) => html("li", {}, swatch(color, dash, width), name)));
-
-// Lines with a key: [{name, x, y, color, dash, width}].
-function lineChart(container, lines, { log = false, label = "", xLabel = "", height = 260, limits = null } = {}) {
-  const all = lines.flatMap((line) => line.y);
-  const bounds = (values) => values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
-  const x = bounds(lines.flatMap((line) => line.x));
-  let y = limits ? bounds([...limits, ...all]) : bounds(all);
-  if (y[0] === y[1]) y = log ? [y[0] / 2, y[1] * 2] : [y[0] - 1, y[1] + 1];
-  const plot = html("div");
-  container.replaceChildren(plot, keys(lines.filter((line) => line.name)));
-  responsive(plot, (width) => {
-    const { root, area, X, Y } = axes(width, height, x, y, { log, label, xLabel });
-    for (const line of lines) {
-      const path = "M" + line.y.map((value, i) => `${X(line.x[i]).toFixed(1)},${Y(value).toFixed(1)}`).join("L");
-      area.append(svg("path", { d: path, style: `stroke:${line.color}`, "stroke-width": line.width || 1.6,
-        "stroke-dasharray": line.dash || "" }));
-    }
-    return root;
+// Lines with a legend: `lines(theme)` gives [{name, x, y, color, dash, width}].
+function lineChart(container, lines, { label, xLabel = "time step", yLabel = "", height = 240, log = false, limits = null }) {
+  return new Chart(container, label, (theme, width) => {
+    const all = lines(theme), named = all.filter(({ name }) => name).length, names = all.filter(({ name }) => name).map(({ name }) => legendName(name, named));
+    const { room, legend } = legendBelow(theme, width, names);
+    const traces = all.map((line) => ({ x: line.x, y: line.y, mode: "lines", name: line.name ? legendName(line.name, named) : "",
+      showlegend: Boolean(line.name), line: { color: line.color, width: line.width || 1.6, dash: line.dash || "solid" },
+      hovertemplate: `%{x:.5~g}: %{y:.4~g}<extra>${line.name ? "%{fullData.name}" : ""}</extra>` }));
+    const y = limits ? { range: limits } : {};
+    return { traces, layout: { height: height + (names.length ? room - 44 : 0), showlegend: names.length > 0, legend,
+      margin: { l: 56, r: 18, t: 30, b: names.length ? room : 40 }, xaxis: axis(theme, plain(xLabel)),
+      yaxis: axis(theme, plain(yLabel), { ...y, nticks: 5, ...(log ? logAxis(all.flatMap((line) => line.y)) : {}) }) } };
   });
 }
 
-// Bars between 0 and 1 share each; `mark` draws a rule at a place between 0 and 1.
-function barChart(container, shares, { label, mark = null, top = null, height = 120, x = [0, shares.length], xLabel = "" }) {
-  const high = top || Math.max(...shares);
-  responsive(container, (width) => {
-    const { root, area, X, Y } = axes(width, height, x, [0, high || 1], { label, xLabel });
-    const step = (x[1] - x[0]) / shares.length;
-    shares.forEach((share, i) => area.append(svg("rect", { class: "bar", x: X(x[0] + i * step) + 0.5,
-      width: Math.max(0.5, X(step) - X(0) - 1), y: Y(share || 0), height: Y(0) - Y(share || 0) })));
-    if (mark !== null) {
-      area.append(svg("line", { x1: X(mark), x2: X(mark), y1: Y(0), y2: Y(high || 1), style: "stroke:var(--k1)",
-        "stroke-width": 1.5, "stroke-dasharray": "5 3" }));
-    }
-    return root;
-  });
+// Domains of panels in a plot of `width` times `height` pixels, with gaps in pixels: `at(row, column)` gives [x, y].
+function places(width, height, columns, rows, gapX, gapY) {
+  const span = (size, n, gap, i) => { const part = (size - gap * (n - 1)) / n; return [(i * (part + gap)) / size, (i * (part + gap) + part) / size]; };
+  return (row, column) => [span(width, columns, gapX, column), span(height, rows, gapY, row).map((y) => 1 - y).reverse()];
 }
 
-// A square matrix of numbers: blue above 0, orange below, nothing where a value is missing. `read` hears of a cell.
-function heatmap(container, values, { label, read }) {
-  const n = values.length, most = Math.max(...values.flat().map((value) => Math.abs(value || 0))) || 1, levels = 12;
-  const paths = new Map();
-  values.forEach((row, i) => row.forEach((value, j) => {
-    const level = Math.ceil((Math.abs(value || 0) / most) * levels);
-    if (level) {
-      const key = `${value > 0 ? 0 : 1} ${level}`;
-      paths.set(key, `${paths.get(key) || ""}M${j},${i}h1v1h-1Z`);
-    }
-  }));
-  const root = svg("svg", { class: "chart matrix", viewBox: `0 0 ${n} ${n}`, role: "img", "aria-label": label,
-    "shape-rendering": "crispEdges", onpointermove: (event) => {
-      const box = root.getBoundingClientRect();
-      const [i, j] = [event.clientY - box.top, event.clientX - box.left].map((at) => Math.min(n - 1, Math.max(0, Math.floor((at / box.width) * n))));
-      read(i, j);
-    } });
-  root.append(svg("rect", { width: n, height: n, fill: "var(--box)" }));
-  for (const [key, d] of paths) {
-    const [sign, level] = key.split(" ").map(Number);
-    root.append(svg("path", { d, style: `fill:var(--k${sign});fill-opacity:${(level / levels).toFixed(2)}` }));
-  }
-  container.append(root);
-}
-
-// A horizontal bar a name, with a rule where real data stands; a log axis has no zero to begin at, so points stand there.
-function namedBars(container, rows, { real = null, log = false, label }) {
-  responsive(container, (width) => {
-    const step = 44, height = rows.length * step + 30, values = rows.map(({ value }) => value).concat(real ?? []).filter((value) => value !== null);
-    const logarithmic = log && values.every((value) => value > 0);
-    const scale = logarithmic ? Math.log10 : (value) => value;
-    const least = logarithmic ? Math.min(...values) / 1.5 : Math.min(0, ...values), most = Math.max(...values) * (logarithmic ? 1.5 : 1) || 1;
-    const X = (value) => 4 + ((scale(value) - scale(least)) / (scale(most) - scale(least) || 1)) * (width - 70);
-    const root = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-    rows.forEach(({ title, value }, i) => {
-      root.append(svg("text", { x: 4, y: i * step + 14, style: "fill:var(--text)" }, title));
-      if (value === null) return;
-      const y = i * step + 20;
-      root.append(logarithmic ? svg("circle", { class: "bar", cx: X(value), cy: y + 8, r: 7 })
-        : svg("rect", { class: "bar", x: Math.min(X(0), X(value)), y, height: 16, width: Math.max(1, Math.abs(X(value) - X(0))) }),
-      svg("text", { x: X(value) + (logarithmic ? 12 : 6), y: y + 13, style: "fill:var(--text)" }, short(value)));
+// Small panels in one chart, as many in a row as fit: [{title, traces(theme, axes), yTitle, mark}].
+function smallPanels(container, panels, { label, least = 230, tall = 100, xTitle, yAxis = {}, xAxis = {} }) {
+  return new Chart(container, label, (theme, width) => {
+    const [left, right, top, bottom, gapX, gapY] = [56, 18, 52, 44, 62, 74];
+    const columns = Math.max(1, Math.min(panels.length, Math.floor(width / least))), rows = Math.ceil(panels.length / columns);
+    const [wide, high] = [width - left - right, rows * tall + (rows - 1) * gapY], at = places(wide, high, columns, rows, gapX, gapY);
+    const letters = Math.floor((wide - gapX * (columns - 1)) / columns / 6.2);
+    const traces = [], layout = { height: high + top + bottom, margin: { l: left, r: right, t: top, b: bottom }, annotations: [], shapes: [] };
+    panels.forEach((panel, i) => {
+      const key = i ? i + 1 : "", [x, y] = at(Math.floor(i / columns), i % columns);
+      traces.push(...panel.traces(theme).map((trace) => ({ ...trace, xaxis: `x${key}`, yaxis: `y${key}` })));
+      layout[`xaxis${key}`] = axis(theme, plain(xTitle), { domain: x, anchor: `y${key}`, nticks: 4, automargin: false, ...xAxis });
+      layout[`yaxis${key}`] = axis(theme, brief(panel.yTitle || "", 16), { domain: y, anchor: `x${key}`, nticks: 3, automargin: false, ...yAxis });
+      layout.annotations.push({ text: brief(panel.title, letters), showarrow: false, xref: "paper", yref: "paper", x: x[0], y: y[1], xanchor: "left", yanchor: "bottom", font: { color: theme.text } });
+      if (panel.mark) layout.shapes.push({ type: "line", xref: `x${key}`, yref: `y${key} domain`, x0: panel.mark, x1: panel.mark, y0: 0, y1: 1, line: { color: theme.k1, width: 1.5, dash: "dash" } });
     });
-    if (real !== null) {
-      root.append(svg("line", { x1: X(real), x2: X(real), y1: 4, y2: height - 22, style: "stroke:var(--k1)", "stroke-width": 2, "stroke-dasharray": "5 3" }),
-        svg("text", { x: Math.min(X(real), width - 110), y: height - 6 }, `real data ${short(real)}`));
-    }
-    return root;
+    return { traces, layout };
   });
+}
+
+// Bars side by side, whose heights are shares.
+const bars = (x, shares, width) => (theme) => [{ type: "bar", x, y: shares, width, marker: { color: theme.k0 }, hovertemplate: "%{x:.3~g}: %{y:.1%}<extra></extra>" }];
+const shareAxis = (rows) => ({ range: [0, 1.05 * (Math.max(...rows.flatMap(({ shares }) => shares)) || 1)], tickformat: ".0%" });
+
+// A point a name, with its standard deviation, and a dashed rule where real data stands.
+function dotChart(container, { title, better, runs, real, log }, marked) {
+  const known = runs.filter(({ value }) => value !== null);
+  const logarithmic = log && known.every(({ value }) => value > 0) && !(real <= 0 && real !== null);
+  const values = runs.map((run) => `${run.title} ${run.value === null ? "not known" : short(run.value)}`).join(", ");
+  const label = `${title}${better ? `, better: ${better}` : ""}: ${values}${real === null ? "" : `; real data ${short(real)}`}`;
+  return new Chart(container, label, (theme, width) => {
+    const letters = Math.max(10, Math.floor(width / 18)), names = runs.map((run, i) => ({ i, text: brief(run.title, letters) }));
+    const rule = real === null ? [] : [{ type: "line", x0: real, x1: real, yref: "paper", y0: 0, y1: 1, line: { color: theme.text, width: 1.5, dash: "dash" } }];
+    const note = real === null ? [] : [{ x: logarithmic ? Math.log10(real) : real, yref: "paper", y: 1, yanchor: "bottom", text: `real data ${short(real)}`,
+      showarrow: false, font: { color: theme.text } }];
+    return { traces: [{ x: runs.map(({ value }) => value), y: runs.map((_, i) => i), mode: "markers+text", text: runs.map(({ value }) => (value === null ? "" : short(value))),
+      textposition: "top center", textfont: { color: theme.text }, cliponaxis: false, marker: { size: 11, color: runs.map((_, i) => (i === marked ? theme.k1 : theme.k0)) },
+      error_x: { type: "data", array: runs.map(({ sd }) => sd || 0), color: theme.edge, visible: runs.some(({ sd }) => sd) },
+      hovertemplate: "%{x:.4~g}<extra></extra>" }],
+    layout: { height: 70 + 38 * runs.length, shapes: rule, annotations: note, margin: { l: 56, r: 30, t: 34, b: 40 },
+      xaxis: axis(theme, plain(title) + (better ? ` (better: ${plain(better)})` : ""), { nticks: width < 500 ? 3 : 6, tickangle: 0, ...(logarithmic ? logAxis(known.map(({ value }) => value).concat(real ?? [])) : {}) }),
+      yaxis: axis(theme, "", { tickvals: names.map(({ i }) => i), ticktext: names.map(({ text }) => text), range: [runs.length - 0.4, -0.7], showgrid: true }) } };
+  });
+}
+
+// Choose one of several titled things to draw.
+function switcher(container, label, options, draw) {
+  const canvas = html("div");
+  let shown = [];
+  const show = (option) => {
+    for (const chart of shown) chart.drop();
+    canvas.replaceChildren();
+    shown = draw(canvas, option);
+    for (const chart of shown) chart.paint(); // at once: it stands where the reader looks
+  };
+  const choice = html("select", { onchange: () => show(options[Number(choice.value)]) },
+    options.map(({ title }, i) => html("option", { value: i }, title)));
+  container.append(html("div", { class: "controls" }, html("label", {}, `${label} `, choice)), canvas);
+  show(options[0]);
 }

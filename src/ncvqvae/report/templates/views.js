@@ -1,8 +1,9 @@
 "use strict";
-// The interactive parts: choose classes, look at one series, overlay its nearest training series.
+// The parts of the pages: series by class, one series at a time, rivals, tokens, training, runs side by side.
 
 const sourceNames = { train: "training series", test: "held-out series", generated: "generated series",
   unconditional: "generated series (no class)", reconstructed: "reconstruction" };
+const shortNames = { train: "training", test: "held-out", generated: "generated" };
 const nameOf = (source) => sourceNames[source] || source;
 const classText = (data, place) => (place < 0 ? "" : `, class ${data.classes[place]}`);
 
@@ -12,9 +13,7 @@ function chooser(container, data, initially, changed) {
   const boxes = data.classes.map((name, place) => {
     const box = html("input", { type: "checkbox", checked: chosen.has(place), value: place,
       onchange: () => { box.checked ? chosen.add(place) : chosen.delete(place); changed(chosen); } });
-    const marker = svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
-      svg("path", { d: markerOf(place), style: `fill:${colorOf(place)}` }));
-    return { box, label: html("label", {}, box, marker, name) };
+    return { box, label: html("label", {}, box, html("span", { class: "swatch", style: `background:var(--k${place % 8})` }), name) };
   });
   const every = (on) => {
     for (const [place, { box }] of boxes.entries()) { box.checked = on; on ? chosen.add(place) : chosen.delete(place); }
@@ -22,105 +21,123 @@ function chooser(container, data, initially, changed) {
   };
   if (data.classes.length) {
     container.append(html("fieldset", {}, html("legend", {}, "Classes"),
-      html("div", { class: "choices" }, boxes.map(({ label }) => label),
-        html("span", {}, html("button", { type: "button", onclick: () => every(true) }, "All"), " ",
-          html("button", { type: "button", onclick: () => every(false) }, "None")))));
+      html("div", { class: "choices" }, html("span", {}, html("button", { type: "button", onclick: () => every(true) }, "All"), " ",
+        html("button", { type: "button", onclick: () => every(false) }, "None")), boxes.map(({ label }) => label))));
   }
   changed(chosen);
 }
 
-// Real beside generated series: a row a class and channel, a column a source.
+// Real beside generated series: one chart a class, with a column a source and a row a channel.
 function gridView(container, data) {
-  const { grid, pool, limits } = data;
-  const table = html("table", { class: "grid" },
-    html("caption", { class: "unseen" }, "Overlaid series by class and source"),
-    html("thead", {}, html("tr", {}, grid.columns.map((name) => html("th", { scope: "col" }, nameOf(name))))));
-  const bodies = new Map();
-  for (const row of grid.rows) {
+  const { grid } = data;
+  const parts = new Map(grid.rows.map((row) => {
     const title = row.label >= 0 ? `Class ${data.classes[row.label]}`
       : grid.unconditional ? "All classes; generated without a class" : "All series";
-    const lines = [];
-    for (let channel = 0; channel < pool.channels; channel++) {
-      const part = pool.channels > 1 ? `${data.channels[channel]}, ` : "";
-      const note = ` ${part}values ${short(limits[channel][0])} to ${short(limits[channel][1])}`;
-      lines.push(html("tr", {}, html("th", { colspan: grid.columns.length, scope: "colgroup" },
-        channel ? "" : title, html("span", { class: "quiet" }, note))));
-      lines.push(html("tr", {}, row.cells.map((ids, column) => html("td", {},
-        panel(pool, ids, channel, limits[channel], row.label, `${ids.length} ${nameOf(grid.columns[column])}, ${title}, ${part}overlaid`),
-        html("span", { class: "quiet" }, `n = ${ids.length}`)))));
-    }
-    bodies.set(row.label, lines);
-  }
-  const choice = html("div");
-  container.append(choice, table);
+    return [row.label, html("figure", { "data-label": row.label }, html("figcaption", {}, title), html("div", { class: "panels" }))];
+  }));
+  const choice = html("div"), shown = html("div", { class: "grid" });
+  container.append(choice, shown);
   chooser(choice, data, [...data.classes.keys()].slice(0, 4), (chosen) => {
-    for (const body of table.querySelectorAll("tbody")) body.remove();
-    for (const row of grid.rows) {
-      if (row.label < 0 || chosen.has(row.label)) table.append(html("tbody", { "data-label": row.label }, bodies.get(row.label)));
+    const rows = grid.rows.filter(({ label }) => label < 0 || chosen.has(label));
+    shown.replaceChildren(...rows.map(({ label }) => parts.get(label)));
+    for (const row of rows) {
+      const node = parts.get(row.label).lastChild;
+      if (!chartOf(node)) panels(node, data, row, parts.get(row.label).firstChild.textContent);
     }
   });
 }
 
-// Points of one plane. `isShown(id)` chooses, `picked(id)` hears of the point under pointer or keys.
+function panels(container, data, row, title) {
+  const { grid, pool, limits } = data, columns = grid.columns.length, rows = pool.channels;
+  const counts = row.cells.map((ids, i) => `${ids.length} ${nameOf(grid.columns[i])}`).join(", ");
+  new Chart(container, `${title}: ${counts}, overlaid`, (theme, width) => {
+    const narrow = width < 310 * columns, top = narrow ? 64 : 46, [wide, high] = [width - 74, 100 * rows + 12 * (rows - 1)];
+    const gap = narrow ? 9 : 26, at = places(wide, high, columns, rows, gap, 12), letters = Math.floor((wide / columns - gap) / 7);
+    const traces = [], layout = { height: high + top + 40, margin: { l: 56, r: 18, t: top, b: 40 }, annotations: [] };
+    for (let channel = 0; channel < rows; channel++) {
+      for (const [column, ids] of row.cells.entries()) {
+        const n = channel * columns + column + 1, key = n > 1 ? n : "", [x, y] = at(channel, column), last = channel === rows - 1;
+        traces.push({ ...overlay(pool, ids, channel), xaxis: `x${key}`, yaxis: `y${key}`, mode: "lines", opacity: 0.65, line: { color: colorOf(theme, row.label), width: 1.1 },
+          hovertemplate: "no. %{customdata}, step %{x:.4~g}: %{y:.4~g}<extra></extra>" });
+        layout[`xaxis${key}`] = axis(theme, last && column === Math.floor((columns - 1) / 2) ? "time step" : "", { domain: x, anchor: `y${key}`, range: [0, pool.length - 1],
+          nticks: narrow ? 3 : 5, showticklabels: last, automargin: false, ...(n > 1 ? { matches: "x" } : {}) });
+        layout[`yaxis${key}`] = axis(theme, column ? "" : brief(data.channels[channel], 16), { domain: y, anchor: `x${key}`, range: limits[channel], nticks: 4,
+          showticklabels: !column, automargin: false, ...(column ? { matches: `y${channel ? channel * columns + 1 : ""}` } : {}) });
+        const name = (narrow && shortNames[grid.columns[column]]) || nameOf(grid.columns[column]);
+        if (!channel) layout.annotations.push({ text: `${brief(name, letters)}<br>n = ${ids.length}`, showarrow: false, xref: "paper", x: x[0], xanchor: "left", yref: "paper",
+          y: 1, yanchor: "bottom", align: "left", font: { color: theme.text } });
+      }
+    }
+    return { traces, layout };
+  });
+}
+
+// Many series as one line with gaps, and the number of each.
+function overlay(pool, ids, channel) {
+  const [x, y, customdata] = [[], [], []];
+  for (const id of ids) {
+    x.push(...pool.steps, null);
+    y.push(...pool.series(id, channel), null);
+    customdata.push(...new Array(pool.points + 1).fill(pool.number(id)));
+  }
+  return { x, y, customdata };
+}
+
+// Points of one plane by source and class. `isShown(source)` chooses, `picked(id)` hears of the point under pointer or keys.
 function scatter(container, data, points, label, isShown, picked) {
-  const { pool } = data;
-  let current = null, shown = [], places = new Map(), ring = null, root = null;
+  const { pool } = data, groups = new Map();
+  for (const point of points) {
+    const key = `${pool.label(point[0])} ${pool.source(point[0])}`;
+    groups.set(key, [...(groups.get(key) || []), point]);
+  }
+  const kinds = [...groups.values()].map((part) => ({ part, place: pool.label(part[0][0]), source: pool.source(part[0][0]) }))
+    .sort((a, b) => a.place - b.place);
+  const titled = (place, source) => (place < 0 ? nameOf(source) : data.classes[place]);
+  let current = null;
+  const chart = new Chart(container, `${label}: ${points.length} points. Arrow keys go from point to point.`, (theme, width) => {
+    const count = new Set(kinds.map(({ place, source }) => titled(place, source))).size, listed = new Set(), traces = kinds.filter(({ source }) => isShown(source)).map(({ part, place, source }) => {
+      const name = titled(place, source), firstOne = !listed.has(name);
+      listed.add(name);
+      const color = colorOf(theme, place), hollow = source !== "train" && source !== "test";
+      return { x: part.map((point) => point[1]), y: part.map((point) => point[2]), customdata: part.map((point) => point[0]), mode: "markers",
+        uid: `${place} ${source}`, name: legendName(name, count), legendgroup: String(place < 0 ? source : place), showlegend: firstOne,
+        text: part.map(([id]) => plain(`${nameOf(source)} no. ${pool.number(id)}`) + brief(classText(data, place), 40)), hovertemplate: "%{text}<extra></extra>",
+        marker: { size: 8, color, symbol: symbolOf(place) + (hollow ? "-open" : ""), opacity: source === "test" ? 0.45 : 1, line: { width: hollow ? 1.5 : 0, color } } };
+    });
+    const at = points.find(([id]) => id === current);
+    traces.push({ x: at ? [at[1]] : [], y: at ? [at[2]] : [], mode: "markers", uid: "selected", name: "selected", showlegend: false, hoverinfo: "skip",
+      marker: { size: 17, symbol: "circle-open", color: theme.text, line: { width: 2 } } });
+    const names = [...listed], { room, legend } = legendBelow(theme, width, names.map((name) => legendName(name, count)), 14);
+    const bare = { showticklabels: false, title: { text: "" }, showgrid: false, mirror: true, linecolor: theme.line, showline: true };
+    return { traces, layout: { height: Math.min(440, Math.max(240, width * 0.72)) + room, showlegend: true, legend, margin: { l: 12, r: 12, t: 30, b: room },
+      xaxis: axis(theme, "", bare), yaxis: axis(theme, "", { ...bare, scaleanchor: "x", scaleratio: 1 }) } };
+  });
   const choose = (id, tell = true) => {
     current = id;
-    const place = places.get(id);
-    ring.setAttribute("visibility", place ? "visible" : "hidden");
-    if (place) ring.setAttribute("transform", `translate(${place[0]},${place[1]})`);
+    const at = points.find((point) => point[0] === id);
+    if (chart.drawn) Plotly.restyle(container, { x: [at ? [at[1]] : []], y: [at ? [at[2]] : []] }, [container.data.length - 1]);
+    container.dataset.selected = id;
     if (tell) picked(id);
   };
-  const nearest = (event) => {
-    const box = root.getBoundingClientRect();
-    const ratio = root.viewBox.baseVal.width / box.width;
-    const [x, y] = [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
-    let best = null, least = 28;
-    for (const [id, place] of places) {
-      const distance = Math.hypot(place[0] - x, place[1] - y);
-      if (distance < least) [best, least] = [id, distance];
-    }
-    if (best !== null && best !== current) choose(best);
+  chart.ready = () => {
+    for (const event of ["plotly_hover", "plotly_click"]) container.on(event, ({ points: [point] }) => { if (point.customdata !== current) choose(point.customdata); });
   };
-  const step = (event) => {
+  for (const [name, value] of [["role", "application"], ["tabindex", 0], ["aria-roledescription", "scatter plot"]]) container.setAttribute(name, value);
+  container.addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!by || !shown.length) return;
+    if (!by || !chart.drawn) return;
     event.preventDefault();
+    const hidden = new Set(container.data.filter(({ visible }) => visible === "legendonly").flatMap(({ customdata }) => customdata || []));
+    const shown = points.filter(([id]) => isShown(pool.source(id)) && !hidden.has(id)).sort((a, b) => a[1] - b[1]);
     const at = shown.findIndex(([id]) => id === current);
-    choose(shown[at < 0 ? 0 : (at + by + shown.length) % shown.length][0]);
-  };
-  const redraw = responsive(container, (width) => {
-    const focused = root !== null && document.activeElement === root;
-    const height = Math.min(440, Math.max(240, width * 0.72));
-    const scale = Math.min(width, height) - 28;
-    shown = points.filter(([id]) => isShown(id)).sort((a, b) => a[1] - b[1]);
-    const wide = Math.max(...points.map((point) => point[1])), high = Math.max(...points.map((point) => point[2]));
-    const stretch = Math.min((width - 28) / (wide || 1), (height - 28) / (high || 1), 3 * scale);
-    places = new Map(shown.map(([id, x, y]) => [id, [width / 2 + (x - wide / 2) * stretch, height / 2 - (y - high / 2) * stretch]]));
-    ring = svg("circle", { class: "ring", r: 9, visibility: "hidden" });
-    root = svg("svg", { class: "chart plane", viewBox: `0 0 ${width} ${height}`, role: "application", tabindex: 0,
-      "aria-roledescription": "scatter plot", "aria-label": `${label}: ${shown.length} points. Arrow keys go from point to point.`,
-      onpointermove: nearest, onpointerdown: nearest, onkeydown: step });
-    root.append(svg("rect", { width, height, fill: "var(--box)", stroke: "var(--line)" }));
-    for (const [id, place] of places) {
-      const [color, source] = [colorOf(pool.label(id)), pool.source(id)];
-      const look = source === "train" ? `fill:${color}` : source === "test" ? `fill:${color};fill-opacity:.4`
-        : `fill:none;stroke:${color};stroke-width:1.5`;
-      root.append(svg("path", { d: markerOf(pool.label(id)), style: look, "data-id": id, transform: `translate(${place[0].toFixed(1)},${place[1].toFixed(1)})` }));
-    }
-    root.append(ring);
-    if (current !== null) choose(current, false);
-    if (focused) requestAnimationFrame(() => root.focus());
-    return root;
+    if (shown.length) choose(shown[at < 0 ? 0 : (at + by + shown.length) % shown.length][0]);
   });
-  return { redraw, mark: (id) => choose(id, false) };
+  return { chart, mark: (id) => choose(id, false) };
 }
 
-// One series, and its nearest training series if wanted.
+// One series, and its nearest training series if wanted; the container holds the chart of one series at a time.
 function preview(container, data, id, withNeighbours) {
-  const { pool } = data;
-  const found = (data.neighbours || {})[id];
+  const { pool } = data, found = (data.neighbours || {})[id];
   let text = `${nameOf(pool.source(id))} no. ${pool.number(id)}${classText(data, pool.label(id))}`;
   text = text[0].toUpperCase() + text.slice(1) + ".";
   if (found) {
@@ -128,65 +145,57 @@ function preview(container, data, id, withNeighbours) {
       + `${Math.round(100 * found.nearer)} % of held-out series are to theirs.`;
   }
   const others = found && withNeighbours ? found.ids : [];
-  const x = Array.from({ length: pool.points }, (_, i) => (i * (pool.length - 1)) / Math.max(1, pool.points - 1));
-  const charts = Array.from({ length: pool.channels }, (_, channel) => {
-    const chart = html("div");
-    const lines = others.map((other, rank) => ({ x, y: pool.series(other, channel), color: colorOf([0, 1, 4][rank]), dash: DASHES[rank + 1],
-      name: channel ? "" : `training series no. ${pool.number(other)}${classText(data, pool.label(other))}, distance ${short(found.distances[rank])}` }));
-    lines.push({ x, y: pool.series(id, channel), color: "var(--text)", width: 2.2, name: channel ? "" : `this ${nameOf(pool.source(id))}` });
-    return { chart, lines, channel };
-  });
-  container.replaceChildren(html("figcaption", { "aria-live": "polite" }, text), ...charts.map(({ chart }) => chart));
+  for (const node of container.querySelectorAll(".chart")) chartOf(node).drop();
+  const nodes = Array.from({ length: pool.channels }, () => html("div"));
+  container.replaceChildren(html("figcaption", { "aria-live": "polite" }, text), ...nodes);
   container.dataset.id = id;
-  for (const { chart, lines, channel } of charts) {
-    lineChart(chart, lines, { label: text, height: pool.channels > 1 ? 150 : 250, limits: data.limits[channel] });
+  for (const [channel, node] of nodes.entries()) {
+    const named = channel === pool.channels - 1; // one legend, below the last channel
+    lineChart(node, (theme) => [
+      ...others.map((other, rank) => ({ x: pool.steps, y: pool.series(other, channel), color: colorOf(theme, [0, 1, 4][rank]), dash: DASHES[rank + 1],
+        name: named ? `training series no. ${pool.number(other)}, distance ${short(found.distances[rank])}` : "" })),
+      { x: pool.steps, y: pool.series(id, channel), color: theme.text, width: 2.2, name: named ? `this ${nameOf(pool.source(id))}` : "" },
+    ], { label: `${text} ${data.channels[channel]}`, xLabel: named ? "time step" : "", yLabel: data.channels[channel],
+      height: pool.channels > 1 ? 170 : 250, limits: data.limits[channel] }).paint();
   }
 }
 
-// Planes of latents and series with hover, and the series behind the point.
+// Planes of latents and series, and the series behind the point.
 function planeView(container, data) {
   const { pool, planes } = data;
   const sources = ["train", "test", "generated"].filter((name) => planes[0].points.some(([id]) => pool.source(id) === name));
-  const shownSources = new Set(sources);
-  let classes = new Set(), current = null, marks = null, plane = 0;
-  const figure = html("figure", { class: "preview box", id: "preview" });
+  const shownSources = new Set(sources), options = suspects(data);
+  let current = null, marks = null;
+  const figure = html("figure", { class: "preview", id: "preview" });
   const drawing = html("div", { id: "plane" });
-  const overlay = html("input", { type: "checkbox", id: "overlay", checked: true, onchange: () => show(current) });
-  const options = suspects(data);
+  const overlaid = html("input", { type: "checkbox", id: "overlay", checked: true, onchange: () => show(current) });
   const pick = html("select", { id: "pick", onchange: () => { show(Number(pick.value)); marks.mark(current); } },
     html("option", { value: "" }, "choose …"), options.map(({ id, text }) => html("option", { value: id }, text)));
   function show(id) {
     if (id === null || Number.isNaN(id)) return;
     current = id;
     pick.value = options.some((option) => option.id === id) ? String(id) : "";
-    preview(figure, data, id, overlay.checked);
+    preview(figure, data, id, overlaid.checked);
   }
-  const isShown = (id) => shownSources.has(pool.source(id)) && (pool.label(id) < 0 || classes.has(pool.label(id)));
-  function draw() {
-    const canvas = html("div");
-    drawing.replaceChildren(canvas);
-    marks = scatter(canvas, data, planes[plane].points, planes[plane].title, isShown, show);
-    if (current !== null) marks.mark(current);
-  }
-  const which = html("select", { id: "which", onchange: () => { plane = Number(which.value); draw(); } },
-    planes.map(({ title }, i) => html("option", { value: i }, title)));
   const looks = { train: "filled", test: "pale", generated: "hollow" };
   const sourceBoxes = sources.map((name) => {
     const box = html("input", { type: "checkbox", checked: true, value: name,
-      onchange: () => { box.checked ? shownSources.add(name) : shownSources.delete(name); marks.redraw(); } });
+      onchange: () => { box.checked ? shownSources.add(name) : shownSources.delete(name); marks.chart.again(); } });
     return html("label", {}, box, `${nameOf(name)} (${looks[name]})`);
   });
-  const choice = html("div");
-  container.append(
-    html("div", { class: "controls" }, html("label", {}, "Plane ", which), sourceBoxes),
-    choice,
-    html("div", { class: "split" }, drawing, html("div", { class: "side" }, figure,
-      options.length ? html("div", { class: "controls" },
-        html("label", {}, "Generated series, nearest to train first ", pick),
-        html("label", {}, overlay, "overlay its nearest training series")) : "")));
-  chooser(choice, data, data.classes.keys(), (chosen) => { classes = chosen; marks ? marks.redraw() : draw(); });
+  const side = html("div", { class: "side" }, figure, options.length ? html("div", { class: "controls" },
+    html("label", {}, "Generated series, nearest to train first ", pick),
+    html("label", {}, overlaid, "overlay its nearest training series")) : "");
+  const controls = html("div", { class: "controls" }, sourceBoxes);
+  container.append(controls, html("div", { class: "split" }, drawing, side));
+  switcher(drawing, "Plane", planes, (canvas, { points, title }) => {
+    const node = part(canvas);
+    marks = scatter(node, data, points, title, (source) => shownSources.has(source), show);
+    if (current !== null) marks.mark(current);
+    return [marks.chart];
+  });
   show(options.length ? options[0].id : planes[0].points[0][0]);
-  if (current !== null) marks.mark(current);
+  marks.mark(current);
 }
 
 // Generated series in order of their distance to the nearest training series.
@@ -197,149 +206,140 @@ function suspects(data) {
     .map(({ id, distance }) => ({ id, text: `no. ${data.pool.number(id)}${classText(data, data.pool.label(id))}, distance ${short(distance)}` }));
 }
 
+// The node of a chart that has no caption of its own.
+function part(container) {
+  const node = html("div");
+  container.append(node);
+  return node;
+}
+
+// A captioned chart in a row of small ones; returns its node.
+function captioned(container, text) {
+  const node = html("div");
+  container.append(html("figure", {}, html("figcaption", {}, text), node));
+  return node;
+}
+
 function reconstructionView(container, data) {
   const { pool } = data;
-  const x = Array.from({ length: pool.points }, (_, i) => (i * (pool.length - 1)) / Math.max(1, pool.points - 1));
-  for (const [original, decoded] of data.reconstructions) {
-    for (let channel = 0; channel < pool.channels; channel++) {
-      const part = pool.channels > 1 ? `, channel ${channel + 1}` : "";
-      const title = `Held-out no. ${pool.number(original)}${classText(data, pool.label(original))}${part}`;
-      const chart = html("div");
-      container.append(html("figure", {}, html("figcaption", {}, title), chart));
-      lineChart(chart, [
-        { x, y: pool.series(original, channel), color: "var(--k0)" },
-        { x, y: pool.series(decoded, channel), color: "var(--k1)", dash: DASHES[1] },
-      ], { label: `${title}: original and reconstruction`, height: 140 });
-    }
-  }
+  const line = (id, channel, color, dash) => ({ x: pool.steps, y: pool.series(id, channel), mode: "lines", line: { color, dash, width: 1.6 }, hovertemplate: "%{x:.4~g}: %{y:.4~g}<extra></extra>" });
+  const panels = data.reconstructions.flatMap(([original, decoded]) => Array.from({ length: pool.channels }, (_, channel) => ({
+    title: `no. ${pool.number(original)}${classText(data, pool.label(original))}`, yTitle: data.channels[channel],
+    traces: (theme) => [line(original, channel, theme.k0, "solid"), line(decoded, channel, theme.k1, "dash")] })));
+  smallPanels(part(container), panels, { label: "Held-out series and their reconstructions", xTitle: "time step" });
 }
 
 function lossView(container, stages) {
   for (const { title, curves } of stages) {
-    const chart = html("div");
-    container.append(html("figure", {}, html("h3", {}, title), chart));
     const log = curves.every(({ y }) => y.every((value) => value > 0));
-    // the thick line of the total first, so that a term equal to it stays visible upon it
-    const lines = curves.map((curve, i) => ({ ...curve, color: curve.name === "loss" ? "var(--text)" : colorOf(i - 1),
-      dash: curve.name === "loss" ? "" : DASHES[i % 4], width: curve.name === "loss" ? 2.4 : 1.6 }));
     const last = curves.map(({ name, y }) => `${name} ${short(y[y.length - 1])}`).join(", ");
-    lineChart(chart, lines, { log, label: `${title}, weighted loss terms by step; at the end ${last}`, xLabel: "step" });
+    // the thick line of the total first, so that a term equal to it stays visible upon it
+    lineChart(captioned(container, title), (theme) => curves.map((curve, i) => ({ ...curve, color: curve.name === "loss" ? theme.text : colorOf(theme, i - 1),
+      dash: curve.name === "loss" ? "solid" : DASHES[i % 4], width: curve.name === "loss" ? 2.4 : 1.6 })),
+    { log, label: `${title}, weighted loss terms by step; at the end ${last}`, xLabel: "training step", yLabel: "weighted loss", height: 300 });
   }
 }
 
 function usageView(container, rows) {
-  const top = Math.max(...rows.flatMap(({ shares }) => shares));
-  for (const { title, shares, perplexity, unused } of rows) {
-    const text = `${title}: perplexity ${perplexity.toFixed(1)} of ${shares.length}, ${unused} unused`;
-    const chart = html("div");
-    container.append(html("figure", {}, html("figcaption", {}, text), chart));
-    barChart(chart, shares, { label: `Share of each code, ${text}`, top, height: 150, xLabel: "code" });
-  }
+  const panels = rows.map(({ title, shares, perplexity, unused }) => ({ title: `${title}: perplexity ${perplexity.toFixed(1)} of ${shares.length}, ${unused} unused`,
+    traces: bars(shares.map((_, code) => code), shares), yTitle: "share" }));
+  smallPanels(part(container), panels, { label: `Share of each code; ${panels.map(({ title }) => title).join("; ")}`, least: 320, tall: 120, xTitle: "code", yAxis: shareAxis(rows) });
 }
 
 function confidenceView(container, steps) {
-  const top = Math.max(...steps.flatMap(({ shares }) => shares));
-  steps.forEach(({ shares, sure, entropy }, i) => {
-    const text = `Step ${i + 1}: ${sure === null ? "none drawn" : `${Math.round(100 * sure)} % above 0.9`}`
-      + (entropy === null ? "" : `, entropy ${short(entropy)}`);
-    const chart = html("div");
-    container.append(html("figure", {}, html("figcaption", {}, text), chart));
-    barChart(chart, shares, { label: text, mark: 0.9, top, x: [0, 1] });
-  });
+  const panels = steps.map(({ shares, sure, entropy }, i) => ({ mark: 0.9, yTitle: "share",
+    title: `${i + 1}: ${sure === null ? "none drawn" : `${Math.round(100 * sure)} % above 0.9`}${entropy === null ? "" : `, entropy ${short(entropy)}`}`,
+    traces: bars(shares.map((_, bin) => (bin + 0.5) / shares.length), shares, 1 / shares.length) }));
+  smallPanels(part(container), panels, { label: `Probability of the tokens drawn by step; ${panels.map(({ title }) => title).join("; ")}`, least: 260,
+    xTitle: "probability", xAxis: { range: [0, 1] }, yAxis: shareAxis(steps) });
 }
 
 function codebookView(container, codes) {
   const most = Math.max(...codes.map((code) => code[2])) || 1;
-  responsive(container, (width) => {
-    const height = Math.min(420, width * 0.75), pad = 30;
-    const root = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img",
-      "aria-label": `PCA of the ${codes.length} code vectors; size by use in the training split` });
-    root.append(svg("rect", { width, height, fill: "var(--box)", stroke: "var(--line)" }));
-    const wide = Math.max(...codes.map((code) => code[0])) || 1, high = Math.max(...codes.map((code) => code[1])) || 1;
-    codes.forEach(([x, y, share], i) => {
-      const [cx, cy] = [pad + (x / wide) * (width - 2 * pad), height - pad - (y / high) * (height - 2 * pad)];
-      root.append(svg("circle", { cx, cy, r: 4 + 16 * Math.sqrt(share / most), style: "stroke:var(--k0);stroke-width:1.5;fill:var(--k0)",
-        "fill-opacity": share > 0 ? 0.3 : 0 }), svg("text", { x: cx, y: cy + 4, "text-anchor": "middle", style: "fill:var(--text)" }, String(i)));
-    });
-    return root;
+  new Chart(part(container), `PCA of the ${codes.length} code vectors; size by use in the training split`, (theme, width) => {
+    const height = Math.min(460, Math.max(300, width * 0.7)), named = apart(codes, width - 74, height - 70, 20);
+    return { traces: [{ x: codes.map(([x]) => x), y: codes.map(([, y]) => y), mode: "markers+text", text: codes.map((_, code) => (named.has(code) ? String(code) : "")),
+      textfont: { size: 11, color: theme.text }, customdata: codes.map((code, i) => [i, code[2]]), hovertemplate: "code %{customdata[0]}: %{customdata[1]:.1%} of training tokens<extra></extra>",
+      marker: { size: codes.map(([, , share]) => 8 + 32 * Math.sqrt(share / most)), color: codes.map(([, , share]) => (share > 0 ? theme.k0 : theme.box)), opacity: 0.45,
+        line: { color: theme.k0, width: 1.5 } } }],
+    layout: { height, xaxis: axis(theme, "component 1"), yaxis: axis(theme, "component 2") } };
   });
 }
 
-function matrixView(container, matrices) {
-  for (const { title, codes, values } of matrices) {
-    const canvas = html("div"), readout = html("p", { class: "quiet readout" });
-    const whole = `${title} of ${codes.length} codes`;
-    readout.textContent = "Point at a cell to read it.";
-    container.append(html("figure", {}, html("figcaption", {}, title), canvas, readout));
-    heatmap(canvas, values, { label: whole, read: (i, j) => {
-      const value = values[i][j];
-      readout.textContent = `Codes ${codes[i]} and ${codes[j]}: ${value === null ? "never together" : short(value)}`;
-    } });
+// Places of points whose names do not stand upon each other on `width` times `height` pixels; the most used come first.
+function apart(codes, width, height, least) {
+  const wide = Math.max(...codes.map(([x]) => x)) || 1, high = Math.max(...codes.map(([, y]) => y)) || 1, kept = new Set();
+  for (const i of [...codes.keys()].sort((a, b) => codes[b][2] - codes[a][2])) {
+    const free = [...kept].every((j) => Math.hypot(((codes[i][0] - codes[j][0]) / wide) * width, ((codes[i][1] - codes[j][1]) / high) * height) > least);
+    if (free) kept.add(i);
   }
+  return kept;
 }
 
-// Choose one of several titled things to draw.
-function switcher(container, label, options, draw) {
-  const canvas = html("div");
-  const choice = html("select", { onchange: () => draw(canvas, options[Number(choice.value)]) },
-    options.map(({ title }, i) => html("option", { value: i }, title)));
-  container.append(html("div", { class: "controls" }, html("label", {}, `${label} `, choice)), canvas);
-  draw(canvas, options[0]);
+function matrixView(container, matrices) {
+  switcher(container, "Pairs", matrices, (canvas, { title, codes, values }) => {
+    const node = part(canvas);
+    node.classList.add("square");
+    const most = Math.max(...values.flat().map((value) => Math.abs(value || 0))) || 1;
+    return [new Chart(node, `${title} of ${codes.length} codes`, (theme, width) => {
+      const codeAxis = axis(theme, "code", { type: "category", nticks: Math.max(4, Math.floor(width / 40)), showgrid: false });
+      return { traces: [{ type: "heatmap", x: codes.map(String), y: codes.map(String), z: values, zmid: 0, zmin: -most, zmax: most, hoverongaps: false, name: "",
+        colorscale: [[0, theme.k1], [0.5, theme.page], [1, theme.k0]], colorbar: { thickness: 12, outlinewidth: 0, tickfont: { color: theme.quiet } },
+        hovertemplate: "codes %{y} and %{x}: %{z:.3~g}<extra></extra>" }],
+      layout: { height: Math.min(560, width * 0.9), xaxis: codeAxis, yaxis: { ...codeAxis, autorange: "reversed" } } };
+    })];
+  });
+}
+
+// One metric at a time; the row at `marked` has another colour.
+function dotsView(container, options, marked = null) {
+  switcher(container, "Metric", options, (canvas, option) => {
+    const node = part(canvas);
+    node.classList.add("dots");
+    return [dotChart(node, option, marked)];
+  });
 }
 
 // Runs side by side: the grid, one metric by run, planes with one common preview, losses.
 function comparisonView(container, data) {
-  const part = (title, name) => {
+  const titled = (title, name) => {
     const node = html("div", { class: name });
     container.append(html("h3", {}, title), node);
     return node;
   };
-  gridView(part("Held-out series and what each run generates", "grid-part"), data);
-  if (data.bars.length) {
-    switcher(part("One metric by run", "bars-part"), "Metric", data.bars, (canvas, { title, better, runs, real, log }) => {
-      const text = runs.map((run) => `${run.title} ${run.value === null ? "not known" : short(run.value)}`).join(", ");
-      canvas.replaceChildren();
-      const drawing = html("div", { class: "bars" });
-      canvas.append(drawing);
-      namedBars(drawing, runs, { real, log, label: `${title}${better ? `, better: ${better}` : ""}: ${text}` });
-    });
-  }
+  gridView(titled("Held-out series and what each run generates", "grid-part"), data);
+  if (data.bars.length) dotsView(titled("One metric by run", "bars-part"), data.bars);
   const planes = data.planes.filter(({ runs }) => runs.length);
-  if (planes.length) planesByRun(part("Latents and generated series in the plane, by run", "planes-part"), data, planes);
+  if (planes.length) planesByRun(titled("Latents and generated series in the plane, by run", "planes-part"), data, planes);
   if (data.losses.length) {
-    switcher(part("Losses during training, by run", "losses-part"), "Term", data.losses, (canvas, { title, curves }) => {
+    switcher(titled("Losses during training, by run", "losses-part"), "Term", data.losses, (canvas, { title, curves }) => {
       const log = curves.every(({ y }) => y.every((value) => value > 0));
-      const lines = curves.map((curve, i) => ({ ...curve, color: colorOf(i), dash: DASHES[i % 4] }));
-      lineChart(canvas, lines, { log, label: `${title} by step: ${curves.map(({ name }) => name).join(", ")}`, xLabel: "step" });
+      return [lineChart(part(canvas), (theme) => curves.map((curve, i) => ({ ...curve, color: colorOf(theme, i), dash: DASHES[i % 4] })),
+        { log, label: `${title} by step: ${curves.map(({ name }) => name).join(", ")}`, xLabel: "training step", yLabel: title, height: 300 })];
     });
   }
 }
 
 function planesByRun(container, data, planes) {
-  const choice = html("div"), figure = html("figure", { class: "box" });
-  let classes = new Set(), drawn = [];
-  const isShown = (id) => data.pool.label(id) < 0 || classes.has(data.pool.label(id));
+  const figure = html("figure", { class: "preview" });
+  let drawn = [];
   switcher(container, "Plane", planes, (canvas, { runs }) => {
     const row = html("div", { class: "several" });
-    canvas.replaceChildren(row);
-    drawn = runs.map(({ title, points }) => {
-      const node = html("div");
-      row.append(html("figure", {}, html("figcaption", {}, title), node));
-      return scatter(node, data, points, title, isShown, (id) => {
-        preview(figure, data, id, false);
-        for (const other of drawn) other.mark(id);
-      });
-    });
+    canvas.append(row);
+    drawn = runs.map(({ title, points }) => scatter(captioned(row, title), data, points, title, () => true, (id) => {
+      preview(figure, data, id, false);
+      for (const other of drawn) other.mark(id);
+    }));
+    return drawn.map(({ chart }) => chart);
   });
-  container.append(choice, figure);
-  chooser(choice, data, data.classes.keys(), (chosen) => { classes = chosen; for (const one of drawn) one.redraw(); });
+  container.append(figure);
   preview(figure, data, planes[0].runs[0].points[0][0], false);
 }
 
 const views = { grid: gridView, planes: planeView, reconstructions: reconstructionView,
   losses: (node, data) => lossView(node, data.losses), usage: (node, data) => usageView(node, data.usage),
   confidence: (node, data) => confidenceView(node, data.confidence), codebook: (node, data) => codebookView(node, data.codebook),
-  matrices: (node, data) => matrixView(node, data.matrices),
+  matrices: (node, data) => matrixView(node, data.matrices), rivals: (node, data) => dotsView(node, data.rivals, 0),
   comparison: comparisonView };
 
 for (const script of document.querySelectorAll("script[type='application/json']")) {
@@ -347,5 +347,12 @@ for (const script of document.querySelectorAll("script[type='application/json']"
   data.pool = new Pool(data.pool);
   for (const node of document.querySelectorAll(`[data-of="${script.id}"]`)) views[node.dataset.view](node, data);
 }
-window.addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
+
+// A link to a folded part unfolds it.
+for (const link of document.querySelectorAll("a[href^='#']")) {
+  link.addEventListener("click", () => {
+    const part = document.getElementById(link.hash.slice(1))?.closest("details");
+    if (part) part.open = true;
+  });
+}
 document.documentElement.dataset.ready = "";

@@ -1,0 +1,151 @@
+"""Large sets: what is computed is bounded, by a rule that is said. Work is counted, never timed."""
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from tests.bench.tasks import TINY
+from tests.commands.test_score import quickly, waves
+
+from ncvqvae import NCVQVAE
+from ncvqvae.commands import evaluate, score
+from ncvqvae.commands.run_folder import DataSource
+from ncvqvae.config import TokenizerConfig
+from ncvqvae.data import Splits
+from ncvqvae.data.facts import TrainFacts
+from ncvqvae.evaluation.probes import MAX_SVM_CLASSES, probe_accuracy, token_embeddings
+from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.labels import is_class, rows_by_class
+from ncvqvae.report.pictures import _scatter
+from ncvqvae.report.style import class_style
+from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.training.auto import MAX_CODES, codebook_size
+
+__all__ = ["quickly"]
+FEW = Extent(cas=False)
+
+
+@pytest.fixture
+def splits(monkeypatch: pytest.MonkeyPatch) -> Splits:
+    """More series in each half than are compared."""
+    monkeypatch.setattr(score, "MAX_COMPARED", 20)
+    return Splits("waves", *waves(44, 0), *waves(30, 1), "")
+
+
+def test_of_large_sets_a_part_is_compared_which_the_seed_draws(splits: Splits) -> None:
+    part, again, other = (score.compared(splits, seed) for seed in (0, 0, 1))
+    assert part.X_train.shape == (20, 1, 32) and part.X_test.shape == (20, 1, 32)
+    np.testing.assert_array_equal(part.X_train, again.X_train)
+    assert not np.array_equal(part.X_train, other.X_train)
+    for X, y, whole, labels in (
+        (part.X_train, part.y_train, splits.X_train, splits.y_train),
+        (part.X_test, part.y_test, splits.X_test, splits.y_test),
+    ):
+        assert y is not None and labels is not None
+        places = [int(np.flatnonzero((whole == series).all(axis=(1, 2)))[0]) for series in X]
+        assert len(set(places)) == 20 and labels[places].tolist() == y.tolist()
+    small = splits._replace(X_train=splits.X_train[:20], y_train=None, X_test=splits.X_test[:5], y_test=None)
+    assert score.compared(small, 0).X_train is small.X_train and score.left_out(small, 20, 0) == ""
+
+
+def test_a_file_of_many_series_is_scored_by_a_part_and_says_so(
+    splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "rival.npz", X=waves(100, 2)[0], y=waves(100, 2)[1])
+    monkeypatch.setattr(DataSource, "load", lambda *_: splits)
+    compared_with: list[Any] = []
+    original = score.memorisation
+    monkeypatch.setattr(
+        score, "memorisation", lambda *given, **how: compared_with.append(given) or original(*given, **how)
+    )
+    found = evaluate.evaluate_series(DataSource("waves"), tmp_path / "rival.npz", tmp_path / "out", extent=FEW)
+    rule = "20 of 44 train series, 20 of 30 test series, 20 of 100 generated series, drawn by seed 0"
+    assert f"compared: {rule}" in capsys.readouterr().err
+    assert rule in found.files["report"].read_text() and "44 train, 30 test" in found.files["report"].read_text()
+    ((made, train, heldout),) = compared_with
+    assert (len(made), len(train), len(heldout)) == (20, 44, 20)  # a copy may be of any training series
+
+
+def test_a_model_of_many_series_makes_no_more_than_are_compared(splits: Splits, tmp_path: Path) -> None:
+    model = NCVQVAE("quick", settings=TINY).fit(splits.X_train, splits.y_train)
+    scores = score.score_model(model, splits, extent=FEW)
+    assert scores.splits is not None and len(scores.splits.X_test) == 20
+    assert scores.encoded is not None and len(scores.encoded.train.tokens) == 20
+    assert "copied" in scores.metrics and "fid" in scores.metrics
+
+
+# ---------------------------------------------------------------- thousands of classes
+
+
+def test_a_plane_of_many_classes_has_a_call_per_style() -> None:
+    y, points = np.arange(500), np.random.default_rng(0).normal(size=(500, 2))
+    ax = Figure().add_subplot()
+    _scatter(ax, points, y, list(range(500)))
+    drawn = [np.asarray(part.get_offsets()) for part in ax.collections]
+    assert len(drawn) <= 64 and sorted(map(tuple, np.concatenate(drawn).tolist())) == sorted(
+        map(tuple, points.tolist())
+    )
+    of_first = next(part for part in drawn if points[0] in part)
+    same = [place for place in range(500) if class_style(place) == class_style(0)]
+    np.testing.assert_array_equal(of_first, points[same])
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_pairs_of_very_many_classes_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.arange(MAX_SVM_CLASSES + 1)
+    Z = y[:, None] + np.zeros((len(y), 3))
+    assert probe_accuracy(Z[:-1], y[:-1], Z[:-1], y[:-1]).svm >= 0
+    monkeypatch.setattr("sklearn.svm.SVC.fit", lambda *_: pytest.fail("an SVM of every pair of classes"))
+    found = probe_accuracy(Z, y, Z, y)
+    assert found.knn >= 0 and found.svm != found.svm
+
+
+def test_a_metric_without_a_value_is_left_out(splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ncvqvae.commands.encoded import EncodedSets
+    from ncvqvae.evaluation import probes
+
+    model = NCVQVAE("quick", settings=TINY).fit(splits.X_train, splits.y_train)
+    monkeypatch.setattr(probes, "MAX_SVM_CLASSES", 1)
+    metrics = score.model_metrics(model, splits, EncodedSets.by(model, splits, splits.X_test))
+    assert "knn" in metrics and not [name for name in metrics if name.startswith("svm")]
+
+
+def test_classes_ask_for_no_more_codes_than_were_tried() -> None:
+    y = np.arange(300)
+    X = np.random.default_rng(0).normal(size=(300, 1, 32))
+    choice = codebook_size(TokenizerConfig(codes_per_class=4), TrainFacts.of(X, y, X))
+    assert choice.value == MAX_CODES < 1200 and f"at most {MAX_CODES}" in choice.reason
+
+
+def test_rows_of_each_class_are_those_of_the_slow_way() -> None:
+    y = np.array(["b", "a", ("a", 1), "b", 3], dtype=object)
+    rows = rows_by_class(y)
+    assert list(rows) == ["b", "a", ("a", 1), 3]
+    assert all(rows[label].tolist() == np.flatnonzero(is_class(y, label)).tolist() for label in rows)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_embeddings_from_many_codes_take_little_memory() -> None:
+    rng = np.random.default_rng(0)
+    tokens, codebook = rng.integers(0, 512, (1000, 8)), rng.normal(size=(512, 64)).astype(np.float32)
+    tracemalloc.start()
+    found = token_embeddings(tokens, codebook)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6, "an array of cases × codes × dimensions"
+    np.testing.assert_array_equal(found["_meanmax"][:, 64:], codebook[tokens].max(axis=1))
+
+
+def test_an_estimate_embeds_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = waves(200, 0)
+    embedded: list[int] = []
+    embed = Tokenizer.embed
+    monkeypatch.setattr(Tokenizer, "embed", lambda own, x, *rest: embedded.append(len(x)) or embed(own, x, *rest))
+    model = NCVQVAE("quick", settings={**TINY, "stage2.batch_size": 16})
+    seconds = model.estimate_seconds(X, y)
+    assert sum(embedded) <= 16 and seconds["stage2"] > 0

@@ -1,0 +1,194 @@
+"""What the pages say: each command is executed as it stands, and numbers are those of the rows.
+
+Trainings and the networks behind metrics are made tiny, and benches write finished runs at once. Tutorials run while
+the site is built (``make docs``); docs/extending.md has tests of its own.
+"""
+
+import doctest
+import importlib
+import json
+import re
+import shlex
+import statistics
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tests.bench.folders import finish
+
+from ncvqvae import config
+from ncvqvae.bench import driver
+from ncvqvae.bench.job import Run
+from ncvqvae.cli import main
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TINY = {
+    "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
+    "stage1": {"max_steps": 2, "projector_width": 16, "precision": "32-true"},
+    "prior": {"width": 8, "head_width": 8, "n_layers": 1},
+    "stage2": {"max_steps": 2, "precision": "32-true"},
+}
+
+
+def commands(page: Path) -> list[str]:
+    blocks = CONSOLE.findall(page.read_text(encoding="utf-8"))
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if page.name != "extending.md")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that commands name, in which nothing takes long."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(30, 32))).add_prefix("t")
+    table.assign(**{"class": list("ab") * 15}).to_csv(tmp_path / "my_series.csv", index=False)
+    machine = pd.DataFrame({"machine": np.repeat(["A", "B"], 2048), "state": np.repeat(["idle", "load"] * 8, 256)})
+    machine[["speed", "heat"]] = rng.normal(size=(4096, 2))
+    machine.to_csv(tmp_path / "machine.csv", index=False)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("ncvqvae.evaluation.fcn.FCNTraining.n_steps", lambda *_: 1)
+    monkeypatch.setattr("ncvqvae.report.pictures.save_pictures", lambda *_: None)
+    monkeypatch.setattr("ncvqvae.report.model_pictures.save_model_pictures", lambda *_: None)
+    monkeypatch.setattr("ncvqvae.study.pictures.save_pictures", lambda *_: [])
+    make_backend = driver.make_backend
+
+    def backend_here(name: str, *args: Any, slurm: Sequence[str] = (), **kwargs: Any) -> Any:
+        """The backend, but for a cluster: options of SLURM are checked, and Ray is not there."""
+        local = ("cluster=local",) if name == "slurm" else ()
+        return None if name == "ray" else make_backend(name, *args, slurm=(*slurm, *local), **kwargs)
+
+    def done_at_once(runs: Sequence[Run], *_: Any, **__: Any) -> Any:
+        wanted = [run for run in runs if run.dataset == runs[0].dataset and run.seed < 2]
+        finish([run for run in wanted if not run.folder.exists()], lambda run: {"fid": 1.0, "val_recon": 0.1})
+        return type("Finished", (), {"reasons": {}})
+
+    monkeypatch.setattr(driver, "make_backend", backend_here)
+    monkeypatch.setattr(driver, "run_bench", done_at_once)
+    return tmp_path
+
+
+def carry_out(line: str, folder: Path) -> None:
+    words = shlex.split(line.replace("/shared/", f"{folder}/shared/"))
+    verb = words[1]
+    if verb == "fit" and "--resume" not in words:
+        words += ["--config", "tiny.yaml"]
+    if verb in ("evaluate", "sample", "report", "encode", "export", "impute", "score") and words[2] == "runs/gunpoint":
+        _be_there(folder)
+    main(words[1:])
+
+
+def _be_there(folder: Path) -> None:
+    """Pages may use the run that another page made."""
+    if not (folder / "runs/gunpoint/config.yaml").is_file():
+        main(shlex.split("fit GunPoint --out runs/gunpoint --preset quick --config tiny.yaml --logger none"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_each_command_of_a_page_works_as_it_stands(page: Path, folder: Path, capsys: Any) -> None:
+    for line in commands(page):
+        program, *rest = shlex.split(line)
+        if program == "ncvqvae":
+            capsys.readouterr()
+            carry_out(line, folder)
+            said = capsys.readouterr().err.strip().splitlines()
+            if rest[0] != "--install-completion":
+                assert said[-1].startswith("next: "), line
+        else:
+            check_other(line)
+
+
+def check_other(line: str) -> None:
+    """A command of another program: what it names of this project must be there."""
+    program, *rest = shlex.split(line)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    if program == "pip":
+        extras = re.findall(r"\[([\w,-]+)\]", line)
+        assert {name for found in extras for name in found.split(",")} <= set(project["optional-dependencies"])
+        assert all((ROOT / word).is_file() for word in rest if word.endswith(".txt"))
+    elif program == "make":
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert rest[0] in targets or rest[0] in ("test-oldest", "test-newest")
+    elif program == "docker":
+        assert (ROOT / "Dockerfile").is_file() and rest[0] in ("build", "run")
+    else:
+        assert line in ("python -m venv .venv", ". .venv/bin/activate", "ray start --head"), line
+
+
+def test_the_numbers_on_how_few_series_are_those_of_the_rows() -> None:
+    rows = pd.read_csv(ROOT / "results/default.csv")
+    table = re.findall(r"^\| (\d+) \| (\w+) \| (\d+) \| (.*) \|$", (DOCS / "limits.md").read_text(), re.MULTILINE)
+    assert {name for _, name, _, _ in table} == set(rows["dataset"])
+    assert [int(n) for n, *_ in table] == sorted(int(n) for n, *_ in table)
+    for _, name, _, numbers in table:
+        of = rows[rows["dataset"] == name]
+        shown = [statistics.fmean(of[key]) for key in ("cas", "cas_real", "fid_labelled", "fid_real", "copied")]
+        assert numbers == " | ".join(f"{value:.{2 + (i == 4)}f}" for i, value in enumerate(shown))
+
+
+def test_the_glossary_and_the_site_have_every_page() -> None:
+    """A page that no list of contents names would be lost; Sphinx refuses it, and so does this without Sphinx."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
+    listed = set(re.findall(r"^([\w/-]+)$", "\n".join(re.findall(r"```{toctree}(.*?)```", text, re.DOTALL)), re.M))
+    assert listed == {str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md")} - {"index"}
+
+
+MODULES = sorted(
+    str(path.relative_to(ROOT / "src").with_suffix("")).replace("/", ".")
+    for path in (ROOT / "src/ncvqvae").rglob("*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings_give_what_they_show(name: str) -> None:
+    outcome = doctest.testmod(importlib.import_module(name))
+    assert outcome.attempted and not outcome.failed
+
+
+def test_settings_of_tutorials_are_short_only_where_the_site_is_not_built_in_full() -> None:
+    for page in (DOCS / "tutorials").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        if "settings=SHORT" in text:
+            assert 'SHORT = {} if os.environ.get("NCVQVAE_DOCS") == "full" else {' in text
+    workflow = json.dumps((ROOT / "Makefile").read_text())
+    assert "docs-full: export NCVQVAE_DOCS := full" in workflow
+
+
+def test_the_python_of_the_readme_runs_as_it_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    whole = config.load_config
+
+    def tiny(*given: Any, settings: Any = None, **more: Any) -> Any:
+        return whole(*given, settings={**TINY, **(settings or {})}, **more)
+
+    monkeypatch.setattr("ncvqvae.model.load_config", tiny)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["X_new"].shape == (500, *names["X"].shape[1:]) and len(names["Z"]) == len(names["X"])
+    assert np.array_equal(names["model"].transform(names["X"]), names["Z"])
+
+
+def test_the_readme_fits_one_screen() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 120
+
+
+@pytest.mark.parametrize("page", [README, *DOCS.rglob("*.md")], ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
