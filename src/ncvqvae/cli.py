@@ -538,6 +538,7 @@ def evaluate(
     device: Device = "auto",
     full: Switch = False,
     cas: bool = True,
+    rivals: bool = True,
     overwrite: Switch = False,
     plugin: Plugins = None,
     source: DataOptions | None = None,
@@ -554,8 +555,9 @@ def evaluate(
         fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
         seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
-        full: Adds bootstrap intervals, the FCN trained on real and generated series, and a finer p-value (minutes).
+        full: Adds bootstrap intervals, FCNs trained on real and generated series, and a finer p-value (minutes).
         cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
+        rivals: Scores cheap ways to more series, such as jitter and time warp, with the same metrics.
         overwrite: Replaces files in --out that are no earlier evaluation.
     """
     from dataclasses import asdict
@@ -564,11 +566,11 @@ def evaluate(
 
     from ncvqvae.commands.evaluate import evaluate_run, evaluate_series
     from ncvqvae.commands.run_folder import DataSource
-    from ncvqvae.commands.terminal import console, metrics_table, steps_status
+    from ncvqvae.commands.terminal import console, metrics_table, rivals_table, steps_status
     from ncvqvae.evaluation.protocol import Extent
 
     load_plugins(plugin or ())
-    columns, extent = source or DataOptions(), Extent(full=full, cas=cas)
+    columns, extent = source or DataOptions(), Extent(full=full, cas=cas, rivals=rivals)
     _check_evaluate(run, samples, data, out, columns)
     with named_as_options({"device": device}), steps_status("evaluating") as progress:
         if run is not None:
@@ -597,6 +599,10 @@ def evaluate(
             )
     stdout = Console()
     stdout.print(metrics_table(evaluated.name, evaluated.metrics))
+    if (table := rivals_table(evaluated.metrics)) is not None:
+        stdout.print("", table)
+    for name, reason in evaluated.left_out.items():
+        console().print(f"rival {name} left out: {reason}", highlight=False, markup=False, soft_wrap=True)
     stdout.print("")
     for line in evaluated.verdict.lines:
         stdout.print(line, highlight=False, markup=False, soft_wrap=True)

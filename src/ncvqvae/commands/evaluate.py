@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,13 @@ if TYPE_CHECKING:  # they take seconds to import, and not every function needs b
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: metrics by name, the verdict, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict's headline, their files, and rivals that were left out."""
 
     name: str
     metrics: dict[str, float]
     verdict: Verdict
     files: dict[str, Path]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate_run(
@@ -87,7 +88,8 @@ def evaluate_run(
         _say_left_out(splits, 0, seed)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
-        return _write_evaluation(folder, report_content(folder, model, splits, scores), of=run_digest(folder))
+        content = report_content(folder, model, splits, scores)
+        return replace(_write_evaluation(folder, content, of=run_digest(folder)), left_out=scores.left_out)
 
 
 def evaluate_series(
@@ -154,7 +156,8 @@ def _evaluate_file(
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return _write_evaluation(folder, series_content(splits, scores, facts, len(given.X)), suffix, of)
+    content = series_content(splits, scores, facts, len(given.X))
+    return replace(_write_evaluation(folder, content, suffix, of), left_out=scores.left_out)
 
 
 def _say_left_out(splits: Splits, n_samples: int, seed: int) -> None:
@@ -220,7 +223,7 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     splits = scores.splits or splits
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
-    steps = model.decoding_steps(256)
+    steps = scores.steps or model.decoding_steps(256)
     return replace(
         content,
         history=read_history(folder),
