@@ -125,7 +125,7 @@ def rivals_table(metrics: Mapping[str, float]) -> Table | None:
         return None
     table = Table(title="beside cheap rivals", title_justify="left", show_edge=False)
     table.add_column("series")
-    columns = [key for key in RIVALLED if key in metrics and any(of_rival(key, of) in metrics for of in scored)]
+    columns = [key for key in RIVALLED if key in metrics and any(of_rival(key, of) in metrics for of in scored)][:6]
     for key in columns:
         metric = metric_of(key)
         table.add_column(f"{metric.title} {metric.arrow}".strip(), justify="right")

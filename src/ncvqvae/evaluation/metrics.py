@@ -355,12 +355,12 @@ METRICS |= {
 }
 
 RIVALS = {
-    "train": "training series",
+    "train": "copies of the training series",
     "jitter": "jitter",
     "timewarp": "time warp",
     "mixup": "mixup within a class",
     "smote": "SMOTE",
-    "dba": "barycentre averages",
+    "dba": "weighted DBA",
 }
 """Rivals by the name in their keys, `fid_labelled_of_timewarp`, the cheapest first."""
 
@@ -376,8 +376,16 @@ ENDS = {
 }
 """Ends of keys, and what they mean."""
 
-RIVALLED = ("fid_labelled", "fid", "utility_both", "cas_rocket", "nearer_rocket", "authpct")
-"""Columns of the terminal's table of rivals."""
+RIVALLED = ("utility_both", "rarest_recall_both", "cas_rocket", "cas", "fid_labelled", "fid", "nearer_rocket",
+            "authpct", "copied")  # fmt: skip
+"""Columns of tables of rivals, in their order."""
+
+FIRST_SCREEN = (
+    ("utility_both", "cas_rocket", "cas", "c2st"),
+    ("fid_labelled", "fid"),
+    ("nearer_rocket", "copied", "copied_raw"),
+)
+"""The three metrics to read first: useful, alike, new; of each, the first key that was measured."""
 
 SHORT = ("val_recon", "knn", "svm", "prior_loss", "fid", "fid_labelled", "is", "is_labelled", "cas", "cas_rocket",
          "coverage", "copied", "stage1_seconds", "stage2_seconds")  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import (
+    FIRST_SCREEN,
     grouped_keys,
     interval_text,
     metric_of,
@@ -27,13 +28,6 @@ from ncvqvae.report.rivals import own_metrics
 from ncvqvae.report.rivals_table import rivals_table
 from ncvqvae.report.style import THEMES
 from ncvqvae.report.verdict import MARKS, Verdict, judge
-
-FIRST = (
-    ("utility_both", "cas_rocket", "cas", "c2st"),
-    ("fid_labelled", "fid"),
-    ("nearer_rocket", "copied", "copied_raw"),
-)
-"""The three metrics to read first: useful, alike, new; of each, the first key that was measured."""
 
 
 class Card(NamedTuple):
@@ -139,7 +133,7 @@ def _about(content: ReportContent) -> str:
 
 def _cards(content: ReportContent) -> list[Card]:
     """The three metrics at the top of the page."""
-    present = [next((key for key in keys if key in content.metrics), None) for keys in FIRST]
+    present = [next((key for key in keys if key in content.metrics), None) for keys in FIRST_SCREEN]
     return [_card(key, content) for key in present if key is not None]
 
 

@@ -6,15 +6,7 @@ import re
 from collections.abc import Mapping
 from math import hypot
 
-RIVALS = {
-    "train": "copies of the training series",
-    "jitter": "jitter",
-    "timewarp": "time warp",
-    "mixup": "mixup within a class",
-    "smote": "SMOTE",
-    "dba": "weighted DBA",
-}
-"""Name in the keys of `metrics.json` → name for people; the cheapest comes first."""
+from ncvqvae.evaluation.metrics import RIVALS
 
 USEFUL = ("utility_both", "cas_rocket", "cas")
 """Metrics that tell how useful series are to a classifier; the first that was measured counts."""

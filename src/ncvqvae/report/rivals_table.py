@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ncvqvae.evaluation.metrics import metric_of, real_value, value_text
+from ncvqvae.evaluation.metrics import RIVALLED, metric_of, real_value, value_text
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.page_data import rounded
 from ncvqvae.report.rivals import RIVALS, cheapest_as_good, measured_rivals, rival_key, useful_key
 
-COLUMNS = (
-    "utility_both",
-    "rarest_recall_both",
-    "cas_rocket",
-    "cas",
-    "fid_labelled",
-    "fid",
-    "nearer_rocket",
-    "authpct",
-    "copied",
-)
-"""Metrics in the table, in their order; those that no rival has are left out."""
 MAX_COLUMNS = 6
 
 
@@ -36,7 +24,7 @@ class RivalsTable(NamedTuple):
 def rivals_table(content: ReportContent) -> RivalsTable:
     """Generated series, rivals and real data by metric; empty if no rival was measured."""
     m, rivals = content.metrics, measured_rivals(content.metrics)
-    keys = [key for key in COLUMNS if any(rival_key(key, rival) in m for rival in rivals)][:MAX_COLUMNS]
+    keys = [key for key in RIVALLED if any(rival_key(key, rival) in m for rival in rivals)][:MAX_COLUMNS]
     if not keys:
         return RivalsTable([], [], "", [])
     sources = {"Generated series": "", **{_capital(RIVALS[rival]): rival for rival in rivals}}
