@@ -6,6 +6,7 @@
 #   make docs    the site in build/docs, with short trainings; make docs-full with whole ones
 #   make dist    wheel and sdist in dist
 #   make test-oldest, make test-newest    the suite on the lower bounds, or on the newest releases
+#   make audit   known vulnerabilities of the pinned versions, asked of PyPI
 #   make faults  kill real processes and read mutated files, for hours: KILLS=120, FILES=100000
 # Settings: PYTHON=python3.12, VENV=/elsewhere/venv, JOBS=8 (test processes), RUN=runs/demo.
 # TORCH=torch==2.13.0 is what both of these install of torch; TORCH='torch>=2.10' leaves it to pip (or to its lower bound).
@@ -25,11 +26,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_DOCS := $(VENV)/.ready-docs
+AUDIT := .venv-audit/bin/pip-audit
 
-.PHONY: help setup demo test test-oldest test-newest faults lint format bench docs docs-full dist clean
+.PHONY: help setup demo test test-oldest test-newest audit faults lint format bench docs docs-full dist clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -11
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
 
 setup: $(READY)
 
@@ -62,6 +64,11 @@ bounds.oldest.txt: pyproject.toml
 bounds.newest.txt: pyproject.toml
 	@echo '$(TORCH)' > $@
 
+# --strict: a version whose advisories cannot be read counts as a failure, not as a version without any.
+audit: $(AUDIT)
+	@$(AUDIT) --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off || { \
+	    echo "audit: not passed. Above is what is vulnerable, or the version whose advisories cannot be read here" >&2; exit 1; }
+
 faults: $(READY)
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kill.py --kills $(KILLS)
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/fuzz.py --files $(FILES)
@@ -91,7 +98,7 @@ dist: $(READY)
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist .
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest bounds.*.txt build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-audit bounds.*.txt build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A stamp is touched only after a whole install, so an interrupted one is taken up again.
 # Some systems ship Python without ensurepip: there the environment gets its pip from the outer one.
@@ -115,3 +122,8 @@ $(READY_DOCS): $(READY)
 	@echo "Installing Sphinx and its extensions into $(VENV)"
 	@$(INSTALL) -e '.[docs]'
 	@touch $@
+
+$(AUDIT):
+	@echo "Making .venv-audit with pip-audit"
+	@$(MAKE) --no-print-directory VENV=.venv-audit .venv-audit/bin/python
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'

@@ -25,6 +25,7 @@ nb_execution_timeout = 3600
 nb_execution_in_temp = True
 nb_output_stderr = "remove"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # the default knows no tables
 
 # Without a kernel no cell has a language.
 suppress_warnings = ["myst-nb.lexer"] if nb_execution_mode == "off" else []

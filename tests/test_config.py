@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import Field
 
 from ncvqvae.commands.options import options
-from ncvqvae.config import Config, from_dict, load_config, parse_yaml, preset_names, to_dict
+from ncvqvae.config import Config, Seed, from_dict, load_config, parse_yaml, preset_names, to_dict
 from ncvqvae.errors import InputError
+from ncvqvae.registry import augmentations, quantizers, ssl_losses
 from ncvqvae.validation import fields_of, help_text, names
 
 
@@ -310,3 +312,63 @@ def test_a_users_file_wins_over_the_presets_naive_block(tmp_path: Path) -> None:
 def test_a_group_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError):
         load_config("paper", file=written(tmp_path, text))
+
+
+# ---------------------------------------------------------------- ranges
+
+
+def numbers_in(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[list[Any]]:
+    """What pydantic knows of each number in an annotation, also of those in unions and lists."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        inner, *more = typing.get_args(annotation)
+        flat = [part for item in more for part in getattr(item, "metadata", [item])]
+        yield from numbers_in(inner, (*metadata, *flat))
+    elif annotation in (int, float):
+        yield list(metadata)
+    elif typing.get_origin(annotation) is not typing.Literal:
+        for part in typing.get_args(annotation):
+            yield from numbers_in(part, metadata)
+
+
+def without_range(settings: dict[str, Any]) -> list[str]:
+    """Names of settings with a number that has no lowest or no highest value."""
+    return [
+        name
+        for name, annotation in settings.items()
+        for known in numbers_in(annotation)
+        if not all(any(hasattr(part, key) for part in known for key in keys) for keys in (("ge", "gt"), ("le", "lt")))
+    ]
+
+
+def all_settings(cls: type, where: str = "") -> dict[str, Any]:
+    """Annotation of every setting by its dotted name, those of replaceable parts that come with the package too."""
+    found: dict[str, Any] = {}
+    for name, field in fields_of(cls).items():
+        if dataclasses.is_dataclass(field.annotation):
+            found |= all_settings(typing.cast(type, field.annotation), f"{where}{name}.")
+        else:
+            found[where + name] = typing.get_type_hints(cls, include_extras=True)[name]
+    return found
+
+
+def settings_of_parts() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for registry in (ssl_losses, augmentations, quantizers):
+        for name in registry.builtin:
+            part = registry[name]
+            hints = typing.get_type_hints(part.__init__ if isinstance(part, type) else part, include_extras=True)
+            given = {*registry.given, "return"}
+            found |= {f"{name}.{key}": hint for key, hint in hints.items() if key not in given}
+    return found
+
+
+def test_every_number_has_a_range_and_every_seed_an_upper_limit() -> None:
+    settings = all_settings(Config) | settings_of_parts()
+    assert len(settings) > 60 and {"seed", "sampling.residual_scale", "vibcreg.scale"} <= settings.keys()
+    assert without_range(settings) == []
+
+
+def test_a_number_without_a_range_is_found() -> None:
+    whole = typing.Annotated[int, Field(ge=0)]
+    loose = {"a": int, "b": whole, "c": float | typing.Literal["auto"], "d": tuple[float, float], "e": Seed}
+    assert without_range(loose) == ["a", "b", "c", "d", "d"]

@@ -28,6 +28,7 @@ SHARED = {
     "ncvqvae.validation",
 }
 MAY_SEE = {
+    "validation": {"ncvqvae.files"},
     "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.pooling", "ncvqvae.tokenizer.tokenizer"},
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
     "generation": {

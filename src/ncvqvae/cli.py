@@ -200,13 +200,12 @@ def sample(
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """
-    from ncvqvae.commands.run_folder import as_label, open_run, run_form
+    from ncvqvae.commands.run_folder import as_label, check_output, open_run, run_form
     from ncvqvae.commands.sample import Request, write_samples
     from ncvqvae.commands.terminal import console, counting_progress
 
     load_plugins(plugin or ())
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    check_output(out, overwrite)
     with named_as_options({"device": device}):
         model, _ = open_run(run, device)
     wanted = None if label is None else as_label(label, model.classes_)
@@ -248,13 +247,13 @@ def encode(
 
     from ncvqvae.commands.encode import encode_run
     from ncvqvae.commands.rows import check_rows_target
+    from ncvqvae.commands.run_folder import check_output
     from ncvqvae.commands.terminal import console
     from ncvqvae.data import load_half
     from ncvqvae.hardware import resolve_device
 
     load_plugins(plugin or ())
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    check_output(out, overwrite)
     check_rows_target(out)
     with named_as_options({"device": device}):
         resolve_device(device)  # one that is not there is said before any data is read
@@ -453,11 +452,12 @@ def vary(
         share: Share of the tokens to keep, from 0 (a new series) to 1 (a reconstruction).
         n: Number of new series for each given one.
     """
-    from ncvqvae.commands.filling import refuse_existing, write_varied
+    from ncvqvae.commands.filling import write_varied
+    from ncvqvae.commands.run_folder import check_output
     from ncvqvae.commands.terminal import counting_progress
 
     options, chosen = options or GivenOptions(), given(sampling)
-    refuse_existing(out, options.overwrite)
+    check_output(out, options.overwrite)
     of = _given(run, data, options, source)
     total = n * len(of.half.X)
     with named_as_options({"sampling": chosen}), counting_progress("varying", total) as progress:
@@ -488,12 +488,13 @@ def score(
         out: File to write: .csv, .parquet, .feather (ids, label, score) or .npz (score, y, ids).
         masks: Number of random masks that a score is estimated from.
     """
-    from ncvqvae.commands.filling import refuse_existing, write_scores
+    from ncvqvae.commands.filling import write_scores
     from ncvqvae.commands.rows import check_rows_target
+    from ncvqvae.commands.run_folder import check_output
     from ncvqvae.commands.terminal import console
 
     options = options or GivenOptions()
-    refuse_existing(out, options.overwrite)
+    check_output(out, options.overwrite)
     check_rows_target(out)
     of = _given(run, data, options, source)
     scores = write_scores(of, out, masks, options.seed)
@@ -506,19 +507,20 @@ def score(
 
 
 @app.command
-def export(run: UserPath, /, *, out: UserPath, plugin: Plugins = None) -> None:
+def export(run: UserPath, /, *, out: UserPath, overwrite: Switch = False, plugin: Plugins = None) -> None:
     """Write the trained model in RUN as encoder.onnx, decoder.onnx, prior.onnx and embedding.onnx.
 
     Args:
         run: Folder that fit wrote.
         out: Folder to write them to.
+        overwrite: Replaces files of these names.
     """
     from ncvqvae.commands.export import export_onnx
     from ncvqvae.commands.terminal import console
     from ncvqvae.model import NCVQVAE
 
     load_plugins(plugin or ())
-    for path in export_onnx(NCVQVAE.from_pretrained(run), out):
+    for path in export_onnx(NCVQVAE.from_pretrained(run), out, overwrite=overwrite):
         console().print(f"written: {path}", highlight=False, soft_wrap=True)
     _say(next_line("sample", run, "-n", 500, "--out", free_name(out / "samples.npz"), plugins=plugin))
 
@@ -536,6 +538,8 @@ def evaluate(
     device: Device = "auto",
     full: Switch = False,
     cas: bool = True,
+    rivals: bool = True,
+    overwrite: Switch = False,
     plugin: Plugins = None,
     source: DataOptions | None = None,
 ) -> None:
@@ -551,8 +555,10 @@ def evaluate(
         fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
         seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
-        full: Adds bootstrap intervals, the FCN trained on real and generated series, and a finer p-value (minutes).
+        full: Adds bootstrap intervals, FCNs trained on real and generated series, and a finer p-value (minutes).
         cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
+        rivals: Scores cheap ways to more series, such as jitter and time warp, with the same metrics.
+        overwrite: Replaces files in --out that are no earlier evaluation.
     """
     from dataclasses import asdict
 
@@ -560,11 +566,11 @@ def evaluate(
 
     from ncvqvae.commands.evaluate import evaluate_run, evaluate_series
     from ncvqvae.commands.run_folder import DataSource
-    from ncvqvae.commands.terminal import console, metrics_table, steps_status
+    from ncvqvae.commands.terminal import console, metrics_table, rivals_table, steps_status
     from ncvqvae.evaluation.protocol import Extent
 
     load_plugins(plugin or ())
-    columns, extent = source or DataOptions(), Extent(full=full, cas=cas)
+    columns, extent = source or DataOptions(), Extent(full=full, cas=cas, rivals=rivals)
     _check_evaluate(run, samples, data, out, columns)
     with named_as_options({"device": device}), steps_status("evaluating") as progress:
         if run is not None:
@@ -587,11 +593,16 @@ def evaluate(
                 fcn=fcn,
                 seed=seed or 0,
                 device=device,
+                overwrite=overwrite,
                 extent=extent,
                 progress=progress,
             )
     stdout = Console()
     stdout.print(metrics_table(evaluated.name, evaluated.metrics))
+    if (table := rivals_table(evaluated.metrics)) is not None:
+        stdout.print("", table)
+    for name, reason in evaluated.left_out.items():
+        console().print(f"rival {name} left out: {reason}", highlight=False, markup=False, soft_wrap=True)
     stdout.print("")
     for line in evaluated.verdict.lines:
         stdout.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -684,37 +695,41 @@ def bench(
 
 
 @app.command
-def tables(folder: UserPath, /, *, out: UserPath | None = None) -> None:
+def tables(folder: UserPath, /, *, out: UserPath | None = None, overwrite: Switch = False) -> None:
     """Write the study's tables and pictures over the runs in FOLDER, beside the published numbers.
 
     Args:
         folder: Folder that bench wrote, or a CSV of rows (rows.csv of an earlier call).
         out: Folder of tables and pictures (default: FOLDER/tables, or NAME-tables beside the file NAME.csv).
+        overwrite: Writes into a folder that holds something else than earlier tables.
     """
     from ncvqvae.commands.terminal import console
     from ncvqvae.study.tables import write_all
 
     out = out or (folder.with_name(f"{folder.stem}-tables") if folder.is_file() else folder / "tables")
-    written = write_all(folder, out)
+    written = write_all(folder, out, overwrite=overwrite)
     console().print(f"{len(written)} files in {out}; begin with tables.md", highlight=False)
     _say(browse_line(out / "tables.md"))
 
 
 @app.command
-def report(run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html")) -> None:
+def report(
+    run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html"), overwrite: Switch = False
+) -> None:
     """Show evaluated runs side by side on one page.
 
     Args:
         run: Folder of an evaluated run.
         more: Folders of further runs (default: none).
-        out: HTML file to write.
+        out: HTML file to write, beside a folder of pictures.
+        overwrite: Replaces the file and the pictures if they exist.
     """
     from ncvqvae.commands.compare import compare_runs
     from ncvqvae.commands.terminal import console
     from ncvqvae.files import check_target
 
     check_target(out)
-    compare_runs([run, *more], out)
+    compare_runs([run, *more], out, overwrite=overwrite)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
     _say(browse_line(out))
 

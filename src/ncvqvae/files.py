@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -33,6 +34,8 @@ def all_replaced(*paths: str | Path) -> Iterator[list[Path]]:
     Only a kill or a power cut between the first name and the last can leave some of the old files.
     """
     finals = [Path(path) for path in paths]
+    for path in finals:
+        remove_leftovers_of(path)
     temporary = [temporary_path(path) for path in finals]
     try:
         yield temporary
@@ -70,9 +73,21 @@ def remove_leftovers(*folders: Path) -> None:
     """
     for folder in folders:
         for path in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
-            found = _TEMPORARY.fullmatch(path.name)
-            if found and found["host"] == _host() and not _is_running(int(found["pid"])) and path.is_file():
-                path.unlink(missing_ok=True)
+            _remove_if_left(path)
+
+
+def remove_leftovers_of(final: Path) -> None:
+    """The same, of one file that is about to be written."""
+    if final.parent.is_dir():
+        for path in final.parent.glob(f".{glob.escape(final.name)}.*.tmp"):
+            _remove_if_left(path)
+
+
+def _remove_if_left(path: Path) -> None:
+    found = _TEMPORARY.fullmatch(path.name)
+    if found and found["host"] == _host() and not _is_running(int(found["pid"])) and path.is_file():
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def is_temporary(path: Path) -> bool:
@@ -103,8 +118,9 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, so that two processes never write to one run; the folder is made if needed.
 
     Raises:
-        InputError: if another process holds it, or the folder cannot be written.
+        InputError: if another process holds it, the folder cannot be written, or its lock is a symbolic link.
     """
+    check_no_link(folder / ".lock")
     with ExitStack() as stack:
         try:
             mine = stack.enter_context(held(folder / ".lock"))
@@ -113,6 +129,36 @@ def locked(folder: Path) -> Iterator[None]:
         if not mine:
             raise InputError(f"another process is writing to {folder}; wait for it or choose another --out")
         yield
+
+
+def read_text(path: Path, limit: int) -> str:
+    """The text of a UTF-8 file of at most ``limit`` bytes.
+
+    Raises:
+        InputError: if it cannot be read, is no UTF-8 text, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise InputError(f"{path} has more than {limit:,} bytes; check that it is the right file")
+        return content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}; check the path, and that it is UTF-8 text") from None
+
+
+def check_no_link(*paths: Path) -> None:
+    """Refuse symbolic links, also those below a folder, where something is to be written: they may lead anywhere.
+
+    Raises:
+        InputError: naming the first one.
+    """
+    for path in paths:
+        below = (Path(folder, name) for folder, *both in os.walk(path) for names in both for name in names)
+        for found in (path, *below):
+            if found.is_symlink():
+                raise InputError(f"{found} is a symbolic link, and is to be written; replace it with what it points to")
 
 
 def check_target(path: Path) -> None:

@@ -40,6 +40,7 @@ from ncvqvae.generation.samples import (
     as_given,
     check_length,
     checked_number,
+    checked_seed,
     joined,
     resolved,
     sample_chunks,
@@ -370,7 +371,7 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         """
         scaled = self._codec.scaled(X)
         known = self._codec.encode(scaled) if tokens is None else self._codec.checked_tokens(tokens)
-        generator = Generator().manual_seed(self.config_.seed if seed is None else seed)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         changed = {**to_dict(self.config_.sampling), "residual_neighbours": residual_neighbours, "redraws": 0}
         config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         lengths = series_lengths(scaled.X) if self.facts_.unequal else None
@@ -435,7 +436,7 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
             labels,
             unconditional=unconditional,
             length=length,
-            seed=self.config_.seed if seed is None else seed,
+            seed=self.config_.seed if seed is None else checked_seed(seed),
             first=first,
         )
 
@@ -448,8 +449,7 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         Mass near 1 from the first steps on shows a prior that recites its training tokens (thesis, results, 0.2.5).
         """
         check_is_fitted(self)
-        seed = self.config_.seed if seed is None else seed
-        generator = Generator().manual_seed(seed)
+        generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         indices = self._generator.draw_classes(n, generator)
         grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())

@@ -18,7 +18,7 @@ from ncvqvae.commands.score import Scores, score_model, score_series
 from ncvqvae.data import Splits
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.fcn import FCNTraining
-from ncvqvae.evaluation.metrics import INTERVAL, METRICS
+from ncvqvae.evaluation.metrics import GROUPS, INTERVAL, METRICS, RIVALLED, SD, metric_of, rival_of
 from ncvqvae.evaluation.protocol import Extent
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.page import write_report
@@ -51,6 +51,7 @@ def quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(protocol, "BOOTSTRAP_DRAWS", 2)
         patch.setattr(protocol, "PERMUTATIONS", {False: 2, True: 2})
         patch.setattr(protocol, "MIN_FOR_CAS", 48)
+        patch.setattr(protocol, "N_SEEDS", {False: 2, True: 2})
         yield
 
 
@@ -83,7 +84,7 @@ def evaluation(model: NCVQVAE, splits: Splits, tmp_path_factory: pytest.TempPath
     filters = [list(warnings.filters)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tokenizer, "encode", counting)
-        scores = score_model(model, splits, seed=3, extent=Extent(full=True))
+        scores = score_model(model, splits, seed=3, extent=Extent(full=True, rivals=False))
         content = report_content(folder, model, splits, scores)
     write_report(content, folder / "report.html")
     return Evaluation(scores, content, encoded, [*filters, list(warnings.filters)])
@@ -96,8 +97,13 @@ def test_evaluations_write_what_the_registry_knows_and_nothing_else(evaluation: 
     intervals = {f"{key}{end}" for key in METRICS.keys() | real for end in INTERVAL}
     assert METRICS.keys() - written == set()
     assert real - written == set()
-    assert written - METRICS.keys() - real - intervals == set()
+    others = written - METRICS.keys() - real - intervals
+    assert all(key.endswith(SD) or rival_of(key) is not None for key in others)
+    assert all(
+        metric_of(key).meaning and metric_of(key).group in GROUPS for key in written if not key.endswith(INTERVAL)
+    )
     assert written & intervals
+    assert {key for key in RIVALLED if f"{key}_of_jitter" not in written} == {"fid"}  # all have labels
 
 
 def test_each_series_is_encoded_once(evaluation: Evaluation, model: NCVQVAE, splits: Splits) -> None:

@@ -157,8 +157,7 @@ MODULES = sorted(
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings_give_what_they_show(name: str) -> None:
-    outcome = doctest.testmod(importlib.import_module(name))
-    assert outcome.attempted and not outcome.failed
+    assert not doctest.testmod(importlib.import_module(name)).failed
 
 
 def test_settings_of_tutorials_are_short_only_where_the_site_is_not_built_in_full() -> None:

@@ -32,8 +32,20 @@ FIDELITY = {
     for suffix in ("", "_labelled", "_real")
 }
 COVERAGE = with_real("precision", "recall", "density", "coverage", "c2st") | {"c2st_p"}
+PRIVACY = {
+    f"{key}{end}"
+    for key in ("nearer_rocket", "nearer_dtw", "membership_auc", "membership_tpr")
+    for end in ("", "_low", "_high", "_real", "_shift")
+} - {"membership_tpr_low", "membership_tpr_high"}
+FLOORS = {f"{key}_floor{end}" for key in ("fid", "kid") for end in ("", "_low", "_high")}
+COUNTS = {"n_train", "n_heldout", "n_generated"}
+COMMON = COVERAGE | PRIVACY | FLOORS | COUNTS
 STRUCTURE = with_real(*(f"{name}_difference" for name in ("acf", "marginal", "spectrum", "mean")))
-UTILITY = with_real("cas", "cas_rocket") | {"cas_rocket_both"}
+GAIN = {f"utility{end}" for end in ("_real", "_generated", "_both")}
+GAIN |= {f"rarest_{name}{end}" for name in ("recall", "f1") for end in ("_real", "_both")}
+UTILITY = with_real("cas", "cas_rocket") | {"cas_rocket_both", "utility_n_added", "rarest_n_heldout"}
+UTILITY |= GAIN | {f"{key}_sd" for key in GAIN}
+ALONE = Extent(rivals=False)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +68,7 @@ def fcn(real: RealData) -> FCN:
 def test_every_metric_is_there_and_compares_the_right_series(
     real: RealData, generated: GeneratedData, fcn: FCN
 ) -> None:
-    metrics = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
+    metrics = evaluate_samples(real, generated, fcn, seed=4, extent=ALONE, training=SHORT)
     train, test, free, labelled = (
         extract(fcn, X) for X in (real.X_train, real.X_test, generated.unconditional, generated.labelled)
     )
@@ -68,7 +80,7 @@ def test_every_metric_is_there_and_compares_the_right_series(
         "fid_real": frechet_distance(test.features, train.features),
         "is_real": inception_score(test.probabilities, seed=4),
     }
-    assert metrics.keys() == FIDELITY | COVERAGE | STRUCTURE | UTILITY
+    assert metrics.keys() == FIDELITY | COMMON | STRUCTURE | UTILITY
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
     utility = {"cas", "cas_real", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
     assert min(metrics[name] for name in utility) > 0.9
@@ -79,13 +91,13 @@ def test_what_the_tokenizer_makes_of_the_test_split_is_judged_like_generated_ser
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "_utility_metrics", lambda *_: {})
-    as_it_is = evaluate_samples(real, replace(generated, reconstructed=real.X_test), fcn, seed=4)
+    as_it_is = evaluate_samples(real, replace(generated, reconstructed=real.X_test), fcn, seed=4, extent=ALONE)
     assert as_it_is["fid_reconstructed"] == pytest.approx(0.0, abs=1e-3)
     assert as_it_is["is_reconstructed"] == as_it_is["is_real"]
-    blurred = evaluate_samples(real, replace(generated, reconstructed=generated.labelled), fcn, seed=4)
+    blurred = evaluate_samples(real, replace(generated, reconstructed=generated.labelled), fcn, seed=4, extent=ALONE)
     assert blurred["fid_reconstructed"] == pytest.approx(blurred["fid_labelled"], rel=1e-3)
     unlabelled = replace(real, y_train=None, y_test=None), replace(generated, reconstructed=real.X_test)
-    assert "is_reconstructed" not in evaluate_samples(*unlabelled, fcn, seed=4)
+    assert "is_reconstructed" not in evaluate_samples(*unlabelled, fcn, seed=4, extent=ALONE)
 
 
 def test_without_cas_no_fcn_is_trained(
@@ -97,7 +109,7 @@ def test_without_cas_no_fcn_is_trained(
     monkeypatch.setattr("ncvqvae.evaluation.utility.cached_fcn", refuse)
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 0)
     for full in (False, True):
-        metrics = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=full, cas=False))
+        metrics = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=full, cas=False, rivals=False))
         assert metrics.keys() >= {"fid", "cas_rocket", "cas_rocket_real", "cas_rocket_both"}
         assert not metrics.keys() & {"cas", "cas_real", "cas_both"}
 
@@ -107,12 +119,14 @@ def test_the_full_evaluation_adds_intervals_around_the_same_metrics(
 ) -> None:
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 6)
     monkeypatch.setattr(protocol, "PERMUTATIONS", {False: 5, True: 30})
-    short = evaluate_samples(real, generated, fcn, seed=4, training=SHORT)
-    full = evaluate_samples(real, generated, fcn, seed=4, extent=Extent(full=True), training=SHORT)
+    short = evaluate_samples(real, generated, fcn, seed=4, extent=ALONE, training=SHORT)
+    extent = Extent(full=True, rivals=False)
+    full = evaluate_samples(real, generated, fcn, seed=4, extent=extent, training=SHORT)
     bounds = {f"{name}_{side}" for name in FIDELITY for side in ("low", "high")}
-    assert full.keys() == short.keys() | bounds | {"cas_both"}
-    assert {name: full[name] for name in short.keys() - {"c2st_p"}} == pytest.approx(
-        {name: short[name] for name in short.keys() - {"c2st_p"}}
+    assert full.keys() == short.keys() | bounds | {"cas_both", "utility_fcn_both"}
+    by_seeds = {"c2st_p", *GAIN, "utility_generated", *(f"{key}_sd" for key in GAIN)}  # of more seeds
+    assert {name: full[name] for name in short.keys() - by_seeds} == pytest.approx(
+        {name: short[name] for name in short.keys() - by_seeds}
     )
     for name in FIDELITY:
         assert full[f"{name}_low"] <= full[f"{name}_high"]
@@ -121,31 +135,31 @@ def test_the_full_evaluation_adds_intervals_around_the_same_metrics(
 
 def test_cas_falls_with_wrong_labels(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
     swapped = replace(generated, y_for_cas=NAMES[(generated.y_for_cas == "low").astype(int)])
-    assert evaluate_samples(real, swapped, fcn, 0, training=SHORT)["cas"] < 0.1
+    assert evaluate_samples(real, swapped, fcn, 0, extent=ALONE, training=SHORT)["cas"] < 0.1
 
 
 def test_cas_falls_back_on_the_labelled_series(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
     only_labelled = GeneratedData(labelled=generated.labelled, y_labelled=generated.y_labelled)
-    metrics = evaluate_samples(real, only_labelled, fcn, 0, training=SHORT)
+    metrics = evaluate_samples(real, only_labelled, fcn, 0, extent=ALONE, training=SHORT)
     assert metrics["cas"] > 0.9
     assert "fid" not in metrics
 
 
 def test_without_labels_the_label_metrics_are_absent(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
     metrics = evaluate_samples(
-        replace(real, y_train=None, y_test=None), GeneratedData(generated.unconditional), fcn, 0, training=SHORT
+        replace(real, y_train=None, y_test=None), GeneratedData(generated.unconditional), fcn, 0, extent=ALONE
     )
     of_classes = {name for name in FIDELITY if name.startswith("is")}
     of_labelled = {name for name in FIDELITY if name.endswith("_labelled")}
-    assert metrics.keys() == (FIDELITY | COVERAGE | STRUCTURE) - of_classes - of_labelled
+    assert metrics.keys() == (FIDELITY | COMMON | STRUCTURE) - of_classes - of_labelled
 
 
 def test_train_on_real_is_cached_and_synthetic_is_not(
     real: RealData, generated: GeneratedData, fcn: FCN, tmp_path: Path
 ) -> None:
-    first = evaluate_samples(real, generated, fcn, 0, cache_dir=tmp_path, training=SHORT)
+    first = evaluate_samples(real, generated, fcn, 0, extent=ALONE, cache_dir=tmp_path, training=SHORT)
     assert len(list(tmp_path.iterdir())) == 1
-    assert evaluate_samples(real, generated, fcn, 0, cache_dir=tmp_path, training=SHORT) == first
+    assert evaluate_samples(real, generated, fcn, 0, extent=ALONE, cache_dir=tmp_path, training=SHORT) == first
 
 
 def test_a_class_that_only_the_test_split_has_counts_as_missed() -> None:
@@ -163,8 +177,53 @@ def test_misfits_are_refused_in_one_line(real: RealData, generated: GeneratedDat
         replace(generated, y_for_cas=np.full(len(generated.y_for_cas), "unheard of", dtype=object)),
     ):
         with pytest.raises(InputError) as error:
-            evaluate_samples(real, fault, fcn, 0, training=SHORT)
+            evaluate_samples(real, fault, fcn, 0, extent=ALONE, training=SHORT)
         assert "\n" not in str(error.value)
+
+
+def test_rivals_have_the_numbers_and_labels_of_the_generator(
+    real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, made = [], protocol.rival_series
+
+    def noting(name: str, X: np.ndarray, y: np.ndarray, wanted: np.ndarray, seed: int) -> np.ndarray:
+        asked.append((name, Counter(wanted.tolist())))
+        return made(name, X, y, wanted, seed)
+
+    monkeypatch.setattr(protocol, "rival_series", noting)
+    monkeypatch.setattr(protocol, "RIVALS", {"train": None, "mixup": None})
+    judged: list[int] = []
+
+    def copies(X: np.ndarray, y: np.ndarray | None) -> dict[str, float]:
+        judged.append(len(X))
+        return {"authpct": 0.25, "authpct_real": 0.5}
+
+    extent = Extent(cas=False)
+    metrics = evaluate_samples(real, generated, fcn, 0, extent=extent, copies=copies, training=SHORT)
+    labels = [Counter(y.tolist()) for y in (generated.y_labelled, generated.y_for_cas)]
+    assert asked == [(name, of) for name in ("train", "mixup") for of in labels] and judged == [48, 48]
+    per_set = ("fid_labelled", "kid_labelled", "is_labelled", "coverage", "c2st", "cas_rocket", "utility_both")
+    for key in (*per_set, "rarest_recall_both", "nearer_rocket", "nearer_dtw", "membership_auc", "membership_tpr"):
+        assert {f"{key}_of_train", f"{key}_of_mixup"} <= metrics.keys(), key
+    assert not [key for key in metrics if "_real_of" in key or "copied_of" in key]
+    assert metrics["authpct_of_mixup"] == 0.25
+    assert metrics["nearer_rocket_of_train"] > 0.95 > metrics["nearer_rocket"]
+    # a generator that gives the training series themselves is scored like that rival
+    y = real.y_train
+    copier = GeneratedData(None, real.X_train, y, real.X_train, y)
+    own = evaluate_samples(real, copier, fcn, 0, extent=extent)
+    for key in ("fid_labelled", "nearer_rocket", "cas_rocket"):
+        assert own[key] == pytest.approx(own[f"{key}_of_train"], abs=0.02), key
+
+
+def test_rivals_without_labels_are_judged_like_unconditional_series(
+    real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "RIVALS", {"jitter": None})
+    unlabelled = replace(real, y_train=None, y_test=None)
+    metrics = evaluate_samples(unlabelled, GeneratedData(generated.unconditional), fcn, 0)
+    assert {"fid_of_jitter", "nearer_dtw_of_jitter"} <= metrics.keys()
+    assert not [key for key in metrics if "labelled" in key or key.startswith(("cas", "utility", "is"))]
 
 
 def test_sample_counts() -> None:

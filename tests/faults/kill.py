@@ -37,7 +37,7 @@ class Victim:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def victims(folder: Path) -> dict[str, Victim]:
+def victims(folder: Path, n_samples: int = 3000) -> dict[str, Victim]:
     """The four commands; ``whole`` is the run that is sampled from and evaluated."""
 
     def metrics() -> object:
@@ -46,7 +46,7 @@ def victims(folder: Path) -> dict[str, Victim]:
     def bench_weights() -> list[str]:
         return [weights_digest(folder / f"bench/data/naive/{seed}") for seed in range(2)]
 
-    sample = ["sample", "whole", "-n", "3000", "--sampling.chunk-size", "16", "--overwrite", "--out", "cut.npz"]
+    sample = ["sample", "whole", "-n", str(n_samples), "--sampling.chunk-size", "16", "--overwrite", "--out", "cut.npz"]
     bench = ["bench", "--suite", "suite.yaml", "--out", "bench", "--workers", "2"]
     return {
         "fit": Victim([*FIT, "--out", "cut"], ["cut"], lambda: weights_digest(folder / "cut"), 0.5),

@@ -33,7 +33,7 @@ TINY = {
     "stage2": {"batch_size": 8, "precision": "32-true"},
 }
 PATIENCE = 3600  # seconds that a command may take on a busy machine
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def write_inputs(folder: Path, n_steps: int) -> None:
@@ -102,7 +102,7 @@ def killed_at_random(
             yield None
             return
         said = process.kill(number)
-        unwound = {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number)
+        unwound = None if number is signal.SIGKILL else 128 + number
         # before main() has begun, Python's own handlers act; and the last moment of a process may be past all of them
         assert process.popen.returncode in (0, -number, unwound), f"{number.name}: {process.popen.returncode}: {said}"
         if process.popen.returncode == unwound:

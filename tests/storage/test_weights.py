@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.storage.model_files import FORMAT
 from ncvqvae.training.checkpoints import WholeFileIO
 
 TINY = {
@@ -47,6 +48,11 @@ def refusal(run: Path) -> str:
 BOMB = "a: &a [0,0,0,0,0,0,0,0,0,0]\n" + "\n".join(
     f"{after}: &{after} [{','.join([f'*{before}'] * 10)}]" for before, after in zip("abcdefgh", "bcdefghi", strict=True)
 )
+MERGED = "a: &a {x: 1}\n" + "\n".join(
+    f"{after}: &{after} {{<<: [{','.join([f'*{before}'] * 10)}]}}"
+    for before, after in zip("abcdefgh", "bcdefghi", strict=True)
+)
+OLD = f"format: {FORMAT}"
 HOSTILE = {
     "length": (("n_timepoints: 32", "n_timepoints: 1000000000000"), "another model"),
     "channels": (("n_channels: 1", "n_channels: 100000000000"), "is damaged"),
@@ -59,12 +65,16 @@ HOSTILE = {
     "layers": (("n_layers: 1", "n_layers: 1000000000"), "'prior.n_layers' is 1000000000; give a whole number from"),
     "width": (("head_width: 8", "head_width: -8"), "prior.head_width"),
     "kind": (("flat: false", "scaler: 3"), "is damaged"),
-    "itself": (("format: 2", "format: 2\nit: &it [*it]"), "unfolds to more than"),
-    "aliases": (("format: 2", "format: 2\n" + BOMB), "unfolds to more than"),
-    "date": (("format: 2", "format: 2001-99-99"), "is not valid YAML"),
-    "depth": (("format: 2", "format: " + "[" * 2_000), "is not valid YAML"),
-    "code": (("format: 2", "format: !!python/object/apply:os.getcwd []"), "is not valid YAML"),
-    "key": (("format: 2", "? [format]\n: 1"), "is not valid YAML"),
+    "itself": ((OLD, OLD + "\nit: &it [*it]"), "contains itself"),
+    "aliases": ((OLD, OLD + "\n" + BOMB), "unfolds to more than"),
+    "merge keys": ((OLD, OLD + "\n" + MERGED), "unfolds to more than"),
+    "a list": ((OLD, "format: [" + "0," * 2_000_000 + "]"), "unfolds to more than"),
+    "bytes": ((OLD, OLD + " " + "#" * 9_000_000), "more than 8,000,000 bytes"),
+    "a long number": ((OLD, "format: " + "1:" * 400_000 + "1"), "characters"),
+    "date": ((OLD, "format: 2001-99-99"), "is not valid YAML"),
+    "depth": ((OLD, "format: " + "[" * 2_000), "is nested deeper than"),
+    "code": ((OLD, "format: !!python/object/apply:os.getcwd []"), "is not valid YAML"),
+    "key": ((OLD, "? [format]\n: 1"), "is not valid YAML"),
 }
 
 
@@ -81,11 +91,37 @@ def with_nan(weights: dict[str, torch.Tensor]) -> None:
     weights["codes"][0, 0] = torch.nan
 
 
+def with_half_precision(weights: dict[str, torch.Tensor]) -> None:
+    weights["codes"] = weights["codes"].half()
+
+
+def with_float8(weights: dict[str, torch.Tensor]) -> None:
+    weights["codes"] = weights["codes"].to(torch.float8_e4m3fn)
+
+
+def with_huge_doubles(weights: dict[str, torch.Tensor]) -> None:
+    weights["codes"] = torch.full(weights["codes"].shape, 1e300, dtype=torch.float64)
+
+
+def with_truth(weights: dict[str, torch.Tensor]) -> None:
+    weights["codes"] = weights["codes"] > 0
+
+
 def with_one_more(weights: dict[str, torch.Tensor]) -> None:
     weights["more"] = torch.zeros(1)
 
 
-@pytest.mark.parametrize(("change", "words"), [(with_nan, "codes is not finite"), (with_one_more, "more is [1]")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (with_nan, "codes is not finite"),
+        (with_one_more, "more is [1]"),
+        (with_half_precision, "codes in float16; the model's is float32"),
+        (with_float8, "codes in float8_e4m3fn; the model's is float32"),
+        (with_huge_doubles, "codes in float64; the model's is float32"),
+        (with_truth, "codes in bool; the model's is float32"),
+    ],
+)
 def test_weights_are_those_of_the_model_and_finite(
     change: Callable[[dict[str, torch.Tensor]], None], words: str, run: Path
 ) -> None:

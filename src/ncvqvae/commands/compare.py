@@ -9,18 +9,25 @@ from typing import Any
 
 from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import open_run, say_path
+from ncvqvae.commands.run_folder import check_output, open_run, say_path
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
 from ncvqvae.evaluation.protocol import n_unconditional
+from ncvqvae.files import check_no_link
 
 
-def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
+def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> None:
     """Write one page that shows evaluated runs side by side, and a folder of pictures beside it.
 
     Pictures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
 
+    Args:
+        folders: of the runs.
+        out: the page.
+        overwrite: replace a page, and pictures, that are there already.
+
     Raises:
-        InputError: if a run has not been evaluated since its model was fitted, or its data have changed.
+        InputError: if the page or its pictures exist, or a run has not been evaluated since its model was fitted, or
+            its data have changed.
     """
     import pandas as pd
 
@@ -30,6 +37,10 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
     from ncvqvae.study.pictures import run_curves, save_pictures
     from ncvqvae.study.rows import chapter_model
 
+    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
+    for path in (Path(out), pictures):
+        check_output(path, overwrite)
+    check_no_link(pictures)
     contents, rows, curves = [], [], []
     for folder in map(Path, folders):
         model, source = open_run(folder)
@@ -52,12 +63,13 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> None:
         name = chapter_model(config.ssl, config.augmentation)
         identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
         rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
-        curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
+        if content.history:
+            curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
     write_comparison(contents, out)
-    pictures = Path(out).with_name(f"{Path(out).stem}-figures")
     save_model_pictures(contents, pictures)
     if len({row["preset"] for row in rows}) == 1:
-        save_pictures(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), pictures)
+        joined = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+        save_pictures(pd.DataFrame(rows), joined, pictures)
 
 
 def flat_settings(settings: Mapping[str, Any], before: str = "") -> dict[str, str]:

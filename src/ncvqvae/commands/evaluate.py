@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import DataSource, open_run, say_path
+from ncvqvae.commands.run_folder import DataSource, check_links, check_output, open_run, read_history, say_path
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
-from ncvqvae.evaluation.metrics import write_metrics
+from ncvqvae.evaluation.metrics import read_metrics, write_metrics
 from ncvqvae.evaluation.protocol import STANDARD, Extent
 from ncvqvae.files import all_replaced, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
@@ -28,12 +29,13 @@ if TYPE_CHECKING:  # they take seconds to import, and not every function needs b
 
 @dataclass
 class Evaluated:
-    """What ``evaluate`` leaves: metrics by name, the verdict, and the files they are in."""
+    """What ``evaluate`` leaves: metrics by name, the verdict's headline, their files, and rivals that were left out."""
 
     name: str
     metrics: dict[str, float]
     verdict: Verdict
     files: dict[str, Path]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate_run(
@@ -61,6 +63,7 @@ def evaluate_run(
     from ncvqvae.commands.score import score_model
 
     folder = Path(folder)
+    check_links(folder)
     model, source = open_run(folder, device)
     if data_dir is not None:
         source.data_dir = str(data_dir)
@@ -85,7 +88,8 @@ def evaluate_run(
         _say_left_out(splits, 0, seed)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
-        return _write_evaluation(folder, report_content(folder, model, splits, scores), of=run_digest(folder))
+        content = report_content(folder, model, splits, scores)
+        return replace(_write_evaluation(folder, content, of=run_digest(folder)), left_out=scores.left_out)
 
 
 def evaluate_series(
@@ -96,6 +100,7 @@ def evaluate_series(
     fcn: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    overwrite: bool = False,
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
@@ -104,17 +109,29 @@ def evaluate_series(
     Args:
         samples: file with series in the units of the data, labelled if they have a class.
         out: folder for ``metrics.json``, ``figures/`` and ``report.html``; an earlier evaluation in it is replaced.
+        overwrite: replace what has these names and is no earlier evaluation, too.
         seed: seed of classifiers and random parts, and of the cases kept aside where ``source`` has no TEST half.
         device: of the FCNs.
     """
     out = Path(out)
     if (out / "config.yaml").is_file():
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
+    check_links(out)
+    if not (overwrite or _is_evaluation(out)):
+        for name in ("metrics.json", "report.html", "figures"):
+            check_output(out / name)
     resolve_device(device)  # one that is not there is said before any data is read
     splits = source.load(seed)
     with locked(out):
         remove_leftovers(out, out / "figures")
         return _evaluate_file(out, samples, splits, "", fcn, seed, device, extent, progress)
+
+
+def _is_evaluation(out: Path) -> bool:
+    """Whether the folder holds an earlier evaluation: metrics that name the seed of one."""
+    with suppress(InputError):
+        return "evaluation_seed" in read_metrics(out / "metrics.json")
+    return False
 
 
 def _evaluate_file(
@@ -139,7 +156,8 @@ def _evaluate_file(
     )
     progress("report")
     facts = {"samples": f"{len(given.X)} of {Path(samples).name}"}
-    return _write_evaluation(folder, series_content(splits, scores, facts, len(given.X)), suffix, of)
+    content = series_content(splits, scores, facts, len(given.X))
+    return replace(_write_evaluation(folder, content, suffix, of), left_out=scores.left_out)
 
 
 def _say_left_out(splits: Splits, n_samples: int, seed: int) -> None:
@@ -192,8 +210,6 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
     """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
-    import pandas as pd
-
     from ncvqvae.commands.encoded import EncodedSets
 
     facts = {
@@ -205,13 +221,12 @@ def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores)
     }
     content = series_content(splits, scores, facts)
     splits = scores.splits or splits
-    history = pd.read_csv(folder / "history.csv").to_dict("records")
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
-    steps = model.decoding_steps(256)
+    steps = scores.steps or model.decoding_steps(256)
     return replace(
         content,
-        history=[{str(key): value for key, value in row.items() if value == value} for row in history],
+        history=read_history(folder),
         X_test_reconstructed=test.reconstruction,
         X_generated_reconstructed=made.reconstruction,
         Z_train=train.embedding,

@@ -23,6 +23,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncvqvae.commands.run_folder import check_output
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
 from ncvqvae.model import NCVQVAE
@@ -109,17 +110,24 @@ class _Decoder(_Half):
         return centred / torch.where(variance > 0, variance.sqrt(), 1.0)
 
 
-def export_onnx(model: NCVQVAE, folder: str | Path) -> list[Path]:
+def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
     """Write ``encoder.onnx``, ``decoder.onnx``, ``prior.onnx`` and ``embedding.onnx``; the number of series is free.
 
     A model without embeddings by its encoder leaves out ``embedding.onnx``.
 
+    Args:
+        model: the model.
+        folder: where to, made if needed.
+        overwrite: replace files of these names.
+
     Raises:
-        InputError: if the extra ``onnx`` is not installed, or series differ in length.
+        InputError: if a file exists, the extra ``onnx`` is not installed, or series differ in length.
     """
     if model.facts_.unequal:
         raise InputError("a model of series of unequal lengths cannot be exported; fit it on series of one length")
     folder = Path(folder)
+    for name in ("encoder", "decoder", "prior", "embedding"):
+        check_output(folder / f"{name}.onnx", overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     series = torch.zeros(2, model.n_channels_, model.n_timepoints_)
     tokens = torch.zeros(2, model.tokenizer_.n_tokens, dtype=torch.int64)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ncvqvae.commands.rows import write_rows
+from ncvqvae.commands.run_folder import check_output
 from ncvqvae.data import Half, SeriesWriter, TableForm
 from ncvqvae.errors import InputError
 from ncvqvae.generation.draws import Draws
@@ -54,7 +55,7 @@ class Wanted:
             if not 0 <= share <= 1:
                 raise InputError(f"--quantiles {share:g}: give shares between 0 and 1, for example 0.1 0.9")
         for path in self.files():
-            refuse_existing(path, overwrite)
+            check_output(path, overwrite)
 
 
 class Given(NamedTuple):
@@ -63,12 +64,6 @@ class Given(NamedTuple):
     model: NCVQVAE
     half: Half
     y: np.ndarray | None
-
-
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Say that a file is there already, unless it is to be replaced."""
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists; choose another --out, or replace it with --overwrite")
 
 
 def told(model: NCVQVAE, half: Half, unconditional: bool) -> Given:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.commands.fitted_data import CASES, Cases, in_recorded_halves
-from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource
+from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, check_links
 from ncvqvae.config import Config, kept, read_yaml
 from ncvqvae.data import Splits
 from ncvqvae.errors import InputError
@@ -53,6 +53,7 @@ def fit_run(
         InputError: for unusable data, or a folder that holds something else.
     """
     folder, asked = Path(out), model._config()
+    check_links(folder)
     if (folder / NEW / "config.yaml").is_file():  # killed when it was about to take its place
         with locked(folder):
             _take_place(folder)

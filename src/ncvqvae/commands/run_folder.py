@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import warnings
 from contextlib import suppress
 from dataclasses import asdict, field
 from pathlib import Path
@@ -13,7 +16,9 @@ from pydantic.dataclasses import dataclass
 from ncvqvae.config import from_dict, read_yaml
 from ncvqvae.data import Splits, TableForm, load_splits
 from ncvqvae.errors import InputError
+from ncvqvae.files import check_no_link, read_text
 from ncvqvae.model import NCVQVAE
+from ncvqvae.report.content import STAGES
 from ncvqvae.validation import GROUP
 
 OWN_FILES = (
@@ -33,6 +38,38 @@ OWN_FILES = (
 
 NEW = ".new"
 """Folder inside a run's folder. A new run is trained there before it replaces the old one."""
+
+
+def check_links(folder: Path) -> None:
+    """Refuse symbolic links among what a verb writes into a run's folder, which may be a stranger's.
+
+    Files directly in the folder may be links: each is replaced as a whole, and what it points to stays as it is.
+
+    Raises:
+        InputError: naming the first one.
+    """
+    folders = (path for path in folder.iterdir() if path.name in WRITTEN or path.name.startswith("figures"))
+    check_no_link(*(sorted(folders) if folder.is_dir() else ()))
+
+
+WRITTEN = (".lock", NEW, "checkpoints", "tensorboard")
+"""What a verb writes into, beside folders of pictures."""
+
+
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Say before any work that a file may not be written: it exists, and is not to be replaced.
+
+    Args:
+        path: what ``--out`` names.
+        overwrite: whether the user asked to replace it.
+
+    Raises:
+        InputError: it exists, or is a file of a run.
+    """
+    if path.name in OWN_FILES and (path.parent / "config.yaml").is_file():
+        raise InputError(f"{path} is a file of the run in {path.parent}; choose another --out")
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise InputError(f"{path} exists; choose another --out, or replace it with --overwrite")
 
 
 @dataclass(config=GROUP)
@@ -72,7 +109,7 @@ class DataSource:
         return load_splits(options.pop("data"), seed=seed, **options)
 
 
-@dataclass
+@dataclasses.dataclass
 class Begun:
     """What ``data.yaml`` says of an interrupted run: data, preset and settings; nothing where there is no such run."""
 
@@ -82,11 +119,20 @@ class Begun:
 
     @classmethod
     def read(cls, folder: Path) -> Begun:
-        """Read it from a run's folder, or from the new run inside that is to replace it."""
-        paths = [folder / NEW / "data.yaml", folder / "data.yaml"]
-        values = next((read_yaml(path) for path in paths if path.is_file()), {})
+        """Read it from a run's folder, or from the new run inside that is to replace it.
+
+        Raises:
+            InputError: if the file is damaged.
+        """
+        path = next((path for path in (folder / NEW / "data.yaml", folder / "data.yaml") if path.is_file()), None)
+        if path is None:
+            return cls()
+        values = read_yaml(path)
         settings, preset = values.pop("settings", {}), values.pop("preset", "default")
         values.pop("form", None)
+        if not isinstance(settings, dict) or not isinstance(preset, str):
+            raise InputError(f"{path} is damaged (settings, preset); start anew with --overwrite")
+        from_dict(DataSource, {"data": "", **values})  # whatever is no source is said
         return cls({name: value for name, value in values.items() if value is not None}, preset, settings)
 
 
@@ -128,6 +174,45 @@ def run_form(folder: str | Path) -> TableForm | None:
         return None if form is None else TableForm.from_dict(form)
     except TypeError:
         raise InputError(f"{path} is damaged (form); fit the run again") from None
+
+
+MAX_HISTORY = 100_000_000
+"""Bytes of ``history.csv``: a row for each of some hundred thousand steps."""
+
+
+def read_history(folder: str | Path) -> list[dict[str, Any]]:
+    """Loss terms of a run by step: rows with ``stage``, ``step``, ``loss`` and the terms, those that are numbers.
+
+    A run without ``history.csv`` has none, nor has one whose file is damaged: a warning says so, since the loss curves
+    are all that is lost.
+    """
+    path = Path(folder) / "history.csv"
+    if not path.is_file():
+        return []
+    try:
+        return _history(path)
+    except (InputError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).removeprefix(f"{path} ").split())[:200]
+        warnings.warn(f"{path} is damaged ({reason}); loss curves are left out", stacklevel=2)
+        return []
+
+
+def _history(path: Path) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    table = pd.read_csv(io.StringIO(read_text(path, MAX_HISTORY)))
+    terms = [str(name) for name in table.columns if name not in ("stage", "step")]
+    if "loss" not in terms or not {"stage", "step"} <= set(table.columns) or not set(table["stage"]) <= set(STAGES):
+        raise InputError(f"{path} has no columns stage, step and loss of the two stages")
+    numbers = table[["step", *terms]].apply(pd.to_numeric).astype(float)
+    steps = numbers["step"]
+    if not steps.between(0, 10**12).all() or (steps % 1 != 0).any():
+        raise InputError(f"{path} has steps that are no whole numbers")
+    rows = numbers[terms].where(numbers[terms].abs() < 1e300).to_dict("records")
+    return [
+        {"stage": stage, "step": int(step), **{str(name): value for name, value in row.items() if value == value}}
+        for stage, step, row in zip(table["stage"], steps, rows, strict=True)
+    ]
 
 
 def as_label(text: str, classes: np.ndarray) -> Any:

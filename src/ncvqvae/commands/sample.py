@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ncvqvae.data import SeriesWriter, TableForm, read_series
-from ncvqvae.files import locked, replaced
+from ncvqvae.files import check_no_link, locked, replaced
 from ncvqvae.model import NCVQVAE
 
 CHUNKS_PER_PART = 16
@@ -72,7 +73,8 @@ def write_samples(
                 done(len(samples.X))
             return
         folder = out.with_name(f".{out.name}.parts")
-        with locked(folder):
+        check_no_link(folder)
+        with locked(folder), _no_empty_parts(folder):
             _begin(folder, request.digest(run))
             for first in range(0, request.n, size):
                 part = folder / f"{first}.npz"
@@ -86,6 +88,17 @@ def write_samples(
                     rows = slice(start, start + chunk)
                     writer.write(made.X[rows], None if made.y is None else made.y[rows])
     shutil.rmtree(folder)
+
+
+@contextmanager
+def _no_empty_parts(folder: Path) -> Iterator[None]:
+    """On failure, remove the folder of parts if none was finished: there is nothing to take up."""
+    try:
+        yield
+    except BaseException:
+        if not list(folder.glob("*.npz")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _begin(folder: Path, digest: str) -> None:

@@ -14,7 +14,9 @@ from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_mi
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.diversity import repeated_share
 from ncvqvae.evaluation.fcn import FCN, cached_fcn, load_fcn
-from ncvqvae.evaluation.memorisation import RawSeries, memorisation
+from ncvqvae.evaluation.memorisation import Memorisation, RawSeries, memorisation
+from ncvqvae.evaluation.metrics import DRAWN_ONCE, WITHOUT_REDRAWS, suffixed, without_end
+from ncvqvae.evaluation.privacy import MAX_MADE
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 from ncvqvae.evaluation.protocol import (
     STANDARD,
@@ -24,12 +26,13 @@ from ncvqvae.evaluation.protocol import (
     cas_labels,
     evaluate_samples,
     n_unconditional,
+    rivals_left_out,
 )
 from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
 from ncvqvae.evaluation.resampling import subsample
-from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.evaluation.tokens import prior_certainty, token_usage
 from ncvqvae.files import cache_dir
-from ncvqvae.generation.samples import Samples, joined
+from ncvqvae.generation.samples import DecodingSteps, Samples, joined
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.model import NCVQVAE
@@ -48,6 +51,8 @@ class Scores:
         labelled: series generated label-first, in their own units.
         encoded: train, test and generated series with their tokens; None where the series are not a model's own.
         copied_per_class: label → share of copied series.
+        steps: how sure the prior was, step by step; None where the series are not a model's own.
+        left_out: rivals that were not scored, and why.
         splits: the series of both halves that were compared.
     """
 
@@ -56,6 +61,8 @@ class Scores:
     labelled: Samples | None
     encoded: EncodedSets | None = None
     copied_per_class: dict[Hashable, float] = field(default_factory=dict)
+    steps: DecodingSteps | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
     splits: Splits | None = None
 
 
@@ -160,35 +167,62 @@ def score_model(
     progress("tokens and probes")
     encoded = EncodedSets.by(model, splits, unconditional if first is None else first.X)
     metrics = model_metrics(model, splits, encoded) | token_metrics(model, encoded)
+    steps = model.decoding_steps(256)
+    metrics |= prior_certainty(steps.probabilities, steps.entropies)
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
     generated = _generated(model, splits, scaled, unconditional, first, encoded, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
         progress("embeddings")
         metrics |= embedding_metrics(encoded, real, seed)
-    progress("FCN")
-    extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
-    metrics |= evaluate_samples(
-        real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
-    )
     progress("copies")
     # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
     train, test, made = (scaled(part.reconstruction) for part in encoded)  # whole series, as the tokenizer fills gaps
     if len(whole.X_train) > len(splits.X_train):  # a copy may be of any training series
         train = scaled(model.reconstruct(whole.X_train))
-    found = memorisation(
-        made,
-        train,
-        test,
-        unconditional=made if first is None else scaled(model.reconstruct(unconditional)),
-        raw=RawSeries(generated.judged[0], scaled(whole.X_train), real.X_test),
-        y_made=generated.y_labelled,
-        y_train=whole.y_train,
-        y_heldout=splits.y_test,
-        seed=seed,
+    raw_train = scaled(whole.X_train)
+
+    def copies(
+        X: np.ndarray, y: np.ndarray | None, made: np.ndarray | None = None, free: np.ndarray | None = None
+    ) -> Memorisation:
+        """Copies among scaled series X and, through the tokenizer, `made`; `free` are unconditional ones."""
+        return memorisation(
+            scaled(model.reconstruct(model.scaler_.inverse_transform(X))) if made is None else made,
+            train,
+            test,
+            unconditional=free,
+            raw=RawSeries(X, raw_train, real.X_test),
+            y_made=y,
+            y_train=whole.y_train,
+            y_heldout=splits.y_test,
+            seed=seed,
+        )
+
+    free = made if first is None else scaled(model.reconstruct(unconditional))
+    found = copies(*generated.judged, made, free)
+    metrics |= found.metrics
+    if generated.without_redraws is not None:
+        of_first = copies(generated.without_redraws, generated.y_without_redraws).metrics
+        metrics |= {f"{key}{WITHOUT_REDRAWS}": value for key, value in of_first.items() if key in DRAWN_ONCE}
+    progress("FCN")
+    extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
+    metrics |= evaluate_samples(
+        real,
+        generated,
+        extractor,
+        seed,
+        extent=extent,
+        cache_dir=cache_dir(),
+        copies=lambda X, y: copies(X, y).metrics,
+        progress=progress,
     )
-    metrics |= found.metrics | {"evaluation_seed": float(seed)}
-    return Scores(metrics, unconditional, first, encoded, found.copied.per_class, splits)
+    if generated.without_redraws is None:  # the model never draws again, so that both are the same
+        metrics |= {
+            suffixed(key, WITHOUT_REDRAWS): value for key, value in metrics.items() if without_end(key) in DRAWN_ONCE
+        }
+    metrics["evaluation_seed"] = float(seed)
+    left = rivals_left_out(real, generated, extent)
+    return Scores(metrics, unconditional, first, encoded, found.copied.per_class, steps, left, splits)
 
 
 def _generated(
@@ -206,6 +240,11 @@ def _generated(
         splits.X_test, residual_neighbours=as_sampled, seed=seed, tokens=encoded.test.tokens
     )
     generated = GeneratedData(scaled.generated(unconditional), reconstructed=scaled.generated(reconstructed))
+    labelled = first is not None
+    if model.config_.sampling.redraws:
+        n = min(len(unconditional), MAX_MADE)
+        drawn_once = joined(model.iter_samples(n, unconditional=not labelled, seed=seed + labelled, redraws=0))
+        generated = replace(generated, without_redraws=scaled.generated(drawn_once.X), y_without_redraws=drawn_once.y)
     if first is None or splits.y_train is None:
         return generated
     wanted = cas_labels(splits.y_train)
@@ -257,25 +296,39 @@ def score_series(
     generated = GeneratedData(unconditional=scaled.generated(X))
     if y is not None:
         generated = GeneratedData(labelled=generated.unconditional, y_labelled=y)
+
+    raw_train = scaled(whole.X_train)  # a copy may be of any training series
+
+    def copies(X: np.ndarray, y: np.ndarray | None) -> Memorisation:
+        labels = (whole.y_train, splits.y_test)
+        return memorisation(X, raw_train, real.X_test, y_made=y, y_train=labels[0], y_heldout=labels[1], seed=seed)
+
     progress("FCN")
     extractor = feature_extractor(splits, real.X_train, fcn, seed, device)
     metrics = evaluate_samples(
-        real, generated, extractor, seed, extent=extent, cache_dir=cache_dir(), progress=progress
+        real,
+        generated,
+        extractor,
+        seed,
+        extent=extent,
+        cache_dir=cache_dir(),
+        copies=lambda X, y: _raw(copies(X, y).metrics),
+        progress=progress,
     )
     progress("copies")
-    found = memorisation(
-        generated.judged[0],
-        scaled(whole.X_train),
-        real.X_test,
-        y_made=y,
-        y_train=whole.y_train,
-        y_heldout=splits.y_test,
-        seed=seed,
-    )
-    metrics |= {name.replace("copied", "copied_raw"): value for name, value in found.metrics.items()}
+    found = copies(*generated.judged)
+    metrics |= _raw(found.metrics)
     labelled = None if y is None else Samples(X, y)
     metrics["evaluation_seed"] = float(seed)
-    return Scores(metrics, None if y is not None else X, labelled, None, found.copied.per_class, splits)
+    left = rivals_left_out(real, generated, extent)
+    return Scores(
+        metrics, None if y is not None else X, labelled, None, found.copied.per_class, left_out=left, splits=splits
+    )
+
+
+def _raw(metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics of copies under the names of those that no tokenizer has smoothed."""
+    return {name.replace("copied", "copied_raw"): value for name, value in metrics.items()}
 
 
 def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ncvqvae.data import Splits
 from ncvqvae.data.few import few_series
-from ncvqvae.evaluation.metrics import SHORT, metric_of, real_value
+from ncvqvae.evaluation.metrics import RIVALLED, RIVALS, SHORT, metric_of, number_text, of_rival, real_key, real_value
 from ncvqvae.threads import busy_hint
 
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
@@ -115,4 +115,22 @@ def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
         metric, real = metric_of(key), real_value(key, metrics)
         value = duration(metrics[key]) if metric.unit == "s" else f"{metrics[key]:.3f}"
         table.add_row(metric.title, value, "" if real is None else f"{real:.3f}", metric.better_text)
+    return table
+
+
+def rivals_table(metrics: Mapping[str, float]) -> Table | None:
+    """The generator beside its rivals, the cheapest first; None where no rival was scored."""
+    scored = {of: title for of, title in RIVALS.items() if any(of_rival(key, of) in metrics for key in RIVALLED)}
+    if not scored:
+        return None
+    table = Table(title="beside cheap rivals", title_justify="left", show_edge=False)
+    table.add_column("series")
+    columns = [key for key in RIVALLED if key in metrics and any(of_rival(key, of) in metrics for of in scored)]
+    for key in columns:
+        metric = metric_of(key)
+        table.add_column(f"{metric.title} {metric.arrow}".strip(), justify="right")
+    rows = {"generated": columns, **{title: [of_rival(key, of) for key in columns] for of, title in scored.items()}}
+    rows["real data"] = [real_key(key, metrics) or "" for key in columns]
+    for title, keys in rows.items():
+        table.add_row(title, *(number_text(metrics.get(key)) for key in keys))
     return table

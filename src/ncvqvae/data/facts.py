@@ -120,21 +120,38 @@ class TrainFacts:
         Args:
             state: what `to_state` gave.
             with_lengths: False leaves the counts of lengths empty: their size is yet to be checked.
+
+        Raises:
+            ValueError, TypeError, LookupError: the values are not the facts of any train split.
+            InputError: the labels are no labels.
         """
-        n_cases, n_channels, n_timepoints = (int(state[name]) for name in ("n_cases", "n_channels", "n_timepoints"))
+        n_cases, n_channels, n_timepoints = (
+            _whole(state[name], name, least) for name, least in (("n_cases", 1), ("n_channels", 1), ("n_timepoints", 2))
+        )
         counts = None if "lengths" not in state else np.zeros((0, 0), int)
         if with_lengths:
             counts = lengths_from_state(state.get("lengths"), n_timepoints)
         classes = check_labels(labels_from_state(state["classes"]), len(state["classes"]))
         assert classes is not None
+        check_storable(classes)
+        if len(set(classes.tolist())) < len(classes):
+            raise ValueError("two classes are equal")
+        class_counts = [_whole(count, "class_counts", 1) for count in state["class_counts"]]
+        if len(class_counts) != len(classes) or (class_counts and sum(class_counts) != n_cases):
+            raise ValueError("class_counts are not the counts of the classes")
+        if counts is not None and with_lengths and len(counts) != max(len(classes), 1):
+            raise ValueError("lengths are not those of the classes")
+        flat = bool(state["flat"])
+        if flat and n_channels > 1:
+            raise ValueError("flat series of several channels")
         return cls(
             n_cases,
             n_channels,
             n_timepoints,
-            bool(state["flat"]),
+            flat,
             bool(state.get("listed", False)),  # models from before it gave arrays
             classes,
-            np.array(state["class_counts"], dtype=int),
+            np.array(class_counts, dtype=int),
             counts,
             str(state.get("digest", "")),
         )
@@ -147,6 +164,13 @@ def _indices(y: Any, n: int, classes: np.ndarray) -> np.ndarray:
     labels = check_labels(y, n)
     assert labels is not None
     return np.array([places.get(label, len(places)) for label in labels.tolist()], dtype=int)
+
+
+def _whole(value: Any, name: str, least: int) -> int:
+    """A whole number of at least ``least``, and of 64 bits."""
+    if type(value) is not int or not least <= value < 2**63:
+        raise ValueError(f"{name} has {str(value)[:40]}")
+    return value
 
 
 def _is_one_of(label: Any, classes: list[Any]) -> bool:

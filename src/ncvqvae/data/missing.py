@@ -129,10 +129,17 @@ def lengths_to_state(counts: np.ndarray | None) -> list[dict[int, int]] | None:
 
 
 def lengths_from_state(state: list[dict[int, int]] | None, n_timepoints: int) -> np.ndarray | None:
-    """The inverse of `lengths_to_state`."""
+    """The inverse of `lengths_to_state`.
+
+    Raises:
+        ValueError: a length that no series of ``n_timepoints`` can have, a number of series below 1, a class without.
+    """
     if state is None:
         return None
     counts = np.zeros((len(state), n_timepoints + 1), int)
     for row, lengths in zip(counts, state, strict=True):
+        numbers = [*lengths, *lengths.values()]
+        if not lengths or any(type(n) is not int or not 1 <= n < 2**31 for n in numbers) or max(lengths) > n_timepoints:
+            raise ValueError("lengths are not those of any series")
         row[list(lengths)] = list(lengths.values())
     return counts

@@ -14,6 +14,8 @@ STANDARDISED = 1e-3  # archives round to a few digits
 CONSTANT = 1e-6
 FINE = 1e-4
 """Rounding errors of float32 above this share of a channel's standard deviation call for float64."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Largest mean, and largest standard deviation: series with values beyond float32 are refused."""
 
 
 class GlobalScaler:
@@ -134,9 +136,9 @@ class GlobalScaler:
         usable = (
             scaler.case_ddof_ in (None, 0, 1)
             and scaler.mean_.shape == scaler.scale_.shape == scaler.constant_.shape
-            and np.isfinite(scaler.mean_).all()
+            and (np.abs(scaler.mean_) <= LARGEST).all()
         )
-        if not usable or not (np.isfinite(scaler.scale_) & (scaler.scale_ > 0)).all():
+        if not usable or not ((scaler.scale_ > 0) & (scaler.scale_ <= LARGEST)).all():
             raise bad_input("scaler state", "mean or scale out of range", "use what GlobalScaler.get_state gave")
         return scaler
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ncvqvae.data.mapped import MappedRows, case_chunks
 from ncvqvae.data.read.frame import as_arrow, is_table
+from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.numbers import check_exact
 from ncvqvae.data.read.roles import TableOptions
 from ncvqvae.data.read.table import from_table
@@ -87,7 +88,10 @@ def check_labels(y: Any, n_cases: int, *, where: object = "y") -> np.ndarray | N
         if is_missing(label):
             raise bad_input(where, f"the label of series {position} is missing", "fill it in or drop that series")
     _check_distinct(labels, where)
-    return label_array(labels)
+    try:
+        return label_array(labels)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def check_pair(X_train: np.ndarray, X_test: np.ndarray, *, where: object = "test") -> None:
@@ -160,7 +164,9 @@ def _stacked(cases: Sequence[Any], where: object) -> Any:
     if len(counts) > 1:
         what = f"series of different numbers of channels ({counts[0]} to {counts[-1]})"
         raise bad_input(where, what, "give all series the same channels")
-    stacked = np.full((len(cases), counts[0], max(shape[-1] for shape in shapes)), np.nan)
+    size = (len(cases), counts[0], max(shape[-1] for shape in shapes))
+    check_padded(size, sum(np.size(case) for case in cases), where)
+    stacked = np.full(size, np.nan)
     for row, case in zip(stacked, cases, strict=True):
         values = _as_numeric(np.asarray(case), where)
         row[:, : values.shape[-1]] = values

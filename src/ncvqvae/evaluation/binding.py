@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.metrics import read_metrics
+from ncvqvae.evaluation.metrics import read_metrics, read_object
 
 BOUND = ("config.yaml", "tokenizer.safetensors", "prior.safetensors", "cases.csv")
 """The files that the digest covers: a run's metrics are valid only for these."""
@@ -37,7 +36,7 @@ def read_run_metrics(folder: Path) -> dict[str, float]:
     if not path.is_file():
         raise InputError(f"{folder} has no metrics yet; first run: ncvqvae evaluate {folder}")
     metrics = read_metrics(path)
-    evaluated = json.loads(path.read_text(encoding="utf-8")).get(KEY)
+    evaluated = read_object(path).get(KEY)
     if evaluated is not None and evaluated != run_digest(folder):
         raise InputError(f"{path} is of another model than the one in {folder}; run again: ncvqvae evaluate {folder}")
     return metrics

@@ -13,13 +13,14 @@ from ncvqvae.evaluation.diversity import Coverage, precision_recall
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score, kernel_distance
 from ncvqvae.evaluation.resampling import bootstrap_interval, matched_mean, subsample
 from ncvqvae.evaluation.rocket import center_and_scale
-from ncvqvae.evaluation.utility import TwoSampleTest, two_sample_test
+from ncvqvae.evaluation.utility import two_sample_test
 
 T = TypeVar("T")
 
 MAX_MATCHED = 2000  # most rows of a set for metrics whose cost grows with the square of the rows
 MAX_KERNEL = 1000
 MAX_TWO_SAMPLE = 500
+HALVINGS = 20  # of the test split, for the floor of FID and KID
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,22 @@ class FeatureSets:
         return ((suffix, features) for suffix, features in named.items() if features is not None)
 
 
-def inception_metrics(probabilities: FeatureSets, seed: int, *, draws: int = 0) -> dict[str, float]:
+def inception_metrics(
+    probabilities: FeatureSets, seed: int, *, draws: int = 0, of_real: bool = True
+) -> dict[str, float]:
     """IS of the test split (`is_real`) and of each generated set, from an FCN's class probabilities."""
     sets = {"_real": probabilities.test, "": probabilities.unconditional, "_labelled": probabilities.labelled}
     score = partial(inception_score, seed=seed)
     metrics: dict[str, float] = {}
     for suffix, p in sets.items():
-        if p is not None:
+        if p is not None and (of_real or suffix != "_real"):
             metrics |= _with_interval(f"is{suffix}", score, p, draws=draws, seed=seed)
     return metrics
 
 
-def fidelity_metrics(sets: FeatureSets, space: str, seed: int, *, draws: int = 0) -> dict[str, float]:
+def fidelity_metrics(
+    sets: FeatureSets, space: str, seed: int, *, draws: int = 0, of_real: bool = True
+) -> dict[str, float]:
     """FID and KID of train and of each generated set against test, in one feature space.
 
     In the FCN's space (`space` is empty) FID uses all series, as in the study (docs/references.md). In other spaces all
@@ -81,6 +86,7 @@ def fidelity_metrics(sets: FeatureSets, space: str, seed: int, *, draws: int = 0
         space: suffix of the metrics' names.
         seed: seed of random parts.
         draws: bootstrap draws for the intervals; 0 leaves them out.
+        of_real: whether the same metrics of train are computed.
     """
     center, scale = center_and_scale(sets.train)
     size = sets.matched_size
@@ -94,16 +100,59 @@ def fidelity_metrics(sets: FeatureSets, space: str, seed: int, *, draws: int = 0
         return kernel_distance(a, b, seed=seed)
 
     for suffix, made in sets.rows():
+        if suffix == "_real" and not of_real:
+            continue
         for name, statistic in (("fid", fid), ("kid", kid)):
             key = f"{name}{space}{suffix}"
             metrics |= _with_interval(key, statistic, sets.test, made, draws=draws, seed=seed)
     return metrics
 
 
-def coverage_metrics(sets: FeatureSets, seed: int) -> dict[str, float]:
+def floor_metrics(train: np.ndarray, test: np.ndarray, n_made: int, seed: int) -> dict[str, float]:
+    r"""FID and KID that series of the held-out distribution itself would have at the samples' own number.
+
+    They are those of two random halves of the test split, mean over 20 halvings, with 95 % of these as the interval.
+    Both distances of two sets of one distribution fall with the numbers of series a and b as 1/a + 1/b, so that halves
+    are brought to the numbers of the metric itself:
+
+    .. math:: \text{floor} = \text{FID}(h_1, h_2) \cdot \frac{1/n_\text{test} + 1/n_\text{made}}{1/|h_1| + 1/|h_2|}
+
+    Args:
+        train: features (n, d) that fix the origin and unit of KID, as in `fidelity_metrics`.
+        test: features of held-out series (n_test, d), at least 4; else nothing is computed.
+        n_made: number of samples.
+        seed: seed of the halves.
+
+    Reference: Chong and Forsyth, "Effectively unbiased FID and inception score" (2020), on the fall with 1/n.
+    """
+    if len(test) < 4:
+        return {}
+    center, scale = center_and_scale(train)
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(HALVINGS):
+        a, b = (test[rows] for rows in np.array_split(rng.permutation(len(test)), 2))
+        fid = frechet_distance(a, b) * _shrinkage(len(test), n_made, len(a), len(b))
+        a, b = ((part[:MAX_KERNEL] - center) / scale for part in (a, b))
+        whole = min(len(test), MAX_KERNEL), min(n_made, MAX_KERNEL)
+        found.append((fid, kernel_distance(a, b, seed=seed) * _shrinkage(*whole, len(a), len(b))))
+    metrics: dict[str, float] = {}
+    for name, values in zip(("fid_floor", "kid_floor"), np.transpose(found), strict=True):
+        low, high = np.quantile(values, (0.025, 0.975)).tolist()
+        metrics |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+    return metrics
+
+
+def _shrinkage(n: int, m: int, n_half: int, m_half: int) -> float:
+    """Factor by which the distance of two sets of one distribution falls from sizes (n_half, m_half) to (n, m)."""
+    return (1 / n + 1 / m) / (1 / n_half + 1 / m_half)
+
+
+def coverage_metrics(sets: FeatureSets, seed: int, *, of_real: bool = True) -> dict[str, float]:
     """Precision, recall, density and coverage of the judged series and of train; all sets are cut to the same size."""
     metrics: dict[str, float] = {}
     for suffix, made in (("", sets.judged), ("_real", sets.train)):
+        if suffix == "_real" and not of_real:
+            continue
         values = matched_mean(
             lambda a, b: np.array(precision_recall(a, b)), sets.test, made, sets.matched_size, seed=seed
         )
@@ -111,16 +160,22 @@ def coverage_metrics(sets: FeatureSets, seed: int) -> dict[str, float]:
     return metrics
 
 
-def two_sample_metrics(sets: FeatureSets, seed: int, permutations: int) -> dict[str, float]:
-    """Accuracy of a classifier that tells the judged series from test, its p-value, and the same accuracy for train."""
+def two_sample_metrics(sets: FeatureSets, seed: int, permutations: int, *, of_real: bool = True) -> dict[str, float]:
+    """Accuracy of a classifier that tells the judged series from test, its p-value, and the same between real series.
 
-    def test(made: np.ndarray, permutations: int) -> TwoSampleTest:
-        size = min(len(made), len(sets.test), MAX_TWO_SAMPLE)
-        a, b = (part[subsample(len(part), size, seed)] for part in (sets.test, made))
-        return two_sample_test(a, b, permutations=permutations, seed=seed)
-
-    found = test(sets.judged, permutations)
-    return {"c2st": found.accuracy, "c2st_p": found.p_value, "c2st_real": test(sets.train, 1).accuracy}
+    Accuracy grows with the number of series. That between real series, `c2st_real`, is of two halves of the test split,
+    mean over three halvings, and both have the same number: half of the test split, 500 at most.
+    """
+    size = max(2, min(len(sets.judged), len(sets.test) // 2, MAX_TWO_SAMPLE))
+    rng = np.random.default_rng(seed)
+    a, b = (part[subsample(len(part), size, seed)] for part in (sets.test, sets.judged))
+    found = two_sample_test(a, b, permutations=permutations, seed=seed)
+    metrics = {"c2st": found.accuracy, "c2st_p": found.p_value}
+    if of_real and len(sets.test) >= 4:
+        halvings = [np.array_split(rng.permutation(len(sets.test))[: 2 * size], 2) for _ in range(3)]
+        tests = (two_sample_test(sets.test[a], sets.test[b], permutations=1, seed=seed) for a, b in halvings)
+        metrics["c2st_real"] = float(np.mean([test.accuracy for test in tests]))
+    return metrics
 
 
 def _with_interval(

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract
+from ncvqvae.evaluation.augmenting import N_ADDED, N_SEEDS, utility_metrics
+from ncvqvae.evaluation.fcn import FCN, FCNTraining, Features, extract
 from ncvqvae.evaluation.feature_metrics import (
     FeatureSets,
     coverage_metrics,
     fidelity_metrics,
+    floor_metrics,
     inception_metrics,
     two_sample_metrics,
 )
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
-from ncvqvae.evaluation.rocket import catch22, minirocket
+from ncvqvae.evaluation.metrics import WITHOUT_REDRAWS, of_rival, suffixed
+from ncvqvae.evaluation.privacy import DRAWS, MAX_MADE, Known, privacy_metrics, privacy_of_real
+from ncvqvae.evaluation.resampling import subsample
+from ncvqvae.evaluation.rivals import RIVALS, left_out, rival_series
+from ncvqvae.evaluation.rocket import Extractor, catch22, minirocket
 from ncvqvae.evaluation.structure import structure_differences
-from ncvqvae.evaluation.utility import classification_accuracy_score, rocket_accuracy
+from ncvqvae.evaluation.utility import Labelled, classification_accuracy_score, rocket_predictions
 from ncvqvae.labels import class_index, sorted_classes
 
 MIN_UNCONDITIONAL = 256
@@ -35,16 +42,22 @@ class Extent:
     """How much is computed.
 
     Attributes:
-        full: adds `cas_both`, bootstrap intervals (`_low`, `_high`) and a finer permutation p-value, in minutes more.
+        full: adds FCNs trained on real and generated series, bootstrap intervals (`_low`, `_high`) of FID, KID and IS,
+            and a finer permutation p-value, in minutes more.
         cas: adds CAS by FCNs, which takes most of the time without a GPU. CAS by MiniRocket (`cas_rocket`) is always
             computed.
+        rivals: scores cheap rivals (see `rivals`) beside the generator.
     """
 
     full: bool = False
     cas: bool = True
+    rivals: bool = True
 
 
 STANDARD = Extent()
+
+Copies = Callable[[np.ndarray, np.ndarray | None], dict[str, float]]
+"""From scaled series (n, C, L) and their labels (n,) to the metrics of `memorisation`."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class GeneratedData:
         for_cas: series drawn for the labels `cas_labels(y_train)`; if None, CAS is trained on `labelled`.
         y_for_cas: the labels of `for_cas`.
         reconstructed: the test split through the generator's tokenizer (encode, decode), if it has one.
+        without_redraws: series as the judged ones are drawn first, before copies are drawn again.
+        y_without_redraws: their labels.
     """
 
     unconditional: np.ndarray | None = None
@@ -76,6 +91,8 @@ class GeneratedData:
     for_cas: np.ndarray | None = None
     y_for_cas: np.ndarray | None = None
     reconstructed: np.ndarray | None = None
+    without_redraws: np.ndarray | None = None
+    y_without_redraws: np.ndarray | None = None
 
     @property
     def judged(self) -> tuple[np.ndarray, np.ndarray | None]:
@@ -85,6 +102,11 @@ class GeneratedData:
         if self.unconditional is None:
             raise InputError("no generated series were given; give unconditional or labelled ones")
         return self.unconditional, None
+
+    @property
+    def for_training(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Series and labels that classifiers are trained on."""
+        return self.judged if self.for_cas is None else (self.for_cas, self.y_for_cas)
 
 
 def n_unconditional(n_test: int) -> int:
@@ -106,13 +128,15 @@ def evaluate_samples(
     extent: Extent = STANDARD,
     cache_dir: str | Path | None = None,
     training: FCNTraining | None = None,
+    copies: Copies = lambda X, y: {},
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, float]:
-    """Fidelity, utility, coverage and structure of generated series, each metric beside the same for real data.
+    """Fidelity, utility, coverage, structure and privacy of generated series, beside the same for real data and rivals.
 
     Metrics of a single set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series if there are
-    any. A metric is absent if its series or labels are missing. The suffix `_real` compares train with test. The suffix
-    `_reconstructed` compares the test split after the tokenizer with the test split itself.
+    any. A metric is absent if its series or labels are missing. The suffix `_real` compares train with test
+    (`c2st_real`: halves of test). The suffix `_reconstructed` compares the test split after the tokenizer with the test
+    split itself. The suffix `_of_NAME` is that of a rival, whose series have the numbers and labels of the judged ones.
 
     Args:
         real: train and test split.
@@ -122,43 +146,210 @@ def evaluate_samples(
         extent: how much is computed.
         cache_dir: folder that keeps the FCN of the real train split, so that a second evaluation need not train it.
         training: settings of the FCNs trained for CAS.
+        copies: metrics of copies of a rival's series (n, C, L) and labels (n,), see `memorisation`.
         progress: function called with the name of each step before it begins.
 
     Raises:
         InputError: if the sets do not fit each other.
     """
     _check_shapes(real, generated)
-    draws = BOOTSTRAP_DRAWS * extent.full
     progress("features")
-    made = generated.unconditional, generated.labelled
-    *by_fcn, reconstructed = (None if X is None else extract(fcn, X) for X in (*made, generated.reconstructed))
-    real_by_fcn = extract(fcn, real.X_train), extract(fcn, real.X_test)
-    series = (real.X_train, real.X_test, *made)
-    rocket = FeatureSets.of(minirocket(real.X_train, seed), *series)
-    spaces = {
-        "": FeatureSets.of(lambda found: found.features, *real_by_fcn, *by_fcn),
-        "_minirocket": rocket,
-        "_catch22": FeatureSets.of(catch22(real.X_train), *series),
+    known = _RealFeatures.of(real, fcn, seed)
+    metrics = {
+        "n_train": float(len(real.X_train)),
+        "n_heldout": float(len(real.X_test)),
+        "n_generated": float(len(generated.judged[0])),
     }
-    metrics = {}
-    if reconstructed is not None:  # the FID of a prior that draws exactly the tokens of the test split
-        metrics["fid_reconstructed"] = frechet_distance(reconstructed.features, real_by_fcn[1].features)
-    if real.y_train is not None:  # the inception score needs classes
-        if reconstructed is not None:
-            metrics["is_reconstructed"] = inception_score(reconstructed.probabilities, seed=seed)
-        probabilities = FeatureSets.of(lambda found: found.probabilities, *real_by_fcn, *by_fcn)
-        metrics |= inception_metrics(probabilities, seed, draws=draws)
-    for space, features in spaces.items():
-        progress(f"FID and KID{space.replace('_', ', ')}")
-        metrics |= fidelity_metrics(features, space, seed, draws=draws)
-    progress("coverage and two-sample test")
-    metrics |= coverage_metrics(rocket, seed) | two_sample_metrics(rocket, seed, PERMUTATIONS[extent.full])
+    metrics |= _of_reconstructed(known, generated.reconstructed, seed)
+    metrics |= floor_metrics(known.fcn_train.features, known.fcn_test.features, len(generated.judged[0]), seed)
+    metrics |= _of_set(known, generated, extent, seed, progress)
+    progress("nearest series")
+    metrics |= privacy_of_real(known.train, known.heldout, seed)
+    if generated.without_redraws is not None:
+        found = privacy_metrics(known.described(generated.without_redraws), known.train, known.heldout, seed)
+        metrics |= {suffixed(key, WITHOUT_REDRAWS): value for key, value in found.items()}
     progress("structure")
     metrics |= _structure_metrics(real, generated)
+    rivals: dict[str, GeneratedData] = {}
+    if extent.rivals:
+        rivals = _rivals(real, _wanted(real, generated), extent, seed)
+        metrics |= _of_rivals(known, rivals, extent, seed, copies, progress)
     if real.y_train is not None and real.y_test is not None:
         progress("classifiers")
-        metrics |= _utility_metrics(real, generated, seed, extent, cache_dir, training, fcn.device)
+        metrics |= _utility_metrics(real, {"": generated, **rivals}, seed, extent, cache_dir, training, fcn.device)
     return metrics
+
+
+def evaluate_rivals(
+    real: RealData,
+    wanted: Wanted,
+    fcn: FCN,
+    seed: int,
+    *,
+    extent: Extent = STANDARD,
+    copies: Copies = lambda X, y: {},
+) -> dict[str, float]:
+    """The metrics of the rivals alone, as `evaluate_samples` gives them beside a generator, and those of real data.
+
+    Args:
+        real: labelled train and test split.
+        wanted: labels of the series that each rival makes.
+        fcn: feature extractor of FID, IS and KID.
+        seed: seed of the rivals, the classifiers and random parts.
+        extent: how much is computed.
+        copies: as in `evaluate_samples`.
+    """
+    known = _RealFeatures.of(real, fcn, seed)
+    rivals = _rivals(real, wanted, extent, seed)
+    metrics = _of_rivals(known, rivals, extent, seed, copies, lambda step: None)
+    return metrics | _utility_metrics(real, rivals, seed, extent, None, None, fcn.device)
+
+
+@dataclass(frozen=True)
+class _RealFeatures:
+    """What every set is compared with: the real series and their features, computed once."""
+
+    real: RealData
+    fcn: FCN
+    fcn_train: Features
+    fcn_test: Features
+    rocket: Extractor
+    train: Known
+    heldout: Known
+
+    @classmethod
+    def of(cls, real: RealData, fcn: FCN, seed: int) -> _RealFeatures:
+        rocket = minirocket(real.X_train, seed)
+        labels = (real.y_train, real.y_test) if real.y_train is not None and real.y_test is not None else (None, None)
+        train, heldout = (
+            Known(X, rocket(X), np.zeros(len(X), int) if y is None else y)
+            for X, y in zip((real.X_train, real.X_test), labels, strict=True)
+        )
+        of_train, of_test = (extract(fcn, X) for X in (real.X_train, real.X_test))
+        return cls(real, fcn, of_train, of_test, rocket, train, heldout)
+
+    def described(self, X: np.ndarray) -> Known:
+        """Generated series with their features; their labels do not count."""
+        return Known(X, self.rocket(X), np.zeros(len(X), int))
+
+
+def _of_reconstructed(known: _RealFeatures, X: np.ndarray | None, seed: int) -> dict[str, float]:
+    """FID and IS of a prior that draws exactly the tokens of the test split."""
+    if X is None:
+        return {}
+    found = extract(known.fcn, X)
+    metrics = {"fid_reconstructed": frechet_distance(found.features, known.fcn_test.features)}
+    if known.real.y_train is not None:
+        metrics["is_reconstructed"] = inception_score(found.probabilities, seed=seed)
+    return metrics
+
+
+def _of_rivals(
+    known: _RealFeatures,
+    rivals: Mapping[str, GeneratedData],
+    extent: Extent,
+    seed: int,
+    copies: Copies,
+    progress: Callable[[str], None],
+) -> dict[str, float]:
+    """All metrics of the rivals but those of classifiers; of copies, the first 1000 series are judged."""
+    metrics: dict[str, float] = {}
+    for name, rival in rivals.items():
+        progress(f"rival {name}")
+        X, y = rival.judged
+        rows = slice(0, MAX_MADE)
+        found = _of_set(known, rival, extent, seed, of_real=False) | copies(X[rows], None if y is None else y[rows])
+        metrics |= {of_rival(key, name): value for key, value in found.items() if not key.endswith("_real")}
+    return metrics
+
+
+def _of_set(
+    known: _RealFeatures,
+    generated: GeneratedData,
+    extent: Extent,
+    seed: int,
+    progress: Callable[[str], None] = lambda step: None,
+    *,
+    of_real: bool = True,
+) -> dict[str, float]:
+    """Fidelity, coverage, two-sample test and privacy of a generator, or of a rival (then without those of real data).
+
+    Rivals have no intervals, and no distances in the spaces of MiniRocket and catch22.
+    """
+    made = generated.unconditional, generated.labelled
+    draws = BOOTSTRAP_DRAWS * (extent.full and of_real)
+    free, labelled = (None if X is None else extract(known.fcn, X) for X in made)
+    sets = (known.fcn_train, known.fcn_test, free, labelled)
+    metrics: dict[str, float] = {}
+    if known.real.y_train is not None:  # the inception score needs classes
+        probabilities = FeatureSets.of(lambda found: found.probabilities, *sets)
+        metrics |= inception_metrics(probabilities, seed, draws=draws, of_real=of_real)
+    rocket = FeatureSets(
+        known.train.features, known.heldout.features, *(None if X is None else known.rocket(X) for X in made)
+    )
+    spaces = {"": FeatureSets.of(lambda found: found.features, *sets)}
+    if of_real:
+        series = (known.real.X_train, known.real.X_test, *made)
+        spaces |= {"_minirocket": rocket, "_catch22": FeatureSets.of(catch22(known.real.X_train), *series)}
+    for space, features in spaces.items():
+        progress(f"FID and KID{space.replace('_', ', ')}")
+        metrics |= fidelity_metrics(features, space, seed, draws=draws, of_real=of_real)
+    progress("coverage, two-sample test, nearest series")
+    metrics |= coverage_metrics(rocket, seed, of_real=of_real)
+    metrics |= two_sample_metrics(rocket, seed, PERMUTATIONS[extent.full] if of_real else 1, of_real=of_real)
+    if not of_real:
+        del metrics["c2st_p"]
+    X = generated.judged[0]
+    described = Known(X, rocket.judged, np.zeros(len(X), int))
+    return metrics | privacy_metrics(described, known.train, known.heldout, seed, draws=DRAWS if of_real else 0)
+
+
+class Wanted(NamedTuple):
+    """Labels of series to make: those to judge (n,), and those to train classifiers on, None where none are made."""
+
+    judged: np.ndarray
+    for_cas: np.ndarray | None
+
+
+def rivals_left_out(real: RealData, generated: GeneratedData, extent: Extent) -> dict[str, str]:
+    """Rivals that `evaluate_samples` does not score, and why; empty if it was to score none."""
+    return _left_out(real, _wanted(real, generated), extent) if extent.rivals else {}
+
+
+def _left_out(real: RealData, wanted: Wanted, extent: Extent) -> dict[str, str]:
+    n = len(wanted.judged) + (0 if wanted.for_cas is None else len(wanted.for_cas))
+    return left_out(real.X_train, n, full=extent.full)
+
+
+def _wanted(real: RealData, generated: GeneratedData) -> Wanted:
+    """The labels of generated series, without those that train lacks; None for each where they have none."""
+    X, y = generated.judged
+    if y is None or real.y_train is None:
+        return Wanted(np.full(len(X), None, dtype=object), None)
+    known = set(real.y_train.tolist())
+    judged, for_cas = (
+        labels[[label in known for label in labels.tolist()]]
+        for labels in (y, y[:0] if generated.y_for_cas is None else generated.y_for_cas)
+    )
+    return Wanted(judged, None if generated.for_cas is None else for_cas)
+
+
+def _rivals(real: RealData, wanted: Wanted, extent: Extent, seed: int) -> dict[str, GeneratedData]:
+    """Series of each rival, as many as are wanted and with their labels."""
+    labelled = real.y_train is not None and None not in wanted.judged.tolist()
+    X, y = real.X_train, real.y_train if labelled else np.full(len(real.X_train), None, dtype=object)
+    assert y is not None
+    skipped, made = _left_out(real, wanted, extent), {}
+    for name in [name for name in RIVALS if name not in skipped]:
+        series = rival_series(name, X, y, wanted.judged, seed)
+        if not labelled:
+            made[name] = GeneratedData(unconditional=series)
+        elif wanted.for_cas is None:
+            made[name] = GeneratedData(labelled=series, y_labelled=wanted.judged)
+        else:
+            more = rival_series(name, X, y, wanted.for_cas, seed + 1)
+            made[name] = GeneratedData(None, series, wanted.judged, more, wanted.for_cas)
+    return made
 
 
 def _structure_metrics(real: RealData, generated: GeneratedData) -> dict[str, float]:
@@ -171,38 +362,54 @@ def _structure_metrics(real: RealData, generated: GeneratedData) -> dict[str, fl
 
 def _utility_metrics(
     real: RealData,
-    generated: GeneratedData,
+    sets: Mapping[str, GeneratedData],
     seed: int,
     extent: Extent,
     cache_dir: str | Path | None,
     training: FCNTraining | None,
     device: torch.device,
 ) -> dict[str, float]:
-    """CAS and train-on-real, by MiniRocket and by the FCN; train-on-both by the FCN only if full."""
+    """CAS and the gain from added series, by MiniRocket, and by FCNs as far as `extent` goes.
+
+    `sets` holds the generator's series under an empty name, if there are any, and those of rivals under theirs.
+    """
     assert real.y_train is not None and real.y_test is not None
     classes = sorted_classes(real.y_train, real.y_test)
-    y_train, y_test = class_index(real.y_train, classes), class_index(real.y_test, classes)
-    sets = {"_real": (real.X_train, y_train)}
-    X, y = (generated.for_cas, generated.y_for_cas) if generated.for_cas is not None else generated.judged
-    if X is not None and y is not None:
-        y = class_index(y, classes)
-        sets[""] = X, y
-        sets["_both"] = np.concatenate([real.X_train, X]), np.concatenate([y_train, y])
-    metrics: dict[str, float] = {}
-    for suffix, (X, y) in sets.items():
-        metrics[f"cas_rocket{suffix}"] = rocket_accuracy(X, y, real.X_test, y_test, seed)
-        if extent.cas and (extent.full or suffix != "_both"):
-            metrics[f"cas{suffix}"] = classification_accuracy_score(
-                X,
-                y,
-                real.X_test,
-                y_test,
-                len(classes),
-                seed=seed,
-                cache_dir=cache_dir if suffix == "_real" else None,
-                training=training,
-                device=device,
-            )
+    y_test = class_index(real.y_test, classes)
+    train = Labelled(real.X_train, class_index(real.y_train, classes))
+    made = {
+        name: Labelled(X, class_index(y, classes))
+        for name, (X, y) in ((name, of.for_training) for name, of in sets.items())
+        if y is not None
+    }
+    trained_on: dict[tuple[str, ...], str] = {("_real",): "cas_rocket_real"}
+    trained_on |= {(name,): of_rival("cas_rocket", name) if name else "cas_rocket" for name in made}
+    if "" in made:
+        trained_on[("_real", "")] = "cas_rocket_both"
+    predicted = rocket_predictions({"_real": train, **made}, trained_on, real.X_test, seed)
+    metrics = {trained_on[names]: float((found == y_test).mean()) for names, found in predicted.items()}
+    if made:
+        metrics |= utility_metrics(train, made, real.X_test, y_test, seed=seed, n_seeds=N_SEEDS[extent.full])
+    by_fcn = {"cas_real": train} if extent.cas else {}
+    if extent.cas and "" in made:
+        by_fcn["cas"] = made[""]
+        if extent.full:
+            by_fcn["cas_both"] = train.joined(made[""])
+            for name, part in made.items():
+                key = of_rival("utility_fcn_both", name) if name else "utility_fcn_both"
+                by_fcn[key] = train.joined(part.take(subsample(len(part.y), N_ADDED, seed)))
+    for key, part in by_fcn.items():
+        metrics[key] = classification_accuracy_score(
+            part.X,
+            part.y,
+            real.X_test,
+            y_test,
+            len(classes),
+            seed=seed,
+            cache_dir=cache_dir if key == "cas_real" else None,
+            training=training,
+            device=device,
+        )
     return metrics
 
 

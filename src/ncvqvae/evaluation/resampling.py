@@ -71,8 +71,24 @@ def bootstrap_interval(
     """
     rng = np.random.default_rng(seed)
     values = np.array([statistic(*(a[rng.integers(len(a), size=len(a))] for a in sets)) for _ in range(draws)])
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) - values.mean()
-    return Interval(value + float(low), value + float(high))
+    return centred_interval(value, values, level)
+
+
+def centred_interval(
+    value: float, draws: np.ndarray, level: float = 0.95, *, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> Interval:
+    """Interval around `value` as wide as the quantiles of bootstrap draws about their mean; NaN without draws.
+
+    Args:
+        value: the metric on the sets themselves.
+        draws: the metric on sets that were drawn anew (n,).
+        level: coverage of the interval.
+        bounds: least and greatest value that the metric can have.
+    """
+    if not len(draws):
+        return Interval(float("nan"), float("nan"))
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]) - np.mean(draws)
+    return Interval(max(value + float(low), bounds[0]), min(value + float(high), bounds[1]))
 
 
 @contextmanager

@@ -85,6 +85,19 @@ def decoding_confidence(selected: Iterable[np.ndarray], bins: int = 20, sure_abo
     return DecodingConfidence(np.stack(rows), edges, np.array(means), np.array(sure))
 
 
+def prior_certainty(probabilities: np.ndarray, entropies: np.ndarray, by_step: int = 3) -> dict[str, float]:
+    """How sure a prior is in its first steps: `prior_sure`, the share of drawn tokens above 0.9, and `prior_entropy`.
+
+    Args:
+        probabilities: of the tokens drawn at each step (T, n, N), NaN where none was.
+        entropies: mean entropy of the tokens still unknown before each step (T,), in nats.
+        by_step: number of steps; the thesis looks at the third (results, 0.2.5).
+    """
+    drawn = probabilities[:by_step]
+    confidence = decoding_confidence([drawn[~np.isnan(drawn)]])
+    return {"prior_sure": float(confidence.share_sure[0]), "prior_entropy": float(np.nanmean(entropies[:by_step]))}
+
+
 class CodeSimilarity(NamedTuple):
     """Pearson correlation and cosine similarity of every two code vectors (K, K); nan for a code without variance."""
 

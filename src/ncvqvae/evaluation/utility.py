@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,23 @@ from ncvqvae.hardware import CPU
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+N_KERNELS = 10_000
 MAX_FOR_ROCKET = 4000  # series to train on; each has 10,000 features in float64
+
+
+class Labelled(NamedTuple):
+    """Series (n, C, L) and their class indices (n,)."""
+
+    X: np.ndarray
+    y: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Labelled:
+        """Some of the series."""
+        return Labelled(self.X[rows], self.y[rows])
+
+    def joined(self, other: Labelled) -> Labelled:
+        """These series and others behind them."""
+        return Labelled(np.concatenate([self.X, other.X]), np.concatenate([self.y, other.y]))
 
 
 class TwoSampleTest(NamedTuple):
@@ -65,7 +82,6 @@ def accuracy(fcn: FCN, X: np.ndarray, y_index: np.ndarray) -> float:
     return float((extract(fcn, X).probabilities.argmax(axis=1) == np.asarray(y_index)).mean())
 
 
-@kept_threads()
 def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, seed: int) -> float:
     """A CAS that takes seconds: accuracy on real test series of MiniRocket with a ridge classifier, trained on `X`.
 
@@ -78,25 +94,69 @@ def rocket_accuracy(X: np.ndarray, y_index: np.ndarray, X_test: np.ndarray, y_te
 
     Reference: Dempster, Schmidt, Webb, "MiniRocket" (2021).
     """
+    (predicted,) = rocket_predictions({"": Labelled(X, y_index)}, [("",)], X_test, seed).values()
+    return float((predicted == y_test).mean())
+
+
+@kept_threads()
+def rocket_predictions(
+    parts: Mapping[str, Labelled],
+    trained_on: Iterable[tuple[str, ...]],
+    X_test: np.ndarray,
+    seed: int,
+    n_kernels: int = N_KERNELS,
+) -> dict[tuple[str, ...], np.ndarray]:
+    """Classes (n_test,) that ridge regression on MiniRocket's features gives to test series, for several training sets.
+
+    The features of each part, and of the test series, are computed once.
+
+    Args:
+        parts: labelled series by name. The first part fixes MiniRocket's biases.
+        trained_on: the training sets: the name of a part, or of the first part and another.
+        X_test: series to classify (n_test, C, L).
+        seed: seed of MiniRocket and of the choice of 4000 series where a training set has more.
+        n_kernels: number of MiniRocket's features.
+    """
     from aeon.transformations.collection.convolution_based import MiniRocket
+
+    def features(X: np.ndarray) -> np.ndarray:
+        chunks = range(0, len(X), CHUNK)
+        return np.concatenate([transform.transform(at_least_9_steps(X[start : start + CHUNK])) for start in chunks])
+
+    cut = {name: part.take(subsample(len(part.y), MAX_FOR_ROCKET, seed)) for name, part in parts.items()}
+    first = next(iter(cut))
+    transform = MiniRocket(n_kernels, random_state=seed, n_jobs=torch.get_num_threads())
+    transform.fit(at_least_9_steps(cut[first].X))
+    wanted, of_first = list(trained_on), features(cut[first].X)
+    classifiers: dict[tuple[str, ...], Pipeline] = {}
+    for name, part in cut.items():
+        known = {first: of_first, name: of_first if name == first else features(part.X)}
+        for names in wanted:
+            if names[-1] == name:
+                y = np.concatenate([cut[other].y for other in names])
+                classifiers[names] = _fitted(np.concatenate([known[other] for other in names]), y, seed)
+    found: dict[tuple[str, ...], list[np.ndarray]] = {names: [] for names in wanted}
+    for start in range(0, len(X_test), CHUNK):
+        tested = features(X_test[start : start + CHUNK])
+        for names in wanted:
+            found[names].append(classifiers[names].predict(tested))
+    return {names: np.concatenate(predicted) for names, predicted in found.items()}
+
+
+def _fitted(features: np.ndarray, y: np.ndarray, seed: int) -> Pipeline:
+    """Ridge classifier of MiniRocket's features; with a single class the answer is always that class."""
+    from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rows = subsample(len(X), MAX_FOR_ROCKET, seed)
-    X, y_index, X_test = at_least_9_steps(X[rows]), y_index[rows], at_least_9_steps(X_test)
-    if len(np.unique(y_index)) == 1:  # classifiers need two classes; with one, the answer is always that class
-        return float((y_test == y_index[0]).mean())
-    classifier = make_pipeline(
-        MiniRocket(random_state=seed, n_jobs=torch.get_num_threads()),
-        StandardScaler(),
-        RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)),
-    )
+    rows = subsample(len(y), MAX_FOR_ROCKET, seed)
+    if len(np.unique(y[rows])) == 1:
+        return make_pipeline(DummyClassifier()).fit(features[rows], y[rows])
+    classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*ill-conditioned matrix.*")  # nearly equal series cause it
-        classifier.fit(X, y_index)
-    predicted = [classifier.predict(X_test[start : start + CHUNK]) for start in range(0, len(X_test), CHUNK)]
-    return float((np.concatenate(predicted) == y_test).mean())
+        return classifier.fit(features[rows], y[rows])
 
 
 def two_sample_test(a: np.ndarray, b: np.ndarray, *, permutations: int, seed: int = 0) -> TwoSampleTest:

@@ -19,6 +19,9 @@ from ncvqvae.prior.decoding import Decoded
 from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
+HOTTEST = 1e6
+"""Largest temperature that the settings allow; token probabilities are equal long before."""
+
 
 class Generated(NamedTuple):
     """Series (B, C, T) in scaled units, and lengths (B,) where the training series differ in them."""
@@ -70,7 +73,8 @@ class SeriesGenerator:
             rows = rows[self.is_copy(made[rows], None if lengths is None else lengths[rows])]
             if not len(rows):
                 break
-            warmer = replace(config, temperature=config.temperature * (1 + config.redraw_heating * redraw))
+            heated = config.temperature * (1 + config.redraw_heating * redraw)
+            warmer = replace(config, temperature=min(heated, HOTTEST))
             made[rows], ends = self._draw_once(classes[rows], warmer, generator, length)
             if lengths is not None and ends is not None:
                 lengths[rows] = ends

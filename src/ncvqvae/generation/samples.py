@@ -13,10 +13,13 @@ from torch import Generator
 
 from ncvqvae.codec import Codec
 from ncvqvae.config import SamplingConfig
-from ncvqvae.data import series_lengths
+from ncvqvae.data import beyond, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
+
+MAX_SERIES = 10**9
+"""Series of one draw; a hundred million take days."""
 
 
 class Samples(NamedTuple):
@@ -78,7 +81,11 @@ def sample_chunks(
             indices = wanted[start : start + count]
         else:
             indices = generator.draw_classes(count, source)
-        X = codec.in_units(*generator.draw(indices, config, source, length))
+        drawn = generator.draw(indices, config, source, length)
+        X = codec.in_units(*drawn)
+        finite = np.isfinite(X).reshape(len(X), -1, facts.n_timepoints)
+        if not (finite if drawn.lengths is None else finite | beyond(drawn.lengths.numpy(), facts.n_timepoints)).all():
+            raise InputError("this model's series are not finite: its weights are damaged; fit it again")
         yield Samples(X, None if unconditional or not facts.n_classes else facts.classes[indices.numpy()])
 
 
@@ -86,15 +93,27 @@ def checked_number(n: Any) -> int:
     """A number of series to generate.
 
     Raises:
-        InputError: if it is not whole, or not positive.
+        InputError: if it is not whole, not positive, or too large.
     """
     try:
         n = operator.index(n)
     except TypeError:
         raise InputError(f"cannot generate {n!r} series; give a whole number") from None
-    if n <= 0:
-        raise InputError(f"cannot generate {n} series; give a number of at least 1")
+    if not 1 <= n <= MAX_SERIES:
+        shown = n if abs(n) < 10**40 else "so many"
+        raise InputError(f"cannot generate {shown} series; give a number from 1 to {MAX_SERIES:,}")
     return n
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed of a draw.
+
+    Raises:
+        InputError: if it is no whole number from 0 to 2**63 - 1.
+    """
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= operator.index(seed) < 2**63:
+        raise InputError(f"seed {seed!r:.40}: give a whole number from 0 to {2**63 - 1}")
+    return operator.index(seed)
 
 
 def check_length(length: int | None, facts: TrainFacts) -> None:

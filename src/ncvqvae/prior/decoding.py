@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ncvqvae.config import SamplingConfig
+from ncvqvae.errors import InputError
 from ncvqvae.prior.masking import masked_share
 
 PIECE = 2**18
@@ -50,12 +51,17 @@ def parallel_decode(
         mask_token: index that marks an unknown token.
         config: steps, schedule and temperatures.
         generator: source of all randomness (CPU).
+
+    Raises:
+        InputError: if logits are not finite.
     """
     n_start = (tokens == mask_token).sum(1).cpu()  # float64 below, which mps has not
     probabilities, entropies = [], []
     for step in range(1, config.n_steps + 1):
         unknown = tokens == mask_token
         drawn = draw_tokens(logits_fn(tokens), config.temperature, generator)
+        if drawn.log_probabilities.isnan().any():
+            raise InputError("the prior's logits are not finite: its weights are damaged; fit the model again")
         log_p = drawn.log_probabilities.new_zeros(tokens.shape).masked_scatter(unknown, drawn.log_probabilities)
         share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
         n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
@@ -92,7 +98,8 @@ def draw(weights: Tensor, generator: Generator | None = None) -> Tensor:
     share = (
         torch.rand(weights.shape[:-1], generator=generator, dtype=torch.float64).to(exact).to(weights.device)[..., None]
     )
-    return torch.searchsorted(cumulative, share * cumulative[..., -1:], right=True).squeeze(-1)
+    found = torch.searchsorted(cumulative, share * cumulative[..., -1:], right=True).squeeze(-1)
+    return found.clamp(max=weights.shape[-1] - 1)  # weights that are NaN have no place
 
 
 def gumbel(shape: torch.Size, generator: Generator | None = None) -> Tensor:

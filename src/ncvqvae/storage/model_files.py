@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,8 +108,10 @@ def read_model(folder: Path) -> ModelState:
             raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
         empty = _without_weights(folder, values)
         digests = dict(values.get("weights", {}))  # models from before it were written without
-    except InputError:
-        raise
+    except InputError as error:
+        if str(folder) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
@@ -118,7 +121,18 @@ def read_model(folder: Path) -> ModelState:
         if name in digests and digests[name] != digest(folder / name):
             raise InputError(f"{folder / name} is not the file that config.yaml was written with; fit the run again")
         network.eval().requires_grad_(False)
+    _check_residuals(folder / WEIGHTS[0], tokenizer)
     return replace(empty, tokenizer=tokenizer, prior=prior)
+
+
+def _check_residuals(path: Path, tokenizer: Tokenizer) -> None:
+    """The tokens of the residuals must be codes of the tokenizer, or -1 behind the end of a series."""
+    kept = kept_residuals(tokenizer)
+    if kept is not None and not -1 <= int(kept.tokens.min()) <= int(kept.tokens.max()) < len(tokenizer.codebook):
+        raise InputError(
+            f"{path} is damaged: residuals have tokens from {int(kept.tokens.min())} to {int(kept.tokens.max())}, and "
+            f"there are {len(tokenizer.codebook)} codes; fit the run again"
+        )
 
 
 def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
@@ -131,16 +145,32 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
         tokenizer, prior = _build(config, facts, data)
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
         check_weights(folder / name, network)
+    scaler = GlobalScaler.from_state(data["scaler"])
+    if len(scaler.mean_) != facts.n_channels:
+        raise ValueError(f"scaler of {len(scaler.mean_)} channels, series of {facts.n_channels}")
     return ModelState(
-        preset=values["preset"],
+        preset=_text(values["preset"]),
         asked=asked,
         config=config,
         facts=TrainFacts.from_state(data),
-        scaler=GlobalScaler.from_state(data["scaler"]),
-        seconds=dict(values["seconds"]),
+        scaler=scaler,
+        seconds={stage: _seconds(values["seconds"][stage]) for stage in ("stage1", "stage2")},
         tokenizer=tokenizer,
         prior=prior,
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"preset is {str(value)[:40]}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds are {seconds:g}")
+    return seconds
 
 
 def _settled(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> Config:

@@ -48,11 +48,18 @@ def load_weights(path: Path, network: nn.Module) -> dict[str, str]:
     """Load weights in place; return the file's metadata.
 
     Raises:
-        InputError: if the file is missing, damaged, of another model, or holds NaN or infinite values.
+        InputError: if the file is missing, damaged, of another model or arithmetic, or holds NaN or infinite values.
     """
     with _opened(path) as file:
         metadata = file.metadata() or {}
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        own = network.state_dict()
+        for name, value in weights.items():
+            if name in own and own[name].dtype != value.dtype:
+                expected, found = (str(dtype).removeprefix("torch.") for dtype in (own[name].dtype, value.dtype))
+                raise InputError(
+                    f"{path} has {name} in {found}; the model's is {expected}: use the file that fit wrote"
+                )
         network.load_state_dict(weights)
     for name, value in weights.items():
         if not value.isfinite().all():

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ncvqvae.commands.run_folder import read_history
 from ncvqvae.config import Config
 from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.files import replaced
@@ -138,9 +139,9 @@ def load_curves(folder: Path) -> pd.DataFrame:
     parts = []
     for path in run_folders(folder):
         run = path.parent
-        if (run / "history.csv").is_file():
-            config = read_settings(run).config
-            parts.append(run_curves(pd.read_csv(run / "history.csv"), config, run.parts[-3], run.parts[-2]))
+        history = pd.DataFrame(read_history(run))
+        if len(history):
+            parts.append(run_curves(history, read_settings(run).config, run.parts[-3], run.parts[-2]))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

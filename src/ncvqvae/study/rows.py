@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import reprlib
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncvqvae.config import Config, from_dict, load_config, read_yaml, to_dict
+from ncvqvae.config import Config, from_dict, load_config, preset_names, read_yaml, to_dict
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import read_run_metrics
+from ncvqvae.evaluation.metrics import metric_of
+from ncvqvae.files import read_text
 
 IDENTITY = ["dataset", "ssl", "augmentation", "model", "seed", "preset"]
 NAMES = ["dataset", "ssl", "augmentation", "model", "preset", "settings", "reuse", "fcn", "commit", "version"]
@@ -42,6 +46,14 @@ def run_folders(folder: str | Path) -> list[Path]:
     return sorted(path for path in found if (path.parent / "config.yaml").is_file())
 
 
+MAX_ROWS = 100_000_000
+"""Bytes of a CSV of rows: some hundred thousand runs."""
+
+
+MAX_NAME = 200
+"""Characters of a dataset's, a model's or a part's name."""
+
+
 class Stored(NamedTuple):
     """Settings of a run, and the preset on which they are based."""
 
@@ -58,9 +70,12 @@ def read_settings(folder: Path) -> Stored:
 @cache
 def _read_settings(path: Path, modified: int) -> Stored:
     values = read_yaml(path)
-    config = from_dict(Config, values.get("asked", values["model"]))  # format 1 kept the asked settings in "model"
-    config.augmentation = values["model"]["augmentation"]  # "auto" resolved: models are told apart by it
-    return Stored(values["preset"], config)
+    preset, became = values.get("preset"), values.get("model")
+    if preset not in preset_names() or became is None:
+        raise InputError(f"{path} is damaged (preset {str(preset)[:40]!r}); fit the run again")
+    config = from_dict(Config, values.get("asked", became))  # format 1 kept the asked settings in "model"
+    config.augmentation = from_dict(Config, became).augmentation  # "auto" resolved: models are told apart by it
+    return Stored(preset, config)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -94,15 +109,26 @@ def row_settings(row: pd.Series) -> dict[str, Any]:
     Raises:
         InputError: if the row names settings that do not exist.
     """
-    try:
-        own = dict(json.loads(row["settings"])) if isinstance(row["settings"], str) else {}
-    except (TypeError, ValueError):
-        where = f"{row['dataset']}, {row['model']}"
-        raise InputError(f"{where}: settings {row['settings']!r} is no JSON object; copy it from rows.csv") from None
+    own = _own_of_row(row)
     chosen = {"ssl": row["ssl"], "augmentation": row["augmentation"]}
     flat = flat_settings(load_config(row["preset"], settings=chosen | own)) | {"preset": row["preset"]}
     del flat["seed"]
     return flat
+
+
+def _own_of_row(row: pd.Series) -> dict[str, Any]:
+    """The row's settings that differ from its preset's.
+
+    Raises:
+        InputError: if they are no JSON object.
+    """
+    if not isinstance(row["settings"], str):
+        return {}
+    try:
+        return dict(json.loads(row["settings"]))
+    except (TypeError, ValueError, RecursionError):
+        where, found = f"{row['dataset']}, {row['model']}", reprlib.repr(row["settings"])
+        raise InputError(f"{where}: settings {found} is no JSON object; copy it from rows.csv") from None
 
 
 def _own_settings(preset: str, config: Config) -> str | None:
@@ -163,20 +189,59 @@ def _row(folder: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
-    """Rows that were written before; a row without a model's name gets the name of suite ``paper``."""
+    """Rows that were written before; a row without a model's name gets the name of suite ``paper``.
+
+    Raises:
+        InputError: if the file is no CSV of rows, or a cell is missing or no number; the line says which.
+    """
     try:
+        text = io.StringIO(read_text(path, MAX_ROWS))
         rows = pd.read_csv(
-            path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str), float_precision="round_trip"
+            text, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str), float_precision="round_trip"
         )
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no CSV of rows: {error}; give rows.csv of ncvqvae tables") from None
+    except (ValueError, OverflowError) as error:  # an InputError is a ValueError
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is no CSV of rows: {reason}; give rows.csv of ncvqvae tables") from None
     missing = [name for name in IDENTITY if name not in rows and name != "model"]
     if missing or rows.empty:
         what = f"has no column {missing[0]!r}" if missing else "has no rows"
         raise InputError(f"{path} {what}; give rows.csv of ncvqvae tables")
+    rows = rows.reset_index(drop=True)  # a row with a cell too many makes an index of the first column
     if "model" not in rows:
         rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
+    for name in IDENTITY:
+        bad = rows[name].isna() | (
+            rows[name].astype(str).str.len() > MAX_NAME
+        )  # a picture takes minutes of a long name
+        if bad.any():
+            raise _bad_cell(path, rows, name, bad)
+    if "settings" in rows:
+        for _, row in rows.iterrows():
+            _own_of_row(row)
+    known = [name for name in map(str, rows) if metric_of(name).meaning or name == "seed"]
+    for name in known:
+        rows[name] = _numbers(path, rows, name)
     return rows
+
+
+def _numbers(path: Path, rows: pd.DataFrame, name: str) -> pd.Series:
+    """A column of metrics, or of seeds, as numbers."""
+    numbers = pd.to_numeric(rows[name], errors="coerce")
+    bad = (numbers.isna() & rows[name].notna()) | (numbers.abs() > 1e100)
+    if name == "seed":
+        bad |= (numbers < 0) | (numbers % 1 != 0)
+    if bad.any() or numbers.dtype.kind not in "iuf":
+        raise _bad_cell(path, rows, name, bad if bad.any() else rows[name].notna())
+    return numbers
+
+
+def _bad_cell(path: Path, rows: pd.DataFrame, name: str, bad: pd.Series) -> InputError:
+    at = int(bad.to_numpy().argmax())
+    found, wanted = (
+        reprlib.repr(rows[name].iloc[at]),
+        f"a text of up to {MAX_NAME} characters" if name in NAMES else "a number",
+    )
+    return InputError(f"{path} has {found} in column {name!r} of row {at + 1}; give {wanted}, as in rows.csv")
 
 
 def _published(name: str) -> pd.DataFrame:

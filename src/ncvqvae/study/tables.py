@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import STUDY, metric_of
 from ncvqvae.files import replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
@@ -29,24 +30,30 @@ TABLES = (
 )  # fmt: skip
 
 
-def write_all(folder: str | Path, out: str | Path) -> list[Path]:
+TITLE = "# Tables"
+"""First line of ``tables.md``."""
+
+
+def write_all(folder: str | Path, out: str | Path, *, overwrite: bool = False) -> list[Path]:
     """Write rows, tables and pictures of the bench in ``folder`` into ``out``; returns the files.
 
     Args:
         folder: a bench's folder, or a CSV of rows; a CSV gives no pictures of loss curves.
-        out: folder of the files.
+        out: folder of the files: a new or empty one, or one with the tables of an earlier call, which are replaced.
+        overwrite: write into any other folder, too.
 
     Raises:
-        InputError: if there is no evaluated run.
+        InputError: if there is no evaluated run, or the folder holds something else.
     """
     from ncvqvae.study.pictures import load_curves, save_pictures
     from ncvqvae.study.ranks import save_ranks
 
     folder, out = Path(folder), Path(out)
+    _check_folder(out, overwrite)
     rows = collect_rows(folder)
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / "rows.csv", rows.to_csv(index=False))]
-    sections = ["# Tables", _preface(rows, folder.name if folder.is_file() else "rows.csv")]
+    sections = [TITLE, _preface(rows, folder.name if folder.is_file() else "rows.csv")]
     main = rows[rows["model"].isin(main_models(rows))]  # variants have tables of their own
     for spec in TABLES:
         cells = table_cells(spec, main)
@@ -66,6 +73,17 @@ def write_all(folder: str | Path, out: str | Path) -> list[Path]:
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
     files.append(_write(out / "tables.md", "\n\n".join(sections) + "\n"))
     return files + save_ranks(main, out) + save_pictures(rows, load_curves(folder), out)
+
+
+def _check_folder(out: Path, overwrite: bool) -> None:
+    """Refuse a folder that is not one of tables: its ``tables.md`` begins with what this module writes."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder in --out")
+    if overwrite or not out.is_dir() or not any(out.iterdir()):
+        return
+    page = out / "tables.md"
+    if not page.is_file() or not page.read_bytes()[: len(TITLE)].startswith(TITLE.encode()):
+        raise InputError(f"{out} holds files that are no tables; choose another --out, or write there with --overwrite")
 
 
 def all_models(rows: pd.DataFrame) -> pd.DataFrame:

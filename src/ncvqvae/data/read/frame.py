@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ncvqvae.data.read.limits import check_size, check_texts, declared_by_feather, declared_by_parquet
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, TableOptions, has_block
 from ncvqvae.errors import bad_input, listed
 
@@ -30,15 +31,43 @@ def is_table(source: Any) -> bool:
 
 
 def read_binary_table(path: Path, options: TableOptions) -> ArrowTable:
-    """Read .parquet or .feather; what pandas stored as an index is one again."""
-    from pyarrow import feather, parquet
+    """Read .parquet or .feather; what pandas stored as an index is one again.
 
-    read = parquet.read_table if path.suffix.lower() == ".parquet" else feather.read_table
-    table = read(path)
+    Raises:
+        InputError: what the file declares would not fit into memory.
+    """
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_feather(path)
     described = (table.schema.pandas_metadata or {}).get("index_columns", [])
     if any(isinstance(column, str) for column in described):
         return as_arrow(table.to_pandas(), options, path)
     return as_arrow(table, options, path)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    """A parquet file; texts stay a dictionary until their size is known, since a row may be a few bits."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        check_size(declared_by_parquet(file.metadata), path)
+        columns = (file.metadata.schema.column(at) for at in range(file.metadata.num_columns))
+        texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+        schema = file.schema_arrow
+    table = parquet.ParquetFile(path, read_dictionary=texts).read()
+    check_texts(table, path)
+    return table.cast(schema) if texts else table
+
+
+def _read_feather(path: Path) -> pa.Table:
+    from pyarrow import feather
+
+    with path.open("rb") as file:
+        if file.read(4) == b"FEA1":
+            raise bad_input(path, "a feather file of version 1", "write it again with pandas or pyarrow")
+    check_size(declared_by_feather(path), path)
+    table = feather.read_table(path, memory_map=False)
+    table.validate(full=True)  # a stranger's offsets would be followed outside the file
+    check_texts(table, path)
+    return table
 
 
 def as_arrow(source: Any, options: TableOptions, where: object) -> ArrowTable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, is_text, number_matrix, row_with
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
 from ncvqvae.data.read.text import MISSING, TextStyle
@@ -265,6 +266,7 @@ def _long(source: _Source) -> Raw:
     _check_attributes(values, case, source)
     lengths = np.bincount(case)
     step = np.arange(len(case)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    check_padded((len(lengths), values.shape[1], lengths.max()), values.size, where)
     X = np.full((len(lengths), values.shape[1], lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
     X[case[order], :, step] = values[order]
     labels = source.labels()

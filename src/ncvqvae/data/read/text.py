@@ -11,6 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.roles import LABEL_NAMES, ROW_NAMES, TableOptions
 from ncvqvae.errors import bad_input
 
@@ -74,6 +75,7 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
         raise _uneven(lines, len(names), path)
     if not lines:
         raise bad_input(path, "a header and no rows", "write series into it")
+    check_padded((len(lines), max(lengths)), sum(map(len, lines)), path)
     table = _padded(lines)
     if header:
         return TextTable(table.rename_columns(names), style)
@@ -119,6 +121,8 @@ def _cells(line: str, separator: str | None) -> list[str]:
         if '"' not in line:
             return line.split()
         return [cell for cell in next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), []) if cell]
+    if separator not in line and '"' not in line:  # the parser refuses a cell of 131,072 characters
+        return [line.strip()]
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -190,8 +191,8 @@ class _ClassesFirst:
 
     def __init__(self, path: Path, layout: Layout, n_cases: int | None) -> None:
         self._path = path
-        self._body_path = path.with_name(path.name + ".body")
-        self._body = self._body_path.open("w+", encoding="utf-8")
+        # a file without a name is gone with its process, however that ends
+        self._body = tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)  # noqa: SIM115
         self._layout = layout
         self._classes: dict[str, None] = {}
         self._missing, self._lengths = False, {layout.n_timepoints}
@@ -213,7 +214,6 @@ class _ClassesFirst:
 
     def close(self) -> None:
         self._body.close()
-        self._body_path.unlink(missing_ok=True)
 
     def _name(self, label: object) -> str:
         """The label as it is written."""

@@ -27,7 +27,7 @@ from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.formats import FORMATS, SIZED, TEXT_SUFFIXES, Format, Layout
 from ncvqvae.data.write.table_form import Beside, TableForm
 from ncvqvae.errors import InputError, bad_input, listed
-from ncvqvae.files import check_target, take_names, temporary_path
+from ncvqvae.files import check_target, remove_leftovers_of, take_names, temporary_path
 
 
 class SeriesWriter:
@@ -68,6 +68,7 @@ class SeriesWriter:
         _check_target(self.path)
         if self.path.suffix.lower() in SIZED and n_cases is None:
             raise ValueError(f"SeriesWriter needs n_cases for {self.path.suffix}")
+        remove_leftovers_of(self.path)
         self._temporary = temporary_path(self.path)
 
     def __enter__(self) -> Self:
