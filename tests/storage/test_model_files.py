@@ -1,5 +1,6 @@
 """A model's files: those of the first format sample as they did, and no two models are mixed."""
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from tests.waves import SMALL, two_classes
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.config import kept
+from ncvqvae.config import EmbeddingConfig, kept
 
 AUTO = {
     **SMALL,
@@ -40,12 +41,33 @@ def in_format_1(folder: Path) -> None:
     path = folder / "config.yaml"
     now = yaml.safe_load(path.read_text())
     model = {**now["asked"], "augmentation": now["model"]["augmentation"]}
+    del model["embedding"]
     data = {**now["data"], "residual_scale": now["model"]["sampling"]["residual_scale"]}
     old = {"format": 1, "preset": now["preset"], "model": model, "data": data, "seconds": now["seconds"]}
     path.write_text(yaml.safe_dump(old, sort_keys=False))
 
 
+def without_embeddings(model: NCVQVAE) -> NCVQVAE:
+    """The model as it was before formats knew embeddings by the encoder."""
+    before = copy.deepcopy(model)
+    before.tokenizer_.reduction, before.config_.embedding = None, EmbeddingConfig(kind="tokens")
+    return before
+
+
+def test_models_of_the_second_format_give_embeddings_of_tokens(fitted: NCVQVAE, tmp_path: Path) -> None:
+    without_embeddings(fitted).save_pretrained(tmp_path)
+    path = tmp_path / "config.yaml"
+    values = yaml.safe_load(path.read_text())
+    del values["asked"]["embedding"], values["model"]["embedding"]
+    path.write_text(yaml.safe_dump({**values, "format": 2}, sort_keys=False))
+    X = two_classes()[0]
+    np.testing.assert_array_equal(
+        NCVQVAE.from_pretrained(tmp_path).transform(X), fitted.transform(X, embedding="tokens")
+    )
+
+
 def test_models_of_the_first_format_are_read_as_what_they_were(fitted: NCVQVAE, tmp_path: Path) -> None:
+    fitted = without_embeddings(fitted)
     fitted.save_pretrained(tmp_path)
     in_format_1(tmp_path)
     assert "linear_rank: auto" in (tmp_path / "config.yaml").read_text()
