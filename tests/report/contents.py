@@ -66,12 +66,12 @@ def minimal_content(**given: Any) -> ReportContent:
     return ReportContent(**{"name": "minimal", "X_train": X[:10], "X_test": X[10:], "X_unconditional": X, **given})
 
 
-def full_content(channels: int = 1, seed: int = 0, **given: Any) -> ReportContent:
+def full_content(channels: int = 1, seed: int = 0, n_test: int = 120, **given: Any) -> ReportContent:
     """Everything a run of two classes can have; one class is named after markup."""
     names = np.array(["slow", NAUGHTY], dtype=object)
     rng = np.random.default_rng(seed)
     X_train, y_train = sines(60, channels=channels, seed=1)
-    X_test, y_test = sines(30, channels=channels, seed=2)
+    X_test, y_test = sines(n_test, channels=channels, seed=2)
     X_made, y_made = sines(60, channels=channels, seed=10 + seed)
     direction = rng.normal(size=(X_train[0].size, 5))
     history = [{"stage": "stage1", "step": i, "loss": 2 / i, "recon": 1 / i, "ssl": 1 / i} for i in range(1, 30)]
@@ -97,7 +97,7 @@ def full_content(channels: int = 1, seed: int = 0, **given: Any) -> ReportConten
         "Z_test": X_test.reshape(len(X_test), -1) @ direction,
         "Z_generated": X_made.reshape(len(X_made), -1) @ direction,
         "tokens_train": rng.integers(0, 7, (60, 9)),
-        "tokens_test": rng.integers(0, 7, (30, 9)),
+        "tokens_test": rng.integers(0, 7, (n_test, 9)),
         "tokens_generated": rng.integers(0, 7, (60, 9)),
         "codebook": rng.normal(size=(8, 5)),
         "selected_probabilities": probabilities,

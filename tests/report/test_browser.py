@@ -20,9 +20,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pages")
-    write_report(full_content(channels=2, metrics=METRICS | RIVALS), path / "report.html")
+    write_report(full_content(channels=2, n_test=30, metrics=METRICS | RIVALS), path / "report.html")
     write_report(minimal_content(), path / "minimal.html")
-    write_comparison([full_content(), full_content(seed=1)], path / "comparison.html")
+    write_comparison([full_content(n_test=30), full_content(seed=1, n_test=30)], path / "comparison.html")
     return path
 
 
@@ -290,12 +290,12 @@ HOSTILE = (
 def test_labels_with_markup_stay_text_in_every_chart(browser: Browser, folder: Path, tmp_path: Path) -> None:
     y = np.array(HOSTILE, dtype=object)[np.arange(60) % len(HOSTILE)]
     named = full_content(
-        channels=2, y_train=y, y_test=y[:30], y_labelled=y, name=HOSTILE[2], metrics=METRICS | RIVALS, folder=HOSTILE[1]
+        channels=2, n_test=30, y_train=y, y_test=y[:30], y_labelled=y, name=HOSTILE[2], metrics=METRICS | RIVALS, folder=HOSTILE[1]
     )
     named.channels = HOSTILE[2:4]
     write_report(named, tmp_path / "report.html")
     write_comparison(
-        [named, full_content(seed=1, y_train=y, y_test=y[:30], y_labelled=y, folder=HOSTILE[3])],
+        [named, full_content(seed=1, n_test=30, y_train=y, y_test=y[:30], y_labelled=y, folder=HOSTILE[3])],
         tmp_path / "comparison.html",
     )
     for name in ("report", "comparison"):

@@ -61,7 +61,7 @@ def test_names_and_labels_are_text_not_markup(page: str) -> None:
 def test_first_screen_says_what_it_is_and_has_three_metrics_beside_real_data(page: str) -> None:
     text = words(page)
     assert re.search(r"ncvqvae Report on generated series: run .* This page compares 60", text)
-    assert "This page compares 60 generated series with 30 real ones that were held out" in text
+    assert "This page compares 60 generated series with 120 real ones that were held out" in text
     assert "Adding 60 generated series moved a classifier from 0.850 to 0.950 ± 0.010." in text and "✓ Fine" in text
     cards = re.findall(r'<article class="card.*?</article>', page, flags=re.S)
     assert len(cards) == 3
@@ -70,7 +70,7 @@ def test_first_screen_says_what_it_is_and_has_three_metrics_beside_real_data(pag
         ("0.950 ± 0.01", "FID, label-first 0.600 real data 0.300", "Copied 6.0 % real data 5.0 %"),
         strict=True,
     ):
-        assert expected in card and card.endswith("n = 60 generated, 30 held-out series")
+        assert expected in card and card.endswith("n = 60 generated, 120 held-out series")
     assert text.index("Fine") < text.index("FID, label-first") < text.index("Generated against real series")
 
 
@@ -166,9 +166,9 @@ def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
 
 
 def test_unlabelled_data_shows_the_unconditional_metrics(tmp_path: Path) -> None:
-    X, _ = sines(80)
+    X, _ = sines(120)
     metrics = {"fid": 1.25, "fid_real": 0.5}
-    write_report(minimal_content(X_test=X[:40], metrics=metrics), tmp_path / "report.html")
+    write_report(minimal_content(X_test=X, metrics=metrics), tmp_path / "report.html")
     text = words((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "FID, unconditional 1.25 real data 0.500" in text and "FID, label-first" not in text
 

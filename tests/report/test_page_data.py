@@ -71,7 +71,7 @@ def test_payload_is_strict_json_and_refers_to_series_that_are_there() -> None:
 
 
 def test_grid_holds_each_class_under_its_source() -> None:
-    content = full_content()
+    content = full_content(n_test=30)
     payload = report_payload(content)
     pool, grid = payload["pool"], payload["grid"]
     assert grid["columns"] == ["train", "test", "generated"]

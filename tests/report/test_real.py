@@ -22,7 +22,7 @@ from .contents import sines
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("work") / "run"
-    X, y = sines(120, length=32)
+    X, y = sines(200, length=32)
     np.savez(folder.parent / "data.npz", X=X, y=np.array(["slow", "_fast"])[y])
     splits = load_splits(folder.parent / "data.npz")
     model = NCVQVAE("quick", settings=TINY).fit(splits.X_train, splits.y_train)
@@ -41,7 +41,7 @@ def evaluated(run: Path) -> Evaluated:
         patch.setenv("NCVQVAE_CACHE_DIR", str(run.parent / "cache"))
         patch.setattr(FCNTraining, "n_steps", lambda *_: 1)
         patch.setattr(protocol, "PERMUTATIONS", {False: 19, True: 19})
-        patch.setattr(protocol, "MIN_FOR_CAS", 84)
+        patch.setattr(protocol, "MIN_FOR_CAS", 140)
         return evaluate_run(run, extent=Extent(cas=False))
 
 
@@ -61,4 +61,4 @@ def test_the_page_says_what_metrics_and_terminal_say(evaluated: Evaluated, run: 
     for finding in evaluated.verdict.findings:
         assert finding.title in page
     assert evaluated.verdict.answer in page and evaluated.verdict.next_step in page
-    assert "_fast" in page and "n = 256 generated, 36 held-out series" in page
+    assert "_fast" in page and "n = 256 generated, 60 held-out series" in page

@@ -8,14 +8,11 @@ from math import sqrt
 from typing import Literal, NamedTuple
 
 from ncvqvae.evaluation.diversity import copied_share
-from ncvqvae.evaluation.metrics import number_text
+from ncvqvae.evaluation.metrics import FOR_SHARES, RIVALS, judgeable, number_text, of_rival
 from ncvqvae.report.content import ReportContent, label_text
 from ncvqvae.report.projections import choose
-from ncvqvae.report.rivals import RIVALS, best_rival, cheapest_as_good, margin, rival_key
+from ncvqvae.report.rivals import best_rival, cheapest_as_good, margin
 from ncvqvae.report.variety import COLLAPSED_BELOW, COLLAPSED_BELOW_RAW, MIN_SERIES, MISSING_FROM, ClassRow
-
-MIN_HELDOUT = 30
-"""Below this number of held-out series, FID, KID, coverage and the two-sample test are not judged."""
 
 FEW_TRAIN = 50
 """Below this number of training series, generated ones stay close to them."""
@@ -128,7 +125,7 @@ def _rivalry(m: Mapping[str, float], n_heldout: int) -> list[Part]:
     best, as_good = best_rival(m, "utility_both"), cheapest_as_good(m, n_heldout)
     if best is None or as_good is None:
         return []
-    key = rival_key("utility_both", best)
+    key = of_rival("utility_both", best)
     ahead = m[key] - m["utility_both"]
     if ahead > margin(m, "utility_both", key, n_heldout):
         return [Part("bad", f"Beaten by {RIVALS[best]}", f"Adding {RIVALS[best]} reaches {m[key]:.3f}.")]
@@ -150,13 +147,13 @@ def _likeness(content: ReportContent) -> Finding:
     rule = (
         f"Unlike means one of three: CAS more than {CAS_LOSS:g} below a classifier trained on real series; FID more "
         f"than {FID_FACTOR:g} times that between real series; the two-sample test at {TELLING:g} or more with p of "
-        f"{SIGNIFICANT:g} or less, and {TOLD_APART:g} above its value for real data. At least {MIN_HELDOUT} held-out "
+        f"{SIGNIFICANT:g} or less, and {TOLD_APART:g} above its value for real data. At least {FOR_SHARES} held-out "
         "series are needed."
     )
     advice = _longer(content, "Look at the series below; more training series help most.")
     n, m = len(content.X_test), content.metrics
-    if n < MIN_HELDOUT:
-        text = f"{n} held-out series are too few to judge likeness; {MIN_HELDOUT} are needed."
+    if n < FOR_SHARES:
+        text = f"{n} held-out series are too few to judge likeness; {FOR_SHARES} are needed."
         return Finding("unknown", "Too few held-out series", text, rule, "Evaluate on more series (--test FILE).")
     parts = [*_cas(m), *_fid(m), *_told_apart(m)]
     if not parts:
@@ -178,9 +175,10 @@ def _cas(m: Mapping[str, float]) -> list[Part]:
 
 
 def _fid(m: Mapping[str, float]) -> list[Part]:
-    fid = m.get("fid_labelled", m.get("fid"))
-    if fid is None or not {"fid_real", "fid_floor"} & m.keys():
+    key = "fid_labelled" if "fid_labelled" in m else "fid"
+    if key not in m or not {"fid_real", "fid_floor"} & m.keys() or key in judgeable(m):
         return []
+    fid = m[key]
     real = max(m[key] for key in ("fid_real", "fid_floor") if key in m)
     text = f"FID is {number_text(fid)}, between real series {number_text(real)}"
     if "fid_reconstructed" in m:
@@ -243,7 +241,7 @@ def _classes_in(state: str, rows: Sequence[ClassRow]) -> Part | None:
 
 def _coverage(content: ReportContent) -> list[Part]:
     m = content.metrics
-    if not {"coverage", "coverage_real"} <= m.keys() or len(content.X_test) < MIN_HELDOUT:
+    if not {"coverage", "coverage_real"} <= m.keys() or len(content.X_test) < FOR_SHARES:
         return []
     text = (
         f"{m['coverage']:.0%} of held-out series have a generated one nearby, {m['coverage_real']:.0%} a training one."

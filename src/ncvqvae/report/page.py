@@ -22,7 +22,6 @@ from ncvqvae.files import replaced
 from ncvqvae.report.comparison_data import by_data, comparison_payload
 from ncvqvae.report.comparison_table import differing_settings, repetitions, run_titles, winners
 from ncvqvae.report.content import ReportContent
-from ncvqvae.report.findings import MIN_HELDOUT
 from ncvqvae.report.page_data import MAX_CLASSES, report_payload
 from ncvqvae.report.rivals import own_metrics
 from ncvqvae.report.rivals_table import rivals_table
@@ -143,8 +142,9 @@ def _card(key: str, content: ReportContent) -> Card:
     value = value_text(key, m.get(key))
     n_made = 0 if content.generated is None else len(content.generated.X)
     n = f"n = {n_made} generated, {n_heldout} held-out series"
-    if n_heldout < MIN_HELDOUT:
-        return Card(metric.title, "cannot be judged", "", f"{n_heldout} held-out series are too few", hint, n)
+    if n_heldout < metric.least:
+        reason = f"{n_heldout} held-out series are too few, {metric.least} are needed"
+        return Card(metric.title, "cannot be judged", "", reason, hint, n)
     reference = f"real data {value_text(key, real_value(key, m))}"
     return Card(metric.title, value, _with_spread(key, m), reference, hint, n)
 

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from math import hypot
 
-from ncvqvae.evaluation.metrics import RIVALS
+from ncvqvae.evaluation.metrics import RIVALS, of_rival, rival_of
 
 USEFUL = ("utility_both", "cas_rocket", "cas")
 """Metrics that tell how useful series are to a classifier; the first that was measured counts."""
 
-_OF_RIVAL = re.compile(rf"_of_({'|'.join(RIVALS)})(_|$)")
-
-
-def rival_key(key: str, rival: str) -> str:
-    """Key of a metric of a rival: `fid_of_timewarp`."""
-    return f"{key}_of_{rival}"
-
 
 def own_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics of the generator and of real data, without those of rivals."""
-    return {key: value for key, value in metrics.items() if not _OF_RIVAL.search(key)}
+    return {key: value for key, value in metrics.items() if rival_of(key) is None}
 
 
 def measured_rivals(metrics: Mapping[str, float], key: str | None = None) -> list[str]:
     """Rivals that have the metric `key` (or any metric), the cheapest first."""
-    found = {match[1] for name in metrics if (match := _OF_RIVAL.search(name))}
-    return [rival for rival in RIVALS if rival in found and (key is None or rival_key(key, rival) in metrics)]
+    found = {match[1] for name in metrics if (match := rival_of(name))}
+    return [rival for rival in RIVALS if rival in found and (key is None or of_rival(key, rival) in metrics)]
 
 
 def best_rival(metrics: Mapping[str, float], key: str) -> str | None:
     """The rival with the highest value of `key`, the cheapest of equals; None if no rival has it."""
-    return max(_contenders(metrics, key), key=lambda rival: metrics[rival_key(key, rival)], default=None)
+    return max(_contenders(metrics, key), key=lambda rival: metrics[of_rival(key, rival)], default=None)
 
 
 def _contenders(metrics: Mapping[str, float], key: str) -> list[str]:
@@ -55,7 +47,7 @@ def cheapest_as_good(metrics: Mapping[str, float], n_heldout: int) -> str | None
     if key is None:
         return None
     for rival in _contenders(metrics, key):
-        other = rival_key(key, rival)
+        other = of_rival(key, rival)
         if metrics[other] >= metrics[key] - margin(metrics, key, other, n_heldout):
             return rival
     return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ncvqvae.evaluation.metrics import RIVALLED, metric_of, real_value, value_text
+from ncvqvae.evaluation.metrics import RIVALLED, RIVALS, metric_of, of_rival, real_value, value_text
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.page_data import rounded
-from ncvqvae.report.rivals import RIVALS, cheapest_as_good, measured_rivals, rival_key, useful_key
+from ncvqvae.report.rivals import cheapest_as_good, measured_rivals, useful_key
 
 MAX_COLUMNS = 6
 
@@ -24,12 +24,12 @@ class RivalsTable(NamedTuple):
 def rivals_table(content: ReportContent) -> RivalsTable:
     """Generated series, rivals and real data by metric; empty if no rival was measured."""
     m, rivals = content.metrics, measured_rivals(content.metrics)
-    keys = [key for key in RIVALLED if any(rival_key(key, rival) in m for rival in rivals)][:MAX_COLUMNS]
+    keys = [key for key in RIVALLED if any(of_rival(key, rival) in m for rival in rivals)][:MAX_COLUMNS]
     if not keys:
         return RivalsTable([], [], "", [])
     sources = {"Generated series": "", **{_capital(RIVALS[rival]): rival for rival in rivals}}
     rows = [
-        [name, *(value_text(key, m.get(rival_key(key, rival) if rival else key)) for key in keys)]
+        [name, *(value_text(key, m.get(of_rival(key, rival) if rival else key)) for key in keys)]
         for name, rival in sources.items()
     ]
     rows.append(["Real data", *(value_text(key, real_value(key, m)) for key in keys)])
@@ -40,7 +40,7 @@ def rivals_table(content: ReportContent) -> RivalsTable:
 def _chart(key: str, content: ReportContent, sources: dict[str, str]) -> dict[str, Any]:
     """The values of one metric by source, with their standard deviations over seeds."""
     metric, m = metric_of(key), content.metrics
-    names = {title: rival_key(key, rival) if rival else key for title, rival in sources.items()}
+    names = {title: of_rival(key, rival) if rival else key for title, rival in sources.items()}
     return {
         "title": metric.title,
         "better": metric.better_text,

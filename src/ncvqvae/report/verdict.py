@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ncvqvae.evaluation.metrics import number_text
+from ncvqvae.evaluation.metrics import RIVALS, number_text, of_rival
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.findings import Finding, find
-from ncvqvae.report.rivals import RIVALS, best_rival, rival_key
+from ncvqvae.report.rivals import best_rival
 from ncvqvae.report.variety import ClassRow, class_rows
 
 MARKS = {"good": "✓", "bad": "✗", "even": "=", "unknown": "?"}
@@ -91,4 +91,4 @@ def _beside(m: Mapping[str, float], key: str, verb: str) -> str:
     rival = best_rival(m, key)
     if rival is None:
         return ""
-    return f"; {RIVALS[rival]}, the best cheap rival, {verb} {m[rival_key(key, rival)]:.3f}"
+    return f"; {RIVALS[rival]}, the best cheap rival, {verb} {m[of_rival(key, rival)]:.3f}"
