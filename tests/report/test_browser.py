@@ -290,7 +290,14 @@ HOSTILE = (
 def test_labels_with_markup_stay_text_in_every_chart(browser: Browser, folder: Path, tmp_path: Path) -> None:
     y = np.array(HOSTILE, dtype=object)[np.arange(60) % len(HOSTILE)]
     named = full_content(
-        channels=2, n_test=30, y_train=y, y_test=y[:30], y_labelled=y, name=HOSTILE[2], metrics=METRICS | RIVALS, folder=HOSTILE[1]
+        channels=2,
+        n_test=30,
+        y_train=y,
+        y_test=y[:30],
+        y_labelled=y,
+        name=HOSTILE[2],
+        metrics=METRICS | RIVALS,
+        folder=HOSTILE[1],
     )
     named.channels = HOSTILE[2:4]
     write_report(named, tmp_path / "report.html")
