@@ -248,6 +248,7 @@ def test_names_that_look_like_numbers_stay_names(tmp_path: Path) -> None:
         ("dataset,ssl\nMallat,none\n", "no column 'augmentation'"),
         ("dataset,ssl,augmentation,seed,preset\n", "no rows"),
         ('a,b\n"1,2\n3', "no CSV of rows"),
+        (",".join(["dataset,ssl,augmentation,seed,preset,fid"] * 400) + "\n" + "1," * 2399 + "1\n", "has 2400 columns"),
     ],
 )
 def test_a_file_that_holds_no_rows_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def _paired(rows: pd.DataFrame, dataset: str, first: str, second: str, metric: s
     """Second minus first by seed."""
     if metric not in rows:
         return pd.Series(dtype=float)
-    of_dataset = rows[rows["dataset"] == dataset]
+    of_dataset = rows.loc[rows["dataset"] == dataset, ["model", "seed", metric]]  # a damaged file has thousands more
     a, b = (of_dataset[of_dataset["model"] == name].set_index("seed")[metric] for name in (first, second))
     return (b - a).dropna()
 

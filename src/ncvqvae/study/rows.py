@@ -49,6 +49,8 @@ def run_folders(folder: str | Path) -> list[Path]:
 MAX_ROWS = 100_000_000
 """Bytes of a CSV of rows: some hundred thousand runs."""
 
+MAX_COLUMNS = 2000
+"""Columns of a CSV of rows; metrics, their intervals and those of rivals are some hundreds."""
 
 MAX_NAME = 200
 """Characters of a dataset's, a model's or a part's name."""
@@ -203,16 +205,17 @@ def _read_rows(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is no CSV of rows: {reason}; give rows.csv of ncvqvae tables") from None
     missing = [name for name in IDENTITY if name not in rows and name != "model"]
-    if missing or rows.empty:
-        what = f"has no column {missing[0]!r}" if missing else "has no rows"
+    what = f"has no column {missing[0]!r}" if missing else "has no rows" if rows.empty else ""
+    if len(rows.columns) > MAX_COLUMNS:
+        what = f"has {len(rows.columns)} columns, over {MAX_COLUMNS}"
+    if what:
         raise InputError(f"{path} {what}; give rows.csv of ncvqvae tables")
     rows = rows.reset_index(drop=True)  # a row with a cell too many makes an index of the first column
     if "model" not in rows:
         rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
     for name in IDENTITY:
-        bad = rows[name].isna() | (
-            rows[name].astype(str).str.len() > MAX_NAME
-        )  # a picture takes minutes of a long name
+        lengths = rows[name].astype(str).str.len()
+        bad = rows[name].isna() | (lengths > MAX_NAME)  # a picture takes minutes of a long name
         if bad.any():
             raise _bad_cell(path, rows, name, bad)
     if "settings" in rows:
