@@ -639,6 +639,7 @@ def bench(
     datasets: Names = None,
     models: Names = None,
     seeds: int | None = None,
+    per_class: Annotated[list[int] | None, Parameter(consume_multiple=True, validator=Number(gte=1))] = None,
     device: Device = "auto",
     backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,
@@ -661,6 +662,8 @@ def bench(
         datasets: Datasets to take, also others than the suite's (default: all of the suite).
         models: Models of the suite to take (default: all).
         seeds: Number of seeds (default: those of the suite).
+        per_class: Cuts each train split to so many series of each class, as in --per-class 5 10 20, and names the cut
+            dataset NAME-5-a-class (default: the whole train split).
         device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
         backend: Where runs are carried out: processes on this machine, tasks of a Ray cluster, or SLURM jobs.
         workers: Number of runs at once, or of SLURM jobs (default: one per GPU, else one per core; 100 jobs).
@@ -676,7 +679,7 @@ def bench(
     from ncvqvae.bench.suites import load_suite
 
     load_plugins(plugin or ())
-    chosen = load_suite(suite).select(datasets, models, seeds)
+    chosen = load_suite(suite).select(datasets, models, seeds, per_class or ())
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device)
     with named_as_options({"device": device}):

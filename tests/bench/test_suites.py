@@ -1,10 +1,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from ncvqvae.bench import job
 from ncvqvae.bench.suites import load_suite, suite_names
+from ncvqvae.commands.run_folder import DataSource
 from ncvqvae.config import load_config
 from ncvqvae.errors import InputError
 from ncvqvae.registry import PLUGINS, augmentations
@@ -66,6 +69,31 @@ def test_files_beside_the_suite_are_found(tmp_path: Path) -> None:
         "data_dir": str(tmp_path),
     }
     assert runs[0].fcn == str(tmp_path / "fcn" / "series.safetensors")
+
+
+def test_a_train_split_is_cut_to_few_series_of_each_class(tmp_path: Path) -> None:
+    suite = load_suite("smoke").select(["GunPoint"], seeds=1, per_class=[5, 10])
+    assert list(suite.datasets) == ["GunPoint-5-a-class", "GunPoint-10-a-class"]
+    runs = suite.runs(tmp_path, fcn_dir=tmp_path)
+    assert {Path(str(run.fcn)).name for run in runs} == {"GunPoint.safetensors"}
+    found = [DataSource(**run.source).load(run.seed) for run in (runs[0], runs[-1])]
+    whole = DataSource("GunPoint").load()
+    for splits, n in zip(found, (5, 10), strict=True):
+        assert splits.y_train is not None and sorted(splits.y_train.tolist()) == sorted([1, 2] * n)
+        assert np.array_equal(splits.X_test, whole.X_test) and f"{n} series of each class" in splits.note
+    fewer, more = ({series.tobytes() for series in splits.X_train} for splits in found)
+    assert fewer < more < {series.tobytes() for series in whole.X_train}
+    other = DataSource("GunPoint", per_class=5).load(seed=1)
+    assert {series.tobytes() for series in other.X_train} != fewer
+
+
+@pytest.mark.parametrize("number", [0, "five", True, 2.5])
+def test_a_wrong_number_of_series_of_each_class_is_said(number: object, tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    entry = {"data": "GunPoint", "per_class": number}
+    path.write_text(yaml.safe_dump({"datasets": [entry], "models": {"a": None}}))
+    with pytest.raises(InputError, match="has per_class"):
+        load_suite(path)
 
 
 @pytest.mark.parametrize(

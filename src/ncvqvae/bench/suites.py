@@ -55,8 +55,11 @@ class Suite:
         datasets: Sequence[str] | None = None,
         models: Sequence[str] | None = None,
         seeds: int | None = None,
+        per_class: Sequence[int] = (),
     ) -> Suite:
         """A part of the suite; ``datasets`` may also name new ones, and models that the chosen ones reuse are added.
+
+        With ``per_class`` each dataset is cut to so many training series of each class, once for each number.
 
         Raises:
             InputError: for a model that the suite does not have.
@@ -71,6 +74,9 @@ class Suite:
             for name in models:
                 wanted |= set(_chain(name, self.models))
             chosen = replace(chosen, models={name: model for name, model in self.models.items() if name in wanted})
+        if per_class:
+            few = [{**source, "per_class": number} for source in chosen.datasets.values() for number in per_class]
+            chosen = replace(chosen, datasets=_datasets(few, Path()))
         return chosen if seeds is None else replace(chosen, seeds=_seeds(seeds, "--seeds"))
 
     def runs(
@@ -105,7 +111,7 @@ class Suite:
                 seed=seed,
                 reuse=model.reuse,
                 reused_stages=reused[model.name],
-                fcn=None if fcn_dir is None else str(Path(fcn_dir).resolve() / f"{dataset}.safetensors"),
+                fcn=None if fcn_dir is None else str(Path(fcn_dir).resolve() / f"{_base(source)}.safetensors"),
                 cas=cas,
             )
             for seed in self.seeds
@@ -193,7 +199,12 @@ def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]
         for key in ("data", "test"):
             if key in source and os.path.isfile(folder / str(source[key])):  # no error if a name is too long
                 source[key] = str((folder / str(source[key])).resolve())
-        name = _checked_name(Path(str(source["data"])).stem)
+        name, per_class = _base(source), source.get("per_class")
+        if per_class is not None:
+            if type(per_class) is not int or per_class < 1:
+                raise InputError(f"dataset {source['data']} has per_class {per_class!r}; give a whole number from 1 on")
+            name = f"{name}-{per_class}-a-class"
+        _checked_name(name)
         if sources.get(name, source) != source:
             raise InputError(
                 f"two datasets would be {name}, which names the folder of their runs: {sources[name]['data']} and "
@@ -201,6 +212,11 @@ def _datasets(entries: Sequence[Any], folder: Path) -> dict[str, dict[str, Any]]
             )
         sources[name] = source
     return sources
+
+
+def _base(source: Mapping[str, Any]) -> str:
+    """Name of the dataset of a source, whole or cut."""
+    return Path(str(source["data"])).stem
 
 
 def _models(entries: Mapping[str, Any], preset: str, where: str) -> dict[str, ModelEntry]:

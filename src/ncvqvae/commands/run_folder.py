@@ -8,13 +8,15 @@ import warnings
 from contextlib import suppress
 from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ncvqvae.config import from_dict, read_yaml
 from ncvqvae.data import Splits, TableForm, load_splits
+from ncvqvae.data.holdout import few_of_each
 from ncvqvae.errors import InputError
 from ncvqvae.files import check_no_link, read_text
 from ncvqvae.model import NCVQVAE
@@ -98,6 +100,8 @@ class DataSource:
     """Time steps of the windows that recordings are cut into."""
     stride: int | None = None
     """Time steps from one window to the next."""
+    per_class: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """Number of series of each class to fit on, drawn by the seed; the train split has no others then."""
 
     def load(self, seed: int = 0) -> Splits:
         """Both splits in memory; ``seed`` draws the part kept aside where there is no TEST half."""
@@ -106,7 +110,14 @@ class DataSource:
     def locate(self, seed: int = 0) -> Splits:
         """The same, but what is memory-mapped stays on disk."""
         options = asdict(self)
-        return load_splits(options.pop("data"), seed=seed, **options)
+        per_class = options.pop("per_class")
+        splits = load_splits(options.pop("data"), seed=seed, **options)
+        if per_class is None:
+            return splits
+        chosen = few_of_each(splits.y_train, len(splits.X_train), per_class=per_class, seed=seed)
+        y = None if splits.y_train is None else splits.y_train[chosen]
+        note = f"{splits.note}; fitted on {per_class} series of each class".removeprefix("; ")
+        return splits._replace(X_train=np.asarray(splits.X_train)[chosen], y_train=y, note=note)
 
 
 @dataclasses.dataclass

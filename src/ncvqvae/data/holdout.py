@@ -29,6 +29,16 @@ def stratified_holdout(y: np.ndarray | None, n_cases: int, *, holdout: float, se
     return Holdout(kept, np.sort(np.asarray(aside, dtype=np.int64)))
 
 
+def few_of_each(y: np.ndarray | None, n_cases: int, *, per_class: int, seed: int) -> np.ndarray:
+    """Positions of ``per_class`` cases of each class, or of all that a smaller class has, drawn by seed and sorted.
+
+    A larger number draws the same cases and more, so that what is learned from 10 has seen the 5.
+    """
+    generator = np.random.default_rng([seed, 6])
+    chosen = [generator.permutation(members)[:per_class] for members in _positions_by_class(y, n_cases)]
+    return np.sort(np.concatenate(chosen))
+
+
 def _positions_by_class(y: np.ndarray | None, n_cases: int) -> list[list[int]]:
     """Group positions by label in order of first appearance; unlabelled cases are one group."""
     groups: dict[object, list[int]] = {}
