@@ -323,10 +323,11 @@ def test_damaged_runs_get_one_line(
     assert not Path("never.npz").exists()
 
 
-def test_export_writes_three_files() -> None:
+def test_export_writes_four_files() -> None:
     pytest.importorskip("onnxscript")
     main(["export", "run", "--out", "onnx"])
-    assert {path.name for path in Path("onnx").iterdir()} == {"encoder.onnx", "decoder.onnx", "prior.onnx"}
+    names = {"encoder.onnx", "decoder.onnx", "prior.onnx", "embedding.onnx"}
+    assert {path.name for path in Path("onnx").iterdir()} == names
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv", ".npz"])

@@ -172,9 +172,9 @@ def test_lightning_gets_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop.L, "Trainer", lambda **settings: given.update(settings))
     monkeypatch.setattr(hardware, "fast_bf16", lambda device: device == "cuda")
     plan = loop.Plan(8, loop.TrainingConfig(precision="auto"), 0)
-    loop._trainer(plan, CUDA, [], None, False)
+    loop._trainer(plan, CUDA, [], False)
     assert (given["accelerator"], given["devices"], given["precision"]) == ("cuda", 1, "bf16-mixed")
-    loop._trainer(plan, CPU, [], None, False)
+    loop._trainer(plan, CPU, [], False)
     assert (given["accelerator"], given["precision"]) == ("cpu", "32-true")
 
 

@@ -20,7 +20,7 @@ import ncvqvae.commands.score
 from ncvqvae import NCVQVAE
 from ncvqvae.data import Splits
 from ncvqvae.evaluation.fcn import FCN
-from ncvqvae.hardware import restore_malloc
+from ncvqvae.hardware import freed_pages_kept, restore_malloc
 from ncvqvae.training.loop import train
 
 SETTINGS = {
@@ -311,4 +311,16 @@ def test_a_fit_leaves_the_allocator_of_the_program_as_it_was() -> None:
     model.sample(2)
     assert maps_large_blocks()
     model.estimate_seconds(X, Y)
+    assert maps_large_blocks()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_the_last_of_several_contexts_restores_the_allocator() -> None:
+    if not hasattr(ctypes.CDLL("libc.so.6"), "mallinfo2"):
+        pytest.skip("an older glibc")
+    restore_malloc()
+    with freed_pages_kept():
+        with freed_pages_kept():
+            assert not maps_large_blocks()
+        assert not maps_large_blocks()
     assert maps_large_blocks()

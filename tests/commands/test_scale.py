@@ -65,8 +65,9 @@ def test_a_file_of_many_series_is_scored_by_a_part_and_says_so(
     rule = "20 of 44 train series, 20 of 30 test series, 20 of 100 generated series, drawn by seed 0"
     assert f"compared: {rule}" in capsys.readouterr().err
     assert rule in found.files["report"].read_text() and "44 train, 30 test" in found.files["report"].read_text()
-    ((made, train, heldout),) = compared_with
-    assert (len(made), len(train), len(heldout)) == (20, 44, 20)  # a copy may be of any training series
+    assert compared_with  # the samples, and each rival
+    for made, train, heldout in compared_with:
+        assert (len(made), len(train), len(heldout)) == (20, 44, 20)  # a copy may be of any training series
 
 
 def test_a_model_of_many_series_makes_no_more_than_are_compared(splits: Splits, tmp_path: Path) -> None:

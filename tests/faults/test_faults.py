@@ -86,7 +86,7 @@ def test_a_full_disk_keeps_what_was_sampled(work: Path, disk: Path) -> None:
 @pytest.mark.slow
 def test_a_full_disk_fails_the_run_of_a_bench_which_goes_on_with_more_space(work: Path, disk: Path) -> None:
     bench = ["bench", "--suite", "suite.yaml", "--seeds", "1", "--workers", "1", "--no-cas", "--out", "disk/bench"]
-    subprocess.run(["mount", "-o", "remount,size=160k", disk], check=True)  # room for the training, not for the figures
+    subprocess.run(["mount", "-o", "remount,size=280k", disk], check=True)  # room for the training, not for the figures
     said = refused(start(work, bench))
     assert "No space left on device" in said
     assert check_intact(disk) and not list(disk.rglob(".*.tmp"))

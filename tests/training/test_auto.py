@@ -123,7 +123,7 @@ def test_nothing_is_left_to_the_data_and_the_machine_and_the_networks_have_their
     config, lines = resolve(asked, facts(), Choice("slice", "for this test"))
     left = {name for name, value in flat(to_dict(config)).items() if value == "auto"}
     asks_the_machine = {"device", "stage1.precision", "stage2.precision", "sampling.precision"}
-    assert left <= {*asks_the_machine, "sampling.residual_scale"}
+    assert left <= {*asks_the_machine, "sampling.residual_scale", "embedding.parts_weight"}
     assert to_dict(asked) == before
     assert resolve(config, facts()) == (config, [])
     settled = {name for name, value in flat(to_dict(config)).items() if value != flat(before)[name]}

@@ -71,7 +71,7 @@ def membership_attack(
     for _ in range(splits):
         reference, others = halves(y_heldout, rng)
         pairs = class_matched(y_train, y_heldout[others], rng)
-        if not len(pairs.a):
+        if not len(pairs.a) or not len(reference):  # classes of one series have no two halves
             continue
         rows = pairs.a, others[pairs.b]
         members, strangers = (

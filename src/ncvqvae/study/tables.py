@@ -10,7 +10,7 @@ import pandas as pd
 
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.metrics import STUDY, metric_of
-from ncvqvae.files import replaced
+from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
 from ncvqvae.study.markup import PEER, Statistic, TableSpec, number, plain_markdown, to_latex, to_markdown
 from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, main_models, published_rows, timevqvae_means
@@ -75,11 +75,24 @@ def write_all(folder: str | Path, out: str | Path, *, overwrite: bool = False) -
     return files + save_ranks(main, out) + save_pictures(rows, load_curves(folder), out)
 
 
+def _is_ours(rows: Path) -> bool:
+    """Whether a file begins as the rows that `collect_rows` gives."""
+    return rows.is_file() and rows.read_bytes()[:100].startswith(b"dataset,ssl,augmentation,")
+
+
 def _check_folder(out: Path, overwrite: bool) -> None:
-    """Refuse a folder that is not one of tables: its ``tables.md`` begins with what this module writes."""
+    """Refuse a folder that is not one of tables: its ``tables.md`` begins with what this module writes.
+
+    A call that was killed before that left ``rows.csv`` at most.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder in --out")
-    if overwrite or not out.is_dir() or not any(out.iterdir()):
+    remove_leftovers(out)
+    if (
+        overwrite
+        or not out.is_dir()
+        or not any(path.name != "rows.csv" or not _is_ours(path) for path in out.iterdir())
+    ):
         return
     page = out / "tables.md"
     if not page.is_file() or not page.read_bytes()[: len(TITLE)].startswith(TITLE.encode()):
