@@ -88,11 +88,7 @@ def _check_folder(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder in --out")
     remove_leftovers(out)
-    if (
-        overwrite
-        or not out.is_dir()
-        or not any(path.name != "rows.csv" or not _is_ours(path) for path in out.iterdir())
-    ):
+    if overwrite or not out.is_dir() or all(path.name == "rows.csv" and _is_ours(path) for path in out.iterdir()):
         return
     page = out / "tables.md"
     if not page.is_file() or not page.read_bytes()[: len(TITLE)].startswith(TITLE.encode()):
