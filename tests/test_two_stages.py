@@ -299,7 +299,7 @@ def maps_large_blocks() -> bool:
 
 
 def needs_the_main_arena() -> None:
-    """Skip where malloc cannot be asked: after a failed allocation a thread has an arena of its own, which always maps."""
+    """Skip where malloc cannot be asked: after a failed allocation a thread has an arena that always maps."""
     if not hasattr(ctypes.CDLL("libc.so.6"), "mallinfo2"):
         pytest.skip("an older glibc")
     keep_freed_pages()
