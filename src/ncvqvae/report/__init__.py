@@ -5,7 +5,11 @@
 - `projections`: projections (PCA, t-SNE, UMAP) of embeddings and series to two dimensions
 - `pictures`, `token_pictures`, `model_pictures`: functions that each draw one matplotlib Figure; `save_pictures` and
   `save_model_pictures` write them
-- `verdict`: tells whether the generated series are copies, collapsed, unlike the real data, or fine
+- `variety`, `rivals`: the spread of each class, and the cheap rivals of the generator, from the metrics
+- `findings`, `verdict`: the checks with their reasons, and the answer: worth using, alike, varied, no copies?
 - `page_data`, `comparison_data`: the data embedded in the page of one run, and in the page of several
-- `page`: `write_report` and `write_comparison`, each one self-contained HTML file
+- `page`: `write_report` and `write_comparison`, each one self-contained HTML file; `rivals_table` and
+  `comparison_table` are tables on them
+
+`assets` holds Plotly's cartesian bundle (1.5 MB, unchanged, MIT), since a page must work without a network.
 """
