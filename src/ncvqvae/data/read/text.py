@@ -67,8 +67,10 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
     header = row_names or (_has_header(rows, head.lines, path, options) if options.header is None else options.header)
     style = TextStyle(" " if separator is None else separator, header)
     names = [ROW_NAMES, *rows[0]] if row_names else rows[0] if header else [str(i) for i in range(len(rows[0]))]
-    with suppress(_NotForArrow):
-        return TextTable(_parse(path, separator, names, head.skipped + header), style)
+    uneven = any(len(row) != len(names) for row in rows[row_names:]) and not any('"' in line for line in head.lines)
+    with suppress(_NotForArrow):  # seen early, because Arrow takes a long first line as columns, and memory for each
+        if not uneven:
+            return TextTable(_parse(path, separator, names, head.skipped + header), style)
     lines = _all_rows(path, separator)[header:]
     lengths = {len(line) for line in lines}
     if header and lengths - {len(names)}:
