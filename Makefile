@@ -38,7 +38,7 @@ setup: $(READY)
 demo: $(READY)
 	$(BIN)/ncvqvae fit GunPoint --preset quick --out $(RUN) --overwrite
 	$(BIN)/ncvqvae evaluate $(RUN)
-	$(BIN)/ncvqvae sample $(RUN) -n 500 --out $(RUN)/samples.npz
+	$(BIN)/ncvqvae sample $(RUN) -n 500 --out $(RUN)/samples.npz --overwrite
 	@echo
 	@echo "Report:      $(RUN)/report.html"
 	@echo "Pictures:    $(RUN)/figures/"

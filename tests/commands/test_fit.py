@@ -13,7 +13,7 @@ import ncvqvae.commands.fit
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.cli import main
 from ncvqvae.commands.fit import fit_run
-from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, as_label, open_run
+from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, as_label, check_output, open_run
 from ncvqvae.config import kept, load_config
 from ncvqvae.training.loop import train
 
@@ -216,6 +216,58 @@ def test_a_kill_while_the_new_run_takes_its_place_is_made_up_for(
 
 def test_whatever_a_run_is_made_of_is_replaced() -> None:
     assert set(OWN_FILES) >= {"config.yaml", "data.yaml", "history.csv", "figures", "checkpoints", "tensorboard"}
+
+
+def evaluate_given(work: Path, run: Path, name: str) -> list[str]:
+    """Score given series with the real command; returns the names of what it wrote into the run."""
+    before = {path.name for path in run.iterdir()}
+    rng = np.random.default_rng(1)
+    np.savez(work / f"{name}.npz", X=rng.normal(size=(12, 1, 32)), y=np.array(["a", "b", "c"] * 4))
+    main(["evaluate", str(run), "--samples", str(work / f"{name}.npz"), "--no-cas", "--no-rivals"])
+    return sorted({path.name for path in run.iterdir()} - before - {".lock"})
+
+
+@pytest.mark.parametrize("n_moves", [None, *range(9)])
+def test_evaluations_of_given_series_go_with_the_model_that_they_were_of(
+    n_moves: int | None, work: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if n_moves in (None, 0):
+        monkeypatch.setenv("NCVQVAE_CACHE_DIR", str(work / "cache"))
+        assert evaluate_given(work, run, "other") == ["figures-other", "metrics-other.json", "report-other.html"]
+    else:  # files of the same names and proof: the real ones take seconds
+        (run / "figures-other").mkdir()
+        (run / "report-other.html").write_text("<html></html>")
+        (run / "metrics-other.json").write_text('{"fid": 1.0, "evaluation_seed": 0}')
+    (run / "metrics-mine.json").write_text('{"fid": 1.0}')
+    (run / "report-mine.html").write_text("mine")
+    remove, done = ncvqvae.commands.fit._remove, []
+
+    def counted(path: Path) -> None:
+        if len(done) == n_moves:
+            raise Killed
+        done.append(path)
+        remove(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ncvqvae.commands.fit, "_remove", counted)
+        if n_moves is not None:
+            with pytest.raises(Killed):
+                fit_run(source(work), model(1), run, overwrite=True, logger="none")
+        else:
+            with pytest.warns(UserWarning, match="still holds metrics-mine.json, note.txt, report-mine.html; delete"):
+                fit_run(source(work), model(1), run, overwrite=True, logger="none")
+    if n_moves is not None:
+        fit_run(source(work), model(1), run, resume=True, logger="none", report=lambda *_: pytest.fail("trained again"))
+    assert open_run(run)[0].config_.seed == 1
+    assert not list(run.glob("*other*")) and (run / "report-mine.html").read_text() == "mine"
+
+
+def test_an_evaluation_of_given_series_is_a_file_of_the_run(run: Path) -> None:
+    (run / "metrics-other.json").write_text('{"fid": 1.0, "evaluation_seed": 0}')
+    (run / "report-mine.html").write_text("mine")
+    with pytest.raises(InputError, match="is a file of the run"):
+        check_output(run / "report-other.html", overwrite=True)
+    check_output(run / "report-mine.html", overwrite=True)
 
 
 # ---------------------------------------------------------------- data are read once, pictures are drawn from them

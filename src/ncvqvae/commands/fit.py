@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ncvqvae.commands.fitted_data import CASES, Cases, in_recorded_halves
-from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, check_links
+from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, check_links, given_evaluations, own_names
 from ncvqvae.config import Config, kept, read_yaml
 from ncvqvae.data import Splits
 from ncvqvae.errors import InputError
@@ -151,13 +151,8 @@ def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
 # ---------------------------------------------------------------- the folder
 
 
-def _own(folder: Path) -> set[str]:
-    """What of a run is in the folder."""
-    return {name for name in (*OWN_FILES, NEW) if (folder / name).exists()}
-
-
 def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
-    own = _own(folder)
+    own = own_names(folder)
     if not own:
         others = [path for path in folder.iterdir() if path.name != ".lock"] if folder.is_dir() else []
         if not all(is_temporary(path) for path in others):
@@ -195,7 +190,7 @@ def _finished(folder: Path, splits: Splits, recorded: Cases | None, source: Data
 
 def _place(folder: Path, overwrite: bool) -> Path:
     """Where the training writes: a hidden folder inside, where there is a run to be replaced."""
-    if (folder / NEW).is_dir() or (overwrite and _own(folder)):
+    if (folder / NEW).is_dir() or (overwrite and own_names(folder)):
         return folder / NEW
     return folder
 
@@ -286,13 +281,18 @@ def _take_place(folder: Path) -> None:
     """
     new = folder / NEW
     if (new / "data.yaml").exists():
-        for name in ("config.yaml", *OWN_FILES):
+        for name in ("config.yaml", *given_evaluations(folder), *OWN_FILES):
             _remove(folder / name)
     _remove(new / "checkpoints")
     for name in ("data.yaml", *(name for name in OWN_FILES if name not in ("data.yaml", "config.yaml")), "config.yaml"):
         if (new / name).exists():
             (new / name).rename(folder / name)
     shutil.rmtree(new)
+    known = {".lock", NEW, *own_names(folder)}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in known and not is_temporary(path))
+    if others:
+        listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        warnings.warn(f"{folder} still holds {listed}; delete what came from the model before", stacklevel=3)
 
 
 def _remove(path: Path) -> None:

@@ -18,6 +18,8 @@ from ncvqvae.config import from_dict, read_yaml
 from ncvqvae.data import Splits, TableForm, load_splits
 from ncvqvae.data.holdout import few_of_each
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.binding import KEY
+from ncvqvae.evaluation.metrics import read_object
 from ncvqvae.files import check_no_link, read_text
 from ncvqvae.model import NCVQVAE
 from ncvqvae.report.content import STAGES
@@ -36,10 +38,29 @@ OWN_FILES = (
     "checkpoints",
     "tensorboard",
 )
-"""All that a run writes; ``overwrite`` replaces these and nothing else."""
+"""The files and folders of a run, but those of :func:`given_evaluations`."""
 
 NEW = ".new"
 """Folder inside a run's folder. A new run is trained there before it replaces the old one."""
+
+
+def own_names(folder: Path) -> list[str]:
+    """All in a folder that a run wrote; ``overwrite`` replaces these and nothing else."""
+    return [name for name in (*OWN_FILES, NEW, *given_evaluations(folder)) if (folder / name).exists()]
+
+
+def given_evaluations(folder: Path) -> list[str]:
+    """Names of what ``evaluate RUN --samples NAME`` wrote, in the order in which they may be removed.
+
+    The metrics prove that the others are ours: they come last of each three.
+    """
+    names = []
+    for path in sorted(folder.glob("metrics-*.json")) if folder.is_dir() else ():
+        with suppress(InputError):
+            if read_object(path).keys() & {KEY, "evaluation_seed"}:
+                suffix = path.stem.removeprefix("metrics")
+                names += [f"report{suffix}.html", f"figures{suffix}", path.name]
+    return names
 
 
 def check_links(folder: Path) -> None:
@@ -68,7 +89,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     Raises:
         InputError: it exists, or is a file of a run.
     """
-    if path.name in OWN_FILES and (path.parent / "config.yaml").is_file():
+    if (path.parent / "config.yaml").is_file() and path.name in (*OWN_FILES, *given_evaluations(path.parent)):
         raise InputError(f"{path} is a file of the run in {path.parent}; choose another --out")
     if not overwrite and (path.exists() or path.is_symlink()):
         raise InputError(f"{path} exists; choose another --out, or replace it with --overwrite")
