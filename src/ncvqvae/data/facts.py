@@ -13,6 +13,7 @@ from ncvqvae.data.missing import length_counts, lengths_from_state, lengths_to_s
 from ncvqvae.data.validate import case_chunks, check_labels
 from ncvqvae.errors import InputError
 from ncvqvae.labels import check_storable, count_classes, labels_from_state
+from ncvqvae.validation import MAX_FILE, MAX_VALUES
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,7 @@ class TrainFacts:
         check_storable(classes)
         counts = length_counts(series, _indices(y, len(series), classes), len(classes))
         n_cases, n_channels, n_timepoints = series.shape
+        _check_counts(classes, counts, n_channels)
         digest = joint_digest(case_digests(series, None if y is None else check_labels(y, len(series))))
         return cls(n_cases, n_channels, n_timepoints, flat, listed, classes, class_counts, counts, digest)
 
@@ -155,6 +157,26 @@ class TrainFacts:
             counts,
             str(state.get("digest", "")),
         )
+
+
+def _check_counts(classes: np.ndarray, counts: np.ndarray | None, n_channels: int) -> None:
+    """Check, before training, that ``config.yaml`` can hold the facts and the scaler: it is read back with a limit."""
+    n_pairs = 0 if counts is None else int(np.count_nonzero(counts))
+    values = {  # what each takes in the file
+        (len(classes), "classes", "merge classes"): 3 * len(classes),
+        (n_pairs, "combinations of class and length", "cut or pad the series to fewer lengths"): 2 * n_pairs,
+        (n_channels, "channels", "fit on some of them"): 3 * n_channels,
+    }
+    (n, name, mend), _ = max(values.items(), key=lambda item: item[1])
+    n_characters = sum(len(ascii(label)) for label in classes.tolist())
+    if sum(values.values()) > MAX_VALUES - ELSEWHERE:
+        raise InputError(f"{n:,} {name} are more than config.yaml of a model can hold; {mend}")
+    if n_characters > MAX_FILE // 2:
+        raise InputError(f"labels of {n_characters:,} characters are more than config.yaml can hold; shorten them")
+
+
+ELSEWHERE = 2000
+"""Values in ``config.yaml`` that are settings."""
 
 
 def _indices(y: Any, n: int, classes: np.ndarray) -> np.ndarray:
