@@ -17,6 +17,7 @@ from ncvqvae.augmentations import (
     gaussian_noise,
     shuffle_at,
     slice_and_shuffle,
+    time_warp,
     warp_at,
     window_warp,
 )
@@ -115,6 +116,27 @@ def test_every_sliced_series_is_a_shuffle_by_some_allowed_draw() -> None:
     }
     shuffled = {tuple(view[0].tolist()) for view in slice_and_shuffle(x.expand(4000, 1, 6), generator=seeded(0))}
     assert shuffled == allowed
+
+
+def test_time_warp_equals_interpolation_at_the_integral_of_its_speed() -> None:
+    x = series(6, 2, 40)
+    sizes = torch.randn(6, 3, generator=seeded(3)).double().numpy()
+    t, waves = np.linspace(0, 1, 40), np.arange(1, 4)
+    for case, warped, size in zip(x, time_warp(x, 0.3, generator=seeded(3)), sizes, strict=True):
+        speed = np.exp(np.cos(np.pi * t[:, None] * waves) @ (0.3 * size / waves))
+        passed = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
+        expected = [np.interp(passed / passed[-1] * 39, np.arange(40), channel) for channel in case.double().numpy()]
+        np.testing.assert_allclose(warped, expected, atol=1e-4)
+
+
+def test_time_warp_keeps_ends_and_what_stands_behind_them() -> None:
+    x, lengths = series(5, 1, 30), torch.tensor([30, 20, 7, 2, 1])
+    warped = time_warp(x, 0.5, lengths, seeded(0))
+    for before, after, n in zip(x[:, 0], warped[:, 0], lengths.tolist(), strict=True):
+        torch.testing.assert_close(after[[0, n - 1]], before[[0, n - 1]])
+        assert torch.equal(after[n:], before[n:])
+        assert n < 7 or not torch.equal(after[:n], before[:n])
+    assert torch.allclose(time_warp(x, 0.0, lengths, seeded(0)), x, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [2, 3, 4, 16, 301])

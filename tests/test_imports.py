@@ -31,6 +31,7 @@ MAY_SEE = {
     "validation": {"ncvqvae.files"},
     "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.pooling", "ncvqvae.tokenizer.tokenizer"},
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
+    "evaluation": {"ncvqvae.augmentations"},  # the time warp is a rival, too
     "generation": {
         "ncvqvae.codec",
         "ncvqvae.data",
@@ -59,6 +60,7 @@ MAY_SEE = {
         "ncvqvae.data",
         "ncvqvae.data.facts",
         "ncvqvae.data.missing",
+        "ncvqvae.evaluation.fidelity",
         "ncvqvae.evaluation.resampling",
         "ncvqvae.evaluation.rocket",
         "ncvqvae.evaluation.utility",

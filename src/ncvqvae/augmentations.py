@@ -16,6 +16,7 @@ import torch
 from einops import rearrange, repeat
 from pydantic import Field
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from ncvqvae.config import Share, Weight
 from ncvqvae.registry import augmentations
@@ -84,6 +85,36 @@ def _interpolate(x: Tensor, time: Tensor) -> Tensor:
     index = left.long()
     values = [x.gather(2, repeat(i, "b s -> b c s", c=channels)) for i in (index, (index + 1).clamp(max=length - 1))]
     return torch.lerp(values[0], values[1], rearrange(weight, "b s -> b 1 s").to(x.dtype))
+
+
+def time_warp(x: Tensor, strength: float, lengths: Tensor | None = None, generator: Generator | None = None) -> Tensor:
+    r"""Move each series along a smooth, random, increasing map of time that keeps both of its ends.
+
+    .. math:: \tau(t) \propto \int_0^t \exp \Big( \sum_{k=1}^3 \frac{a_k}{k} \cos \pi k s \Big) \, ds,
+        \quad a_k \sim N(0, \text{strength}^2)
+
+    Args:
+        x: series, (B, C, T).
+        strength: standard deviation of a wave in the logarithm of the speed of time; 0.2 is gentle, 0.5 is strong.
+        lengths: steps of each series (B,); what stands behind an end stays. All T if not given.
+        generator: source of all randomness (CPU).
+
+    Returns:
+        Warped series, (B, C, T).
+
+    Compare Um et al., "Data augmentation of wearable sensor data" (2017).
+    """
+    batch, _, length = x.shape
+    ends = torch.full((batch,), length) if lengths is None else lengths.cpu()
+    last = rearrange(ends - 1, "b -> b 1").clamp(min=1)
+    time = repeat(torch.arange(length), "t -> b t", b=batch)
+    share, waves = time / last, torch.arange(1, 4)
+    sizes = strength * torch.randn(batch, 3, generator=generator) / waves
+    speed = torch.einsum("bk,btk->bt", sizes, torch.cos(torch.pi * share[..., None] * waves)).exp()
+    passed = F.pad(((speed[:, 1:] + speed[:, :-1]) / 2).cumsum(1), (1, 0))
+    whole = passed.gather(1, last.clamp(max=length - 1)).clamp(min=1e-12)
+    warped = passed / whole * last
+    return _interpolate(x, torch.where(time <= last, warped, time).to(x.device))
 
 
 def amplitude_resize(x: Tensor, sigma: float = 0.2, generator: Generator | None = None) -> Tensor:

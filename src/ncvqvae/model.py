@@ -52,7 +52,7 @@ from ncvqvae.storage.hub import downloaded, upload
 from ncvqvae.storage.model_files import ModelState, read_model, write_model
 from ncvqvae.storage.weights import load_stage, save_stage
 from ncvqvae.tokenizer.tokenizer import Tokenizer
-from ncvqvae.training.auto import Choice, choose_augmentation, choose_residual_scale, resolve
+from ncvqvae.training.auto import Choice, choose_by_series, choose_residual_scale, resolve
 from ncvqvae.training.notebook import NotebookProgress, in_notebook
 from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
 
@@ -178,10 +178,8 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         """Train both stages on what `prepare` gave; arguments as in :meth:`fit`."""
         from ncvqvae.training.loop import check_identity
 
-        views = None
-        if self.asked_.augmentation == "auto":
-            views = choose_augmentation(train.series, train.classes.numpy(), self.asked_.seed)
-        self.config_, lines = resolve(self.asked_, train.facts, views)
+        by_series = choose_by_series(self.asked_, train.series, train.classes.numpy())
+        self.config_, lines = resolve(self.asked_, train.facts, by_series)
         if explain is not None:
             explain(lines)
         report = NotebookProgress() if report is None and in_notebook() else report
@@ -250,8 +248,9 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         trial = copy.copy(self)
         trial.asked_, trial.scaler_ = self._config(), train.series.scaler
         trial._take_facts(train.facts)
-        # all augmentations cost about the same, and choosing one takes long
-        config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
+        # the choice takes seconds, and changes the cost little
+        by_series = {"augmentation": Choice("warp", ""), "stage2.time_warp": Choice(0.0, "")}
+        config = resolve(trial.asked_, train.facts, by_series).config
         device = resolve_device(config.device)
         with freed_pages_kept(), forked_rng(device):
             trial.tokenizer_, parts = tokenizer_stage(config, train)

@@ -16,6 +16,9 @@ N, T = 60, 128
 Y = np.arange(N) % 2
 
 
+BY_SERIES = {"augmentation": Choice("slice", "for this test"), "stage2.time_warp": Choice(0.1, "for this test")}
+
+
 def chosen(X: np.ndarray, y: np.ndarray) -> str:
     return choose_augmentation(ScaledSeries(X, GlobalScaler().fit(X)), y, seed=0).value
 
@@ -120,7 +123,7 @@ def test_few_series_get_settings_of_their_own(
 def test_nothing_is_left_to_the_data_and_the_machine_and_the_networks_have_their_say_later(preset: str) -> None:
     asked = load_config(preset)
     before = to_dict(asked)
-    config, lines = resolve(asked, facts(), Choice("slice", "for this test"))
+    config, lines = resolve(asked, facts(), BY_SERIES)
     left = {name for name, value in flat(to_dict(config)).items() if value == "auto"}
     asks_the_machine = {"device", "stage1.precision", "stage2.precision", "sampling.precision"}
     assert left <= {*asks_the_machine, "sampling.residual_scale", "embedding.parts_weight"}
@@ -140,7 +143,7 @@ def flat(values: dict[str, Any], where: str = "") -> dict[str, Any]:
 
 
 def test_each_choice_has_its_line() -> None:
-    lines = resolve(load_config("default"), facts(), Choice("slice", "for this test")).lines
+    lines = resolve(load_config("default"), facts(), BY_SERIES).lines
     assert lines == [
         "augmentation: slice (for this test)",
         "tokenizer.codebook_size: 32 (the data asks for no more)",

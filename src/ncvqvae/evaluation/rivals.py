@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
+from torch import Generator
 
+from ncvqvae.augmentations import time_warp
 from ncvqvae.labels import is_class, sorted_classes
 
 JITTER = 0.05
 """Standard deviation of the noise, in standard deviations of the train split."""
 
 WARP = 0.3
-"""Standard deviation of each wave in the logarithm of the speed of time."""
+"""Strength of the time warp."""
 
 NEIGHBOURS = 5
 """Of SMOTE."""
@@ -81,21 +84,13 @@ def jittered(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def time_warped(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    r"""Training series along a smooth, random, increasing map of time that keeps both ends.
-
-    .. math:: \tau(t) \propto \int_0^t \exp \Big( \sum_{k=1}^3 \frac{a_k}{k} \cos \pi k s \Big) \, ds,
-        \quad a_k \sim N(0, \text{WARP})
-
-    All channels share the map. Compare Um et al., "Data augmentation of wearable sensor data" (2017).
-    """
-    made = repeated(X, n, rng)
-    for series in made:
-        length = _length(series)
-        t, waves = np.linspace(0, 1, length), np.arange(1, 4)
-        speed = np.exp(np.cos(np.pi * t[:, None] * waves) @ (rng.normal(0, WARP, 3) / waves))
-        passed = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
-        series[:, :length] = _at(series, passed / max(passed[-1], 1e-12) * (length - 1))
-    return made
+    """Training series along smooth random maps of time, see :func:`ncvqvae.augmentations.time_warp`."""
+    made = repeated(X, n, rng).astype(np.float32)
+    ended = np.isnan(made)
+    lengths = torch.tensor([_length(series) for series in made])
+    draws = Generator().manual_seed(int(rng.integers(2**31)))
+    warped = time_warp(torch.from_numpy(np.nan_to_num(made)), WARP, lengths, draws).numpy()
+    return np.where(ended, np.float32(np.nan), warped)
 
 
 def mixed(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -80,6 +80,36 @@ def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
     return lambda X: (project(X) - center) / scale
 
 
+@kept_threads()
+def principal_rocket(X_train: np.ndarray, seed: int = 0, *, n_kernels: int = 2000, size: int = 20) -> Extractor:
+    """The first principal components of MiniRocket's features, each of which is standardised over train first.
+
+    Args:
+        X_train: series (n, C, L) that fix biases, scales and components.
+        seed: seed of MiniRocket.
+        n_kernels: number of features.
+        size: number of components, less where there are fewer series.
+
+    Reference: Dempster, Schmidt, Webb, "MiniRocket" (2021).
+    """
+    from aeon.transformations.collection.convolution_based import MiniRocket
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    transform = MiniRocket(n_kernels, random_state=seed, n_jobs=torch.get_num_threads())
+    features = np.asarray(transform.fit_transform(at_least_9_steps(X_train)), np.float64)
+    components = PCA(min(size, len(X_train) - 1), random_state=seed)
+    reduce = make_pipeline(StandardScaler(), components).fit(features)
+
+    @kept_threads()
+    def project(X: np.ndarray) -> np.ndarray:
+        chunks = [transform.transform(at_least_9_steps(X[at : at + CHUNK])) for at in range(0, len(X), CHUNK)]
+        return np.concatenate([reduce.transform(np.asarray(chunk, np.float64)) for chunk in chunks])
+
+    return project
+
+
 def catch22(X_train: np.ndarray) -> Extractor:
     """The 22 canonical time-series characteristics of each channel, standardised over train, within ±10 deviations.
 

@@ -6,9 +6,10 @@ The one exception is the factor of the residuals, which is chosen after training
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import getitem
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.tokenizer.encoder import token_grid
 from ncvqvae.tokenizer.spectrogram import Spectrogram
+from ncvqvae.training.warps import choose_time_warp
 
 CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
@@ -41,6 +43,9 @@ LINEAR_RANK, LINEAR_CASES = 256, 1000
 """``linear_rank: auto`` takes this rank if there are at least this many training series."""
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Choice(NamedTuple):
     """The value chosen for a setting, and the reason."""
 
@@ -55,7 +60,23 @@ class Resolved(NamedTuple):
     lines: list[str]
 
 
-def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Resolved:
+def choose_by_series(asked: Config, series: ScaledSeries, y_index: np.ndarray) -> dict[str, Choice]:
+    """What those settings become that only the series themselves can decide, by name; for :func:`resolve`.
+
+    Args:
+        asked: settings as the user gave them.
+        series: the train split.
+        y_index: class indices (n_cases,).
+    """
+    chosen = {}
+    if asked.augmentation == "auto":
+        chosen["augmentation"] = choose_augmentation(series, y_index, asked.seed)
+    if asked.stage2.time_warp == "auto":
+        chosen["stage2.time_warp"] = Choice(*choose_time_warp(series, asked.seed))
+    return chosen
+
+
+def resolve(asked: Config, facts: TrainFacts, by_series: Mapping[str, Choice] = NOTHING) -> Resolved:
     """Settle every setting that is left to the data.
 
     Four words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
@@ -65,12 +86,16 @@ def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Re
     Args:
         asked: settings as the user gave them.
         facts: of the train split.
-        views: what ``augmentation: auto`` becomes, see :func:`choose_augmentation`; None leaves it as it is.
+        by_series: what :func:`choose_by_series` gave; a setting that it lacks stays "auto".
     """
     codes = codebook_size(asked.tokenizer, facts)
-    choices: dict[str, Choice] = {}
-    if asked.augmentation == "auto" and views is not None:
-        choices["augmentation"] = views
+    values = to_dict(asked)
+
+    def of(name: str) -> tuple[dict[str, Any], str]:
+        *groups, last = name.split(".")
+        return reduce(getitem, groups, values), last
+
+    choices = {name: choice for name, choice in by_series.items() if getitem(*of(name)) == "auto"}
     if asked.tokenizer.codes_per_class or asked.tokenizer.tokens_per_code:
         choices["tokenizer.codebook_size"] = codes
     if asked.stage1.warped_share == "auto":
@@ -81,10 +106,9 @@ def resolve(asked: Config, facts: TrainFacts, views: Choice | None = None) -> Re
         choices["prior.input_mode"] = input_mode(codes.value)
     if asked.stage2.token_temperature == "auto":
         choices["stage2.token_temperature"] = token_temperature(facts.n_cases)
-    values = to_dict(asked)
     for name, choice in choices.items():
-        *groups, last = name.split(".")
-        reduce(getitem, groups, values)[last] = choice.value
+        group, last = of(name)
+        group[last] = choice.value
     values["tokenizer"] |= {"codes_per_class": 0, "tokens_per_code": 0}  # codebook_size now holds the result
     lines = [f"{name}: {choice.value} ({choice.reason})" for name, choice in choices.items()]
     return Resolved(from_dict(Config, values), lines)

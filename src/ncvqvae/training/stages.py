@@ -24,6 +24,7 @@ from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.build import build_prior, build_tokenizer
+from ncvqvae.training.warps import with_warped_copies
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
     from ncvqvae.training.loop import Plan
@@ -80,7 +81,10 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
 
 
 def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, StageParts]:
-    """Stage 2: an untrained prior, shown tokens that are drawn anew from the latents of the trained tokenizer."""
+    """Stage 2: an untrained prior, shown tokens that are drawn anew from the latents of the trained tokenizer.
+
+    With ``stage2.time_warp`` each series of a batch is either itself or one of its warped copies, at random.
+    """
     from ncvqvae.training.loop import Plan
 
     tokenizer = codec.tokenizer
@@ -92,17 +96,25 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
     temperature = config.stage2.token_temperature
     assert temperature != "auto"
     device = tokenizer.codebook.device
-    latents_of = _latents(tokenizer, train.series)
-    special = codec.special_tokens(train.series, prior.mask_token, prior.absent_token)
+    shown, n = train.series, len(train.series)
+    strength = config.stage2.time_warp
+    assert strength != "auto"
+    if strength:
+        shown = with_warped_copies(shown, strength, config.seed)
+    latents_of = _latents(tokenizer, shown)
+    special = codec.special_tokens(shown, prior.mask_token, prior.absent_token)
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
+        classes = train.classes[rows]
+        if len(shown) > n:
+            rows = rows + n * torch.randint(len(shown) // n, (len(rows),))
         with fp32_products("highest", device):
             logits = tokenizer.token_logits(latents_of(rows).to(device))
         if config.stage2.stochastic_tokens:
             tokens = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
         else:
             tokens = logits.argmax(-1)
-        return torch.maximum(tokens, special[rows].to(device)), train.classes[rows]
+        return torch.maximum(tokens, special[rows].to(device)), classes
 
     return prior, StageParts(Plan(len(train.series), config.stage2, config.seed), objective, get_batch)
 
