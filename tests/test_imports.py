@@ -32,6 +32,17 @@ MAY_SEE = {
     "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.pooling", "ncvqvae.tokenizer.tokenizer"},
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
     "evaluation": {"ncvqvae.augmentations"},  # the time warp is a rival, too
+    "fitting": {
+        "ncvqvae.codec",
+        "ncvqvae.data",
+        "ncvqvae.data.facts",
+        "ncvqvae.prior.prior",
+        "ncvqvae.storage.weights",
+        "ncvqvae.tokenizer.tokenizer",
+        "ncvqvae.training.auto",
+        "ncvqvae.training.loop",
+        "ncvqvae.training.stages",
+    },
     "generation": {
         "ncvqvae.codec",
         "ncvqvae.data",
