@@ -52,7 +52,7 @@ def test_the_most_that_is_let_through_is_read_back(words: str) -> None:
 
 def test_labels_of_too_many_characters_are_refused() -> None:
     y = np.array([f"{number:0900d}" for number in range(4500)])
-    with pytest.raises(InputError, match="labels of 4,059,000 characters .* shorten them"):
+    with pytest.raises(InputError, match=r"labels of 4,059,000 characters .* shorten them"):
         TrainFacts.of(np.arange(9000.0).reshape(4500, 2), y, np.arange(9000.0).reshape(4500, 1, 2))
 
 
