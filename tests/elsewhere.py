@@ -81,7 +81,8 @@ def second_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def resolved(device: str) -> torch.device:
         return DEVICE if device == "cuda" else resolve(device)
 
-    monkeypatch.setattr("ncvqvae.model.resolve_device", resolved)
+    for module in ("model", "fitting", "storage.methods"):
+        monkeypatch.setattr(f"ncvqvae.{module}.resolve_device", resolved)
     monkeypatch.setattr("ncvqvae.training.stages.wait_for", lambda device: None)
     monkeypatch.setattr(torch, "autocast", autocast)
     plain: Callable[..., Any] = lambda *args, fused, **kwargs: adamw(*args, foreach=False, **kwargs)  # noqa: E731

@@ -31,6 +31,17 @@ MAY_SEE = {
     "validation": {"ncvqvae.files"},
     "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.pooling", "ncvqvae.tokenizer.tokenizer"},
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
+    "fitting": {
+        "ncvqvae.codec",
+        "ncvqvae.data",
+        "ncvqvae.data.facts",
+        "ncvqvae.prior.prior",
+        "ncvqvae.storage.weights",
+        "ncvqvae.tokenizer.tokenizer",
+        "ncvqvae.training.auto",
+        "ncvqvae.training.loop",
+        "ncvqvae.training.stages",
+    },
     "generation": {
         "ncvqvae.codec",
         "ncvqvae.data",

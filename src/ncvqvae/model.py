@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -27,13 +25,14 @@ from ncvqvae.config import (
     load_config,
     to_dict,
 )
-from ncvqvae.data import GlobalScaler, ScaledSeries, check_series, series_lengths
+from ncvqvae.data import series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.few import few_to_learn
 from ncvqvae.errors import InputError
+from ncvqvae.fitting import checkpoint_folder, estimate, settled, train_set, train_stage
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.methods import FillingMethods
-from ncvqvae.generation.residuals import keep_residuals, kept_residuals
+from ncvqvae.generation.residuals import keep_residuals
 from ncvqvae.generation.samples import (
     DecodingSteps,
     Samples,
@@ -45,19 +44,18 @@ from ncvqvae.generation.samples import (
     resolved,
     sample_chunks,
 )
-from ncvqvae.hardware import forked_rng, freed_pages_kept, resolve_device
+from ncvqvae.hardware import resolve_device
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.prior.prior import Prior
-from ncvqvae.storage.hub import downloaded, upload
-from ncvqvae.storage.model_files import ModelState, read_model, write_model
-from ncvqvae.storage.weights import load_stage, save_stage
+from ncvqvae.storage.methods import SavingMethods
+from ncvqvae.storage.model_files import ModelState
 from ncvqvae.tokenizer.tokenizer import Tokenizer
-from ncvqvae.training.auto import Choice, choose_augmentation, choose_residual_scale, resolve
+from ncvqvae.training.auto import choose_residual_scale
 from ncvqvae.training.notebook import NotebookProgress, in_notebook
-from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
+from ncvqvae.training.stages import Report, StageParts, TrainSet, prior_stage, tokenizer_stage
 
 
-class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
+class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
     """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
 
     Args:
@@ -153,18 +151,11 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         Raises:
             InputError: if the series cannot be used.
         """
-        series = X if checked else check_series(X)
         self.asked_ = self._config()
-        n_fft, (_, n_channels, n_timepoints) = self.asked_.tokenizer.n_fft, series.shape
-        if n_timepoints < n_fft:
-            mend = "set a smaller tokenizer.n_fft"
-            if n_channels > n_timepoints:
-                mend = f"give (cases, channels, time steps): X.transpose(0, 2, 1) has {n_channels} steps; or {mend}"
-            raise InputError(f"series have {n_timepoints} time steps, fewer than the STFT window of {n_fft}; {mend}")
-        self._take_facts(TrainFacts.of(X, y, series))
-        self.scaler_ = GlobalScaler(self.asked_.tokenizer.keep_standardised).fit(series)
-        classes = torch.from_numpy(self.facts_.class_indices(y, len(series)))
-        return TrainSet(ScaledSeries(series, self.scaler_), classes, self.facts_)
+        train = train_set(X, y, self.asked_, checked=checked)
+        self._take_facts(train.facts)
+        self.scaler_ = train.series.scaler
+        return train
 
     def fit_prepared(
         self,
@@ -176,20 +167,11 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         explain: Callable[[list[str]], None] | None = None,
     ) -> NCVQVAE:
         """Train both stages on what `prepare` gave; arguments as in :meth:`fit`."""
-        from ncvqvae.training.loop import check_identity
-
-        views = None
-        if self.asked_.augmentation == "auto":
-            views = choose_augmentation(train.series, train.classes.numpy(), self.asked_.seed)
-        self.config_, lines = resolve(self.asked_, train.facts, views)
+        self.config_, lines = settled(self.asked_, train)
         if explain is not None:
             explain(lines)
         report = NotebookProgress() if report is None and in_notebook() else report
-        folder = None if checkpoints is None else Path(checkpoints)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            labels = [*train.facts.classes.tolist(), *train.classes.tolist()]
-            check_identity(folder / "identity", self.asked_, train.series.X, labels)
+        folder = None if checkpoints is None else checkpoint_folder(checkpoints, self.asked_, train)
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}
         config = self.config_
@@ -214,53 +196,19 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
         logger: Any,
         report: Report | None,
     ) -> None:
-        """Train a stage, or load one that an interrupted training had finished."""
-        from ncvqvae.training.loop import train
-
         device = resolve_device(self.config_.device)
-        done = None if checkpoints is None else checkpoints / f"{stage}.safetensors"
-        if done is not None and done.exists():
-            trained = load_stage(done, network)
-        else:
-            trained = train(
-                stage,
-                parts.objective,
-                parts.get_batch,
-                parts.plan,
-                device=device,
-                checkpoints=checkpoints,
-                logger=logger,
-                report=relay(report, stage),
-                monitor=getattr(parts.objective, "monitor", None),
-            )
-            if done is not None:
-                save_stage(done, network, trained)
-        network.eval().requires_grad_(False).to(device)
+        trained = train_stage(stage, network, parts, device, checkpoints, logger, report)
         self.history_ += trained.history
         self.seconds_[stage] = trained.seconds
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
         """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
-        return self.estimate_prepared(copy.copy(self).prepare(X, y))
+        config = self._config()
+        return estimate(config, train_set(X, y, config))
 
     def estimate_prepared(self, train: TrainSet) -> dict[str, float]:
         """:meth:`estimate_seconds` of what `prepare` gave."""
-        from ncvqvae.training.loop import Plan
-
-        trial = copy.copy(self)
-        trial.asked_, trial.scaler_ = self._config(), train.series.scaler
-        trial._take_facts(train.facts)
-        # all augmentations cost about the same, and choosing one takes long
-        config = resolve(trial.asked_, train.facts, Choice("warp", "for its cost")).config
-        device = resolve_device(config.device)
-        with freed_pages_kept(), forked_rng(device):
-            trial.tokenizer_, parts = tokenizer_stage(config, train)
-            seconds = {"stage1": estimated_seconds(parts, device)}
-            few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
-            _, parts = prior_stage(config, few, trial._codec)
-            n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
-            seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
-        return seconds
+        return estimate(self._config(), train)
 
     def _take_facts(self, facts: TrainFacts) -> None:
         self.facts_ = facts
@@ -480,14 +428,10 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ files
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``, all of them or none.
-
-        Raises:
-            InputError: if they cannot be written; an older model in the folder stays as it is.
-        """
+    @property
+    def _state(self) -> ModelState:
         check_is_fitted(self)
-        state = ModelState(
+        return ModelState(
             self.preset,
             self.asked_,
             self.config_,
@@ -497,50 +441,13 @@ class NCVQVAE(FillingMethods, TransformerMixin, BaseEstimator):
             self.tokenizer_,
             self.prior_,
         )
-        write_model(Path(folder).expanduser(), state)
-
-    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
-        """Upload the model to repository ``owner/name`` of the Hugging Face Hub; return the URL of the commit.
-
-        Warns where the model keeps residuals, from which training series can be restored.
-
-        Args:
-            repo_id: the repository, made if it is not there.
-            private: who may see a repository that is made; the owner's default if not given.
-            token: access token; else the one of ``hf auth login``.
-        """
-        check_is_fitted(self)
-        residuals = kept_residuals(self.tokenizer_)
-        if residuals is not None:
-            warnings.warn(
-                f"this model keeps {len(residuals)} of its training series (residuals); fit it "
-                "with sampling.residual_neighbours 0 and sampling.redraws 0 if they must not be shared",
-                stacklevel=2,
-            )
-        classes = f"{len(self.classes_)} classes" if len(self.classes_) else "no classes"
-        summary = f"{self.n_channels_} channel(s), {self.n_timepoints_} time steps, {classes}"
-        return upload(self.save_pretrained, repo_id, summary, private=private, token=token)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, *, device: str = "auto", **download: Any) -> NCVQVAE:
-        """Load a model that :meth:`save_pretrained` or :meth:`push_to_hub` wrote.
-
-        Args:
-            source: its folder, or ``hub:owner/name`` for a repository of the Hugging Face Hub.
-            device: ``auto``, ``cpu``, ``cuda`` or ``mps``, whichever it was fitted on.
-            download: arguments of ``huggingface_hub.snapshot_download``, for example ``revision`` or ``token``.
-
-        Raises:
-            InputError: if a file is missing, damaged, or of a newer format, or there is no such device.
-        """
-        place = resolve_device(device)
-        state = read_model(downloaded(source, **download))
-        model = cls(state.preset, settings={**kept(state.asked), "device": device})
-        model.asked_, model.config_ = (
-            replace(config, device=cast(Any, device)) for config in (state.asked, state.config)
-        )
+    def _of_state(cls, state: ModelState) -> Self:
+        model = cls(state.preset, settings={**kept(state.asked), "device": state.asked.device})
+        model.asked_, model.config_ = state.asked, state.config
         model._take_facts(state.facts)
         model.scaler_ = state.scaler
-        model.tokenizer_, model.prior_ = state.tokenizer.to(place), state.prior.to(place)
+        model.tokenizer_, model.prior_ = state.tokenizer, state.prior
         model.seconds_, model.history_ = state.seconds, []
         return model

@@ -1,0 +1,120 @@
+"""The steps of :meth:`ncvqvae.model.NCVQVAE.fit`: train split, settings, training of a stage, and how long it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ncvqvae.codec import Codec
+from ncvqvae.config import Config
+from ncvqvae.data import GlobalScaler, ScaledSeries, check_series
+from ncvqvae.data.facts import TrainFacts
+from ncvqvae.errors import InputError
+from ncvqvae.hardware import forked_rng, freed_pages_kept, resolve_device
+from ncvqvae.prior.prior import Prior
+from ncvqvae.storage.weights import load_stage, save_stage
+from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.training.auto import Choice, Resolved, choose_augmentation, resolve
+from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
+    from ncvqvae.training.loop import Trained
+
+
+def train_set(X: Any, y: Any, asked: Config, *, checked: bool = False) -> TrainSet:
+    """The train split as both stages take it.
+
+    Args:
+        X, y: as in :meth:`ncvqvae.model.NCVQVAE.fit`.
+        asked: the settings.
+        checked: the values have been checked, as those of ``load_splits`` are.
+
+    Raises:
+        InputError: if the series cannot be used.
+    """
+    series = X if checked else check_series(X)
+    n_fft, (_, n_channels, n_timepoints) = asked.tokenizer.n_fft, series.shape
+    if n_timepoints < n_fft:
+        mend = "set a smaller tokenizer.n_fft"
+        if n_channels > n_timepoints:
+            mend = f"give (cases, channels, time steps): X.transpose(0, 2, 1) has {n_channels} steps; or {mend}"
+        raise InputError(f"series have {n_timepoints} time steps, fewer than the STFT window of {n_fft}; {mend}")
+    facts = TrainFacts.of(X, y, series)
+    scaler = GlobalScaler(asked.tokenizer.keep_standardised).fit(series)
+    classes = torch.from_numpy(facts.class_indices(y, len(series)))
+    return TrainSet(ScaledSeries(series, scaler), classes, facts)
+
+
+def settled(asked: Config, train: TrainSet) -> Resolved:
+    """What the settings become on the train split; views are chosen by a classifier where they are left to the data."""
+    views = None
+    if asked.augmentation == "auto":
+        views = choose_augmentation(train.series, train.classes.numpy(), asked.seed)
+    return resolve(asked, train.facts, views)
+
+
+def checkpoint_folder(path: str | Path, asked: Config, train: TrainSet) -> Path:
+    """A folder for checkpoints of these settings and this train split.
+
+    Raises:
+        InputError: if it holds those of others.
+    """
+    from ncvqvae.training.loop import check_identity
+
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = [*train.facts.classes.tolist(), *train.classes.tolist()]
+    check_identity(folder / "identity", asked, train.series.X, labels)
+    return folder
+
+
+def train_stage(
+    stage: str,
+    network: Tokenizer | Prior,
+    parts: StageParts,
+    device: torch.device,
+    checkpoints: Path | None,
+    logger: Any,
+    report: Report | None,
+) -> Trained:
+    """Train a stage's network on ``device``, or load one that an interrupted training had finished."""
+    from ncvqvae.training.loop import train
+
+    done = None if checkpoints is None else checkpoints / f"{stage}.safetensors"
+    if done is not None and done.exists():
+        trained = load_stage(done, network)
+    else:
+        trained = train(
+            stage,
+            parts.objective,
+            parts.get_batch,
+            parts.plan,
+            device=device,
+            checkpoints=checkpoints,
+            logger=logger,
+            report=relay(report, stage),
+            monitor=getattr(parts.objective, "monitor", None),
+        )
+        if done is not None:
+            save_stage(done, network, trained)
+    network.eval().requires_grad_(False).to(device)
+    return trained
+
+
+def estimate(asked: Config, train: TrainSet) -> dict[str, float]:
+    """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
+    from ncvqvae.training.loop import Plan
+
+    # all augmentations cost about the same, and choosing one takes long
+    config = resolve(asked, train.facts, Choice("warp", "for its cost")).config
+    device = resolve_device(config.device)
+    with freed_pages_kept(), forked_rng(device):
+        tokenizer, parts = tokenizer_stage(config, train)
+        seconds = {"stage1": estimated_seconds(parts, device)}
+        few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
+        _, parts = prior_stage(config, few, Codec(train.facts, train.series.scaler, tokenizer))
+        n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
+        seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
+    return seconds
