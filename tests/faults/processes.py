@@ -134,6 +134,12 @@ def _page(path: Path) -> None:
     assert path.read_text().rstrip().endswith("</html>")
 
 
+def _network(path: Path) -> None:
+    import onnx
+
+    onnx.checker.check_model(onnx.load(path))
+
+
 LOADERS: dict[str, Callable[[Path], object]] = {
     ".safetensors": _tensors,
     ".ckpt": lambda path: WholeFileIO().load_checkpoint(path),
@@ -143,6 +149,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     ".png": _picture,
     ".html": _page,
     ".npz": read_series,
+    ".onnx": _network,
 }
 
 

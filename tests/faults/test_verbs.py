@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.faults.processes import TINY, check_intact
 from tests.full_disk import files_end_at
 
 from ncvqvae import NCVQVAE
+from ncvqvae.bench.job import Outcome, Run, carry_out
 from ncvqvae.cli import main
 from ncvqvae.commands import score
 from ncvqvae.evaluation.binding import read_run_metrics
@@ -54,12 +56,17 @@ VERBS = {
     "encode": Verb(["encode", "run", "data.npz", "--out", "tokens.parquet", "--overwrite"], "tokens.parquet"),
     "impute": Verb(["impute", "run", "data.npz", "--out", "whole.npz", "--overwrite"], "whole.npz"),
     "vary": Verb(["vary", "run", "data.npz", "--out", "like.csv", "--overwrite"], "like.csv"),
+    "extend": Verb(
+        ["extend", "run", "short.npz", "--steps", "8", "--draws", "2", "--out", "long.npz", "--overwrite"], "long.npz"
+    ),
+    "export": Verb(["export", "run", "--out", "onnx", "--overwrite"], "onnx/prior.onnx"),
     "score": Verb(["score", "run", "data.npz", "--masks", "2", "--out", "score.csv", "--overwrite"], "score.csv"),
     "evaluate": Verb(["evaluate", "run"], "run/metrics.json", 40),
     "report": Verb(["report", "run", "--out", "page.html"], "page.html"),
     "tables": Verb(["tables", "bench", "--out", "tables"], "tables"),
 }
-READERS = ["sample", "sample in parts", "sample as text", "encode", "impute", "vary", "score"]
+READERS = ["sample", "sample in parts", "sample as text", "encode", "impute", "vary", "extend", "export", "score"]
+BENCH = ["bench", "--suite", "suite.yaml", "--seeds", "1", "--no-cas", "--out", "mine"]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +77,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verbs")
     rng = np.random.default_rng(0)
     np.savez(folder / "data.npz", X=rng.normal(size=(40, 1, 32)), y=np.array(["a", "b"] * 20))
+    np.savez(folder / "short.npz", X=rng.normal(size=(3, 1, 24)), y=np.array(["a", "b", "a"]))
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    steps = {"stage1.max_steps": 2, "stage2.max_steps": 2, "sampling.residual_neighbours": 0, "sampling.redraws": 0}
+    suite = {"datasets": ["data.npz"], "models": {"one": {"ssl": "none", **TINY, **steps}}, "seeds": 1}
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     with pytest.MonkeyPatch.context() as patched:
         _without_computing(patched)
         patched.chdir(folder)
@@ -81,12 +92,46 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _without_computing(patched: pytest.MonkeyPatch) -> None:
-    """An evaluation of one metric, a picture that is drawn at once."""
+    """An evaluation of one metric, a picture that is drawn at once, a bench and its runs in one process.
+
+    A network is exported to ONNX once; what was exported of it is written each time.
+    """
     patched.setattr(score, "score_model", _scores)
     patched.setattr(pictures, "_drawings", lambda _: {"pca_of_series": lambda: None})
     patched.setattr(pictures, "_png", lambda _: b"\x89PNG" + bytes(500) + b"IEND" + bytes(4))
     patched.setattr("ncvqvae.report.model_pictures.save_model_pictures", lambda *_: [])
     patched.setattr("ncvqvae.study.pictures.save_pictures", lambda *_: [])
+    patched.setattr("ncvqvae.bench.driver.make_backend", lambda *_, **__: Here())
+    patched.setattr("torch.onnx.export", _exported)
+
+
+class Here:
+    """A backend that carries out a run where it is started."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def start(self, run: Run) -> None:
+        self.outcomes.append(carry_out(run))
+
+    def finished(self, timeout: float) -> list[Outcome]:
+        ended, self.outcomes = self.outcomes, []
+        return ended
+
+    def close(self) -> None:
+        pass
+
+
+def _exported(network: torch.nn.Module, **how: Any) -> Any:
+    name = type(network).__name__
+    if name not in PROGRAMS:
+        PROGRAMS[name] = EXPORT(network, **how)
+    return PROGRAMS[name]
+
+
+EXPORT, PROGRAMS = torch.onnx.export, dict[str, Any]()
 
 
 def _scores(model: NCVQVAE, splits: Any, **_: Any) -> score.Scores:
@@ -190,6 +235,21 @@ def test_killed_before_or_between_the_names_the_next_call_clears_up(name: str, w
     check(work)
 
 
+@pytest.mark.parametrize("at", [1, 2, 4, 8, 12, 16])
+def test_a_bench_that_is_killed_goes_on_where_it_was(at: int, work: Path) -> None:
+    had_run = contents(work / "run")
+    assert killed_at(BENCH, "replace", at)
+    check_intact(work)
+    assert run(BENCH) == 0
+    one = work / "mine/data/one/0"
+    assert read_run_metrics(one).keys() >= {"fid"} and NCVQVAE.from_pretrained(one).n_cases_ > 0
+    assert contents(work / "run") == had_run
+    assert not list(work.rglob("*.tmp")) and not (one / "checkpoints").exists() and not (one / "failed.txt").exists()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("ncvqvae.commands.fit.fit_run", lambda *_, **__: pytest.fail("trained again"))
+        assert run(BENCH) == 0
+
+
 REFUSED = {
     "no such label": ["sample", "run", "--label", "z", "--out", "old.csv", "--overwrite"],
     "a length that no series has": ["sample", "run", "--length", "7", "--out", "old.npz", "--overwrite"],
@@ -201,6 +261,9 @@ REFUSED = {
     "data of another shape": ["encode", "run", "other.npz", "--out", "old.npz", "--overwrite"],
     "other data to vary": ["vary", "run", "other.npz", "--out", "old.csv", "--overwrite"],
     "other data to score": ["score", "run", "other.npz", "--out", "old.csv", "--overwrite"],
+    "other data to extend": ["extend", "run", "other.npz", "--steps", "2", "--out", "old.npz", "--overwrite"],
+    "more steps than the model has": ["extend", "run", "short.npz", "--steps", "9", "--out", "old.npz", "--overwrite"],
+    "no run to export": ["export", "nowhere", "--out", "old", "--overwrite"],
     "other data to fill": ["impute", "run", "other.npz", "--out", "old.npz", "--overwrite"],
 }
 

@@ -17,6 +17,7 @@ import copy
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -25,7 +26,7 @@ from torch.nn import functional as F
 
 from ncvqvae.commands.run_folder import check_output
 from ncvqvae.errors import InputError
-from ncvqvae.files import replaced
+from ncvqvae.files import all_replaced
 from ncvqvae.model import NCVQVAE
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import Tokenizer
@@ -111,9 +112,9 @@ class _Decoder(_Half):
 
 
 def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-    """Write ``encoder.onnx``, ``decoder.onnx``, ``prior.onnx`` and ``embedding.onnx``; the number of series is free.
+    """Write ``encoder.onnx``, ``decoder.onnx``, ``prior.onnx`` and ``embedding.onnx``, all of them or none.
 
-    A model without embeddings by its encoder leaves out ``embedding.onnx``.
+    The number of series is free. A model without embeddings by its encoder leaves out ``embedding.onnx``.
 
     Args:
         model: the model.
@@ -121,14 +122,14 @@ def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) 
         overwrite: replace files of these names.
 
     Raises:
-        InputError: if a file exists, the extra ``onnx`` is not installed, or series differ in length.
+        InputError: if a file exists or cannot be written, the extra ``onnx`` is not installed, or series differ in
+            length.
     """
     if model.facts_.unequal:
         raise InputError("a model of series of unequal lengths cannot be exported; fit it on series of one length")
     folder = Path(folder)
     for name in ("encoder", "decoder", "prior", "embedding"):
         check_output(folder / f"{name}.onnx", overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
     series = torch.zeros(2, model.n_channels_, model.n_timepoints_)
     tokens = torch.zeros(2, model.tokenizer_.n_tokens, dtype=torch.int64)
     classes = torch.zeros(2, dtype=torch.int64)
@@ -139,10 +140,15 @@ def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) 
     }
     if model.tokenizer_.reduction is not None:
         parts["embedding"] = (_Embedding(model), {"series": series}, "embeddings")
-    return [_export(folder / f"{name}.onnx", *part) for name, part in parts.items()]
+    programs = {folder / f"{name}.onnx": _program(*part) for name, part in parts.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with all_replaced(*programs) as places:  # an encoder and a decoder of two models would fit each other
+        for place, program in zip(places, programs.values(), strict=True):
+            program.save(place)
+    return list(programs)
 
 
-def _export(path: Path, network: nn.Module, inputs: dict[str, Tensor], output: str) -> Path:
+def _program(network: nn.Module, inputs: dict[str, Tensor], output: str) -> Any:
     n = torch.export.Dim("n", min=1)
     # says for each of its operators that torchvision is not installed
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
@@ -161,6 +167,4 @@ def _export(path: Path, network: nn.Module, inputs: dict[str, Tensor], output: s
     except ModuleNotFoundError as error:
         raise InputError(f"ONNX export needs {error.name}; pip install 'ncvqvae[onnx]'") from None
     assert program is not None
-    with replaced(path) as temporary:
-        program.save(temporary)
-    return path
+    return program
