@@ -18,8 +18,10 @@ from ncvqvae.commands.score import Scores, score_model, score_series
 from ncvqvae.data import Splits
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.fcn import FCNTraining
-from ncvqvae.evaluation.metrics import GROUPS, INTERVAL, METRICS, RIVALLED, SD, metric_of, rival_of
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.metric import GROUPS
+from ncvqvae.evaluation.metric_list import INTERVAL, METRICS, RIVALLED, SD
+from ncvqvae.evaluation.metrics import metric_of, rival_of
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.page import write_report
 from ncvqvae.tokenizer.tokenizer import Tokenizer

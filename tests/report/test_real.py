@@ -14,7 +14,7 @@ from ncvqvae.commands.evaluate import Evaluated, evaluate_run
 from ncvqvae.evaluation import protocol
 from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.evaluation.fcn import FCNTraining
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.sets import Extent
 
 from .contents import sines
 

@@ -11,7 +11,7 @@ from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import check_output, open_run, say_path
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
-from ncvqvae.evaluation.protocol import n_unconditional
+from ncvqvae.evaluation.sets import n_unconditional
 from ncvqvae.files import check_no_link
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,7 +14,8 @@ from rich.text import Text
 
 from ncvqvae.data import Splits
 from ncvqvae.data.few import few_series
-from ncvqvae.evaluation.metrics import RIVALLED, RIVALS, SHORT, metric_of, number_text, of_rival, real_key, real_value
+from ncvqvae.evaluation.metric_list import RIVALLED, RIVALS, SHORT
+from ncvqvae.evaluation.metrics import metric_of, number_text, of_rival, real_key, real_value
 from ncvqvae.threads import busy_hint
 
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
@@ -85,12 +87,11 @@ class TrainingProgress(Progress):
 
 
 @contextmanager
-def counting_progress(description: str, total: int) -> Iterator[Progress]:
-    """One bar that counts to ``total``; call ``progress.advance(progress.task_ids[0], n)``."""
+def counting_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """One bar that counts to ``total``; call what is yielded with the number that was added."""
     columns = (TextColumn(description), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
     with Progress(*columns, console=console()) as progress:
-        progress.add_task(description, total=total)
-        yield progress
+        yield partial(progress.advance, progress.add_task(description, total=total))
 
 
 @contextmanager
