@@ -16,7 +16,7 @@ from ncvqvae import NCVQVAE
 from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.score import Scores, score_model, score_series
 from ncvqvae.data import Splits
-from ncvqvae.evaluation import protocol
+from ncvqvae.evaluation import classifiers, protocol, sets
 from ncvqvae.evaluation.fcn import FCNTraining
 from ncvqvae.evaluation.metric import GROUPS
 from ncvqvae.evaluation.metric_list import INTERVAL, METRICS, RIVALLED, SD
@@ -52,8 +52,8 @@ def quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(FCNTraining, "n_steps", lambda *_: 1)
         patch.setattr(protocol, "BOOTSTRAP_DRAWS", 2)
         patch.setattr(protocol, "PERMUTATIONS", {False: 2, True: 2})
-        patch.setattr(protocol, "MIN_FOR_CAS", 48)
-        patch.setattr(protocol, "N_SEEDS", {False: 2, True: 2})
+        patch.setattr(sets, "MIN_FOR_CAS", 48)
+        patch.setattr(classifiers, "N_SEEDS", {False: 2, True: 2})
         yield
 
 
