@@ -37,8 +37,8 @@ CANDIDATES: tuple[dict[str, Any], ...] = tuple(
 )
 """Combinations that are tried; the first is the loosest."""
 
-N_DRAWN = 256
-"""Series that each combination is judged by."""
+N_DRAWN = (64, 256)
+"""Least and largest number of series that each combination is judged by: four times the training series between them."""
 MAX_TRAIN = 1000
 """Training series that they are compared with, drawn by seed where there are more."""
 NEARER = 0.5
@@ -127,10 +127,11 @@ def judged(
         """Components and a column for each class, as large as the first component."""
         return np.concatenate([components(found), size * np.eye(n_classes + 1)[indices.numpy()]], axis=1)
 
+    n_drawn = min(max(4 * len(X), N_DRAWN[0]), N_DRAWN[1])
     results = []
     for config in settings:
         source = Generator().manual_seed(seed)
-        wanted = generator.draw_classes(N_DRAWN, source)
+        wanted = generator.draw_classes(n_drawn, source)
         drawn = generator.draw(wanted, replace(config, redraws=0), source)
         found = features(codec.scaled(codec.in_units(*drawn))[:].values)
         distance = frechet_distance(with_class(found, wanted), with_class(of_train, classes))
