@@ -103,15 +103,15 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
 
     The model counts more than its pictures: what keeps them from being drawn is a warning.
     """
-    from ncvqvae.commands.evaluate import report_content
     from ncvqvae.commands.score import Scores, compared
+    from ncvqvae.report.compose import report_content
     from ncvqvae.report.pictures import save_pictures
 
     try:
         shown = compared(splits, model.config_.seed).in_memory()
         unconditional = model.sample(N_DRAWN, unconditional=True).X
         labelled = None if splits.y_train is None else model.sample(N_DRAWN)
-        content = report_content(folder, model, splits, Scores({}, unconditional, labelled, splits=shown))
+        content = report_content(model, splits, Scores({}, unconditional, labelled, splits=shown), model.history_)
         # the planes of latents take longer than all the rest; evaluate draws them
         only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
         save_pictures(only_series, folder / "figures")

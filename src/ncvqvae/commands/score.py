@@ -33,9 +33,9 @@ from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.tokens import prior_certainty, token_usage
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import DecodingSteps, Samples, joined
+from ncvqvae.generation.trained import TrainedModel
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
-from ncvqvae.model import NCVQVAE
 
 MAX_COMPARED = 5000
 """Most series of a set that the metrics compare; of a larger set so many are drawn by the seed, without replacement."""
@@ -141,7 +141,7 @@ class MaskedScale:
 
 
 def score_model(
-    model: NCVQVAE,
+    model: TrainedModel,
     splits: Splits,
     *,
     fcn: str | Path | None = None,
@@ -226,7 +226,7 @@ def score_model(
 
 
 def _generated(
-    model: NCVQVAE,
+    model: TrainedModel,
     splits: Splits,
     scaled: MaskedScale,
     unconditional: np.ndarray,
@@ -331,7 +331,7 @@ def _raw(metrics: dict[str, float]) -> dict[str, float]:
     return {name.replace("copied", "copied_raw"): value for name, value in metrics.items()}
 
 
-def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
+def token_metrics(model: TrainedModel, encoded: EncodedSets) -> dict[str, float]:
     """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
 
     Repeats are looked for in the series as decoded from their tokens: what the tokenizer leaves out would stand
@@ -360,7 +360,7 @@ def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[s
     return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
 
 
-def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
+def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     tokens = encoded.test.tokens
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}
