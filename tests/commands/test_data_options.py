@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncvqvae.cli import ColumnOptions, main
+from ncvqvae.cli import main
+from ncvqvae.cli.parameters import ColumnOptions
 from ncvqvae.commands.run_folder import DataSource
 from ncvqvae.data import TableOptions
 

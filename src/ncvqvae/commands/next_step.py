@@ -35,3 +35,8 @@ def free_name(path: Path) -> Path:
     """The path, or the first numbered one like it that is not taken."""
     candidates = (path.with_stem(f"{path.stem}-{number}") for number in range(2, 10**6))
     return path if not path.exists() else next(candidate for candidate in candidates if not candidate.exists())
+
+
+def say(line: str) -> None:
+    """Print a line to stderr as it is: markup and wrapping would spoil what is to be pasted."""
+    print(line, file=sys.stderr)

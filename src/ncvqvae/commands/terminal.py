@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -85,12 +86,11 @@ class TrainingProgress(Progress):
 
 
 @contextmanager
-def counting_progress(description: str, total: int) -> Iterator[Progress]:
-    """One bar that counts to ``total``; call ``progress.advance(progress.task_ids[0], n)``."""
+def counting_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """One bar that counts to ``total``; call what is yielded with the number that was added."""
     columns = (TextColumn(description), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
     with Progress(*columns, console=console()) as progress:
-        progress.add_task(description, total=total)
-        yield progress
+        yield partial(progress.advance, progress.add_task(description, total=total))
 
 
 @contextmanager
