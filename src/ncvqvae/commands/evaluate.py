@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import DataSource, check_links, check_output, open_run, say_path
+from ncvqvae.commands.run_folder import DataSource, check_links, check_output, known_source, open_run, say_path
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
@@ -45,6 +45,7 @@ def evaluate_run(
     seed: int | None = None,
     device: str = "auto",
     data_dir: str | Path | None = None,
+    source: DataSource | None = None,
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
@@ -56,6 +57,7 @@ def evaluate_run(
         seed: seed of samples and classifiers; the run's own if not given.
         device: of the networks.
         data_dir: folder of the dataset, if it has moved.
+        source: where the data are, if the run does not say it, or they have moved.
         extent: how much is computed.
         progress: hears of each step before it begins.
     """
@@ -64,13 +66,16 @@ def evaluate_run(
 
     folder = Path(folder)
     check_links(folder)
-    model, source = open_run(folder, device)
+    model, found = open_run(folder, device)
+    named = source is not None
+    source = source or known_source(folder, found)
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
     with locked(folder):
         remove_leftovers(folder, folder / "figures")
-        say_path(folder, source)
+        if not named:
+            say_path(folder, source)
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         if samples is not None:
             return _evaluate_file(

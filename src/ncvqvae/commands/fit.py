@@ -89,15 +89,6 @@ def fit_run(
     return model
 
 
-def print_settled(lines: list[str]) -> None:
-    """Say in one block what became of the settings that were left to the data, and why."""
-    from ncvqvae.commands.terminal import console
-
-    if lines:
-        text = "\n  ".join(["settled by the data:", *lines])
-        console().print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
     """Draw loss curves, reconstructions, and generated beside real series per class, into ``figures`` of a run.
 

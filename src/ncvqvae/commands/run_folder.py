@@ -165,8 +165,10 @@ class Begun:
         return cls({name: value for name, value in values.items() if value is not None}, preset, settings)
 
 
-def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSource]:
+def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSource | None]:
     """The trained model of a run's folder, on `device`, and where its data came from.
+
+    A folder of ``save_pretrained`` is a run, too; where its data came from is not known.
 
     Raises:
         InputError: if the folder holds no finished run, or there is no such device.
@@ -176,12 +178,28 @@ def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSou
         raise InputError(f"{folder} holds an interrupted run; finish it with: ncvqvae fit … --out {folder} --resume")
     model = NCVQVAE.from_pretrained(folder, device=device)
     path = folder / "data.yaml"
-    values = read_yaml(path) if path.is_file() else {}
+    if not path.is_file():
+        return model, None
+    values = read_yaml(path)
     if "data" not in values:
-        raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
+        raise InputError(f"{path} is damaged (no data); fit the run again")
     for other in ("settings", "form", "preset"):
         values.pop(other, None)
     return model, from_dict(DataSource, values)
+
+
+def known_source(folder: Path, source: DataSource | None) -> DataSource:
+    """Where the data of a run are.
+
+    Raises:
+        InputError: if the folder does not say it.
+    """
+    if source is None:
+        raise InputError(
+            f"{folder} does not say where its data came from (no data.yaml); name them: ncvqvae evaluate {folder} "
+            "--data NAME"
+        )
+    return source
 
 
 def say_path(folder: Path, source: DataSource) -> None:
@@ -198,7 +216,7 @@ def say_path(folder: Path, source: DataSource) -> None:
 def run_form(folder: str | Path) -> TableForm | None:
     """The form of the table that a run's data came from, None if it was none."""
     path = Path(folder) / "data.yaml"
-    form = read_yaml(path).get("form")
+    form = read_yaml(path).get("form") if path.is_file() else None
     try:
         return None if form is None else TableForm.from_dict(form)
     except TypeError:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from ncvqvae.files import replaced
 from ncvqvae.labels import class_index, sorted_classes
-from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
+from ncvqvae.report.content import ReportContent, Sample, label_text, loss_terms
+from ncvqvae.report.plots import draw_losses
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import (
     DASHES,
@@ -50,16 +51,8 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """
     stages = loss_terms(history)
     figure = new_figure(5.5 * len(stages), 3.8, "Loss terms during training")
-    for column, (stage, terms) in enumerate(stages.items()):
-        ax = figure.add_subplot(1, len(stages), column + 1)
-        # the total's thick line is drawn first, so that a term equal to it stays visible on top
-        for i, (name, curve) in enumerate(terms.items()):
-            look = {"color": "black", "linewidth": 1.8} if name == "loss" else {"color": LIGHT[i % 8]}
-            ax.plot(curve.steps, curve.values, label=name, linestyle=DASHES[i % 4], alpha=0.85, **look)
-        if min(curve.values.min() for curve in terms.values()) > 0:
-            ax.set_yscale("log")
-        ax.set(title=STAGES[stage], xlabel="step", ylabel="weighted loss")
-        ax.legend(fontsize=8)
+    for column, stage in enumerate(stages):
+        draw_losses(figure.add_subplot(1, len(stages), column + 1), history, stage)
     return figure
 
 
@@ -265,7 +258,7 @@ def plane_figure(
         ax = figure.add_subplot(1, len(panels), column + 1, sharex=shared, sharey=shared)
         shared = ax if shared_axes else None
         ax.set_title(name, fontsize=9)
-        _scatter(ax, plane, y, classes)
+        scatter(ax, plane, y, classes)
     if 0 < len(classes) <= 20:
         markers = next(ax.collections for ax in figure.axes if len(ax.collections) == len(classes))
         names = ["class"] * len(classes)
@@ -275,7 +268,8 @@ def plane_figure(
     return figure
 
 
-def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequence[Hashable]) -> None:
+def scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequence[Hashable]) -> None:
+    """Draw points (n, 2) with the style of their class; grey without labels."""
     if y is None:
         ax.scatter(plane[:, 0], plane[:, 1], s=12, alpha=0.6, color=LIGHT[7])
         return
