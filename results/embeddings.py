@@ -17,10 +17,11 @@ import torch
 
 from ncvqvae import NCVQVAE
 from ncvqvae.commands.encoded import Encoded, EncodedSets
-from ncvqvae.commands.score import MaskedScale, embedding_metrics
+from ncvqvae.commands.masked_scale import MaskedScale
+from ncvqvae.commands.model_metrics import embedding_metrics
 from ncvqvae.data import Splits, load_splits
 from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
-from ncvqvae.evaluation.protocol import RealData
+from ncvqvae.evaluation.sets import RealData
 
 ROWS = Path(__file__).with_name("embeddings.csv")
 

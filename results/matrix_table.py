@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ncvqvae.evaluation.metrics import STUDY, metric_of
+from ncvqvae.evaluation.metric_list import STUDY
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.study.markup import metric_name, number, plain_markdown
 from ncvqvae.study.rows import CHAPTER_MODELS, collect_rows, published_rows
 

@@ -16,8 +16,10 @@ import numpy as np
 from ncvqvae.commands.score import feature_extractor
 from ncvqvae.data import GlobalScaler, load_splits
 from ncvqvae.evaluation.memorisation import memorisation
-from ncvqvae.evaluation.metrics import RIVALS, of_rival
-from ncvqvae.evaluation.protocol import Extent, RealData, Wanted, cas_labels, evaluate_rivals, n_unconditional
+from ncvqvae.evaluation.metric_list import RIVALS
+from ncvqvae.evaluation.metrics import of_rival
+from ncvqvae.evaluation.protocol import evaluate_rivals
+from ncvqvae.evaluation.sets import Extent, RealData, Wanted, cas_labels, n_unconditional
 
 ROWS = Path(__file__).with_name("rivals.csv")
 DATASETS = (

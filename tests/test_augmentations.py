@@ -14,11 +14,14 @@ from ncvqvae.augmentations import (
     augment,
     augment_observed,
     augment_share,
+    cubic,
     gaussian_noise,
+    linear,
     shuffle_at,
     slice_and_shuffle,
     time_warp,
     warp_at,
+    warped_times,
     window_warp,
 )
 from ncvqvae.errors import InputError
@@ -118,15 +121,25 @@ def test_every_sliced_series_is_a_shuffle_by_some_allowed_draw() -> None:
     assert shuffled == allowed
 
 
-def test_time_warp_equals_interpolation_at_the_integral_of_its_speed() -> None:
-    x = series(6, 2, 40)
+def test_warped_times_are_the_integral_of_their_speed() -> None:
     sizes = torch.randn(6, 3, generator=seeded(3)).double().numpy()
     t, waves = np.linspace(0, 1, 40), np.arange(1, 4)
-    for case, warped, size in zip(x, time_warp(x, 0.3, generator=seeded(3)), sizes, strict=True):
+    for times, size in zip(warped_times(6, 40, 0.3, generator=seeded(3)), sizes, strict=True):
         speed = np.exp(np.cos(np.pi * t[:, None] * waves) @ (0.3 * size / waves))
         passed = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
-        expected = [np.interp(passed / passed[-1] * 39, np.arange(40), channel) for channel in case.double().numpy()]
-        np.testing.assert_allclose(warped, expected, atol=1e-4)
+        np.testing.assert_allclose(times, passed / passed[-1] * 39, atol=1e-4)
+
+
+def test_cubic_interpolation_is_exact_for_quadratics_and_smooths_noise_less_than_linear() -> None:
+    steps = torch.arange(30.0)
+    times = 1 + 27 * torch.rand(4, 50, generator=seeded(0)).sort(1).values
+    quadratic = (0.3 * steps**2 - 4 * steps + 1).expand(4, 1, 30)
+    torch.testing.assert_close(cubic(quadratic, times)[:, 0], 0.3 * times**2 - 4 * times + 1, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(cubic(quadratic, steps.expand(4, 30)), quadratic)
+    noise = torch.randn(200, 1, 60, generator=seeded(1))
+    between = torch.arange(2, 57.0) + 0.5
+    kept = [at(noise, between.expand(200, -1)).std() for at in (linear, cubic)]
+    assert kept[0] < 0.75 < kept[1] < 0.85
 
 
 def test_time_warp_keeps_ends_and_what_stands_behind_them() -> None:

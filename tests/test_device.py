@@ -145,7 +145,7 @@ def test_what_follows_the_training_stands_on_the_device(run: Path, monkeypatch: 
     scaled = ScaledSeries(X[:, None].astype(np.float32), model.scaler_)
 
     def kept(model: NCVQVAE) -> tuple[Any, ...]:
-        keep_residuals(model.tokenizer_, scaled, seed=0)
+        keep_residuals(model.tokenizer_, scaled, torch.zeros(len(scaled), dtype=torch.int64), seed=0)
         scale = choose_residual_scale(model._generator, 2, 0, lambda series: series)
         found = kept_residuals(model.tokenizer_)
         assert found is not None

@@ -33,6 +33,7 @@ MAY_SEE = {
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
     "evaluation": {"ncvqvae.augmentations"},  # the time warp is a rival, too
     "fitting": {
+        "ncvqvae.generation.generator",
         "ncvqvae.codec",
         "ncvqvae.data",
         "ncvqvae.data.facts",
@@ -41,6 +42,7 @@ MAY_SEE = {
         "ncvqvae.tokenizer.tokenizer",
         "ncvqvae.training.auto",
         "ncvqvae.training.loop",
+        "ncvqvae.training.sampler",
         "ncvqvae.training.stages",
     },
     "generation": {
@@ -72,6 +74,7 @@ MAY_SEE = {
         "ncvqvae.data.facts",
         "ncvqvae.data.missing",
         "ncvqvae.evaluation.fidelity",
+        "ncvqvae.evaluation.neighbours",
         "ncvqvae.evaluation.resampling",
         "ncvqvae.evaluation.rocket",
         "ncvqvae.evaluation.utility",

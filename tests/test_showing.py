@@ -164,9 +164,11 @@ def test_samples_of_arrays_have_plain_columns_and_are_still_pairs(model: NCVQVAE
 
 
 def test_an_unclear_table_names_the_options_that_mend_it() -> None:
-    wide = pd.DataFrame(X).assign(kind=Y)
-    with pytest.raises(InputError, match=r"'kind' holds labels; .* load_dataset\(table, label_column='kind'\)"):
-        NCVQVAE().fit(wide)
+    wide = pd.DataFrame(X)
+    with pytest.raises(InputError, match=r"'label' holds labels; .* load_dataset\(table, label_column='label'\)"):
+        NCVQVAE().fit(wide.assign(label=Y))
+    with pytest.raises(InputError, match=r"column 'kind' among the time steps.* load_dataset\(table, label_column=…\)"):
+        NCVQVAE().fit(wide.assign(kind=Y))
     two = wide.assign(label=Y, target=Y)
     with pytest.raises(InputError, match=r"more than one column may be the label.*load_dataset\(table, label_column="):
         NCVQVAE().fit(two)

@@ -44,6 +44,7 @@ Size = Annotated[Whole, Field(ge=1, le=10**6)]
 Limit = Annotated[Whole, Field(ge=0, le=10**6)]
 Layers = Annotated[Whole, Field(ge=1, le=1000)]
 Steps = Annotated[Whole, Field(ge=0, le=10**9)]
+Passes = Annotated[Whole, Field(ge=1, le=10_000)]
 Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Weight = Annotated[Number, Field(ge=0.0, le=1e6)]
 Temperature = Annotated[Number, Field(ge=1e-6, le=1e6)]
@@ -227,14 +228,20 @@ class Stage2Config(TrainingConfig):
 class SamplingConfig:
     """How new token grids are drawn."""
 
-    n_steps: Annotated[Whole, Field(ge=1, le=10_000)] = 10
-    """Number of steps T of the parallel decoding."""
+    n_steps: Passes | Auto = 10
+    """Number of steps T of the parallel decoding. The choice auto is settled with kept_share."""
     schedule: Schedule = "cosine"
     """Schedule of the share of tokens that is still masked after each step."""
     temperature: Temperature = 1.0
     """Temperature of the token distribution."""
-    choice_temperature: Weight = 4.0
-    """Size of the Gumbel noise on the confidence at the first step. It falls linearly to 0 at the last step."""
+    choice_temperature: Weight | Auto = 4.0
+    """Size of the Gumbel noise on the confidence at the first step. It falls linearly to 0 at the last step. The choice
+    auto is settled with kept_share."""
+    kept_share: Share | Auto = 0.0
+    """Share of its tokens that a new series takes from a random training series of its class; the prior draws the
+    others. With choice_temperature and n_steps, the choice auto is made after training, among a few combinations: the
+    one whose series are distributed most like training series, without lying nearer to them than they lie to each
+    other."""
     guidance_scale: Annotated[Number, Field(ge=0.0, le=100.0)] = 1.0
     """Scale of the classifier-free guidance. With 1 the class-conditional distribution stays as it is."""
     residual_neighbours: Limit = 0
@@ -252,6 +259,10 @@ class SamplingConfig:
     precision: Precision = "32-true"
     """Arithmetic of the matrix products. The choice auto takes bf16 if this machine multiplies faster in it (it is
     measured)."""
+
+
+CHOSEN_BY_SAMPLES = ("n_steps", "choice_temperature", "kept_share", "residual_scale")
+"""Settings of sampling whose "auto" is settled after training, by what the trained networks draw."""
 
 
 @dataclass(config=GROUP)

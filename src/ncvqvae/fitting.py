@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config
+from ncvqvae.config import Config, SamplingConfig
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
+from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.hardware import forked_rng, freed_pages_kept, resolve_device
 from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.weights import load_stage, save_stage
@@ -117,3 +118,17 @@ def estimate(asked: Config, train: TrainSet) -> dict[str, float]:
         n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
         seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
     return seconds
+
+
+def settled_sampling(
+    codec: Codec, generator: SeriesGenerator, sampling: SamplingConfig, train: TrainSet, seed: int
+) -> tuple[SamplingConfig, list[str]]:
+    """The settings of sampling that are left to the trained networks, chosen, and a line that says so."""
+    names = [name for name in ("n_steps", "choice_temperature", "kept_share") if getattr(sampling, name) == "auto"]
+    if not names:
+        return sampling, []
+    from ncvqvae.training.sampler import choose_sampling  # imports MiniRocket, which takes seconds
+
+    chosen = choose_sampling(codec, generator, sampling, train.series, train.classes, seed)
+    values = ", ".join(f"{name} {getattr(chosen.value, name):g}" for name in names)
+    return chosen.value, [f"sampling: {values} ({chosen.reason})"]

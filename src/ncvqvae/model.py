@@ -16,6 +16,7 @@ from torch import Generator
 from ncvqvae.codec import Codec
 from ncvqvae.commands.narration import narrated
 from ncvqvae.config import (
+    CHOSEN_BY_SAMPLES,
     Config,
     EmbeddingConfig,
     EmbeddingKind,
@@ -30,10 +31,10 @@ from ncvqvae.data import TableForm, check_labels, frame_form, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.few import few_to_learn
 from ncvqvae.errors import InputError, shortened
-from ncvqvae.fitting import checkpoint_folder, estimate, settled, train_set, train_stage
+from ncvqvae.fitting import checkpoint_folder, estimate, settled, settled_sampling, train_set, train_stage
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.methods import FillingMethods
-from ncvqvae.generation.residuals import keep_residuals
+from ncvqvae.generation.residuals import keep_residuals, kept_residuals
 from ncvqvae.generation.samples import (
     DecodingSteps,
     Samples,
@@ -132,8 +133,8 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
             logger: a Lightning logger.
             report: called with stage, step, number of steps and loss terms while training; in a notebook the default
                 shows a bar for each stage.
-            explain: called before training with a line for each setting that was left to the data: what it became,
-                and why.
+            explain: called before and after training with a line for each setting that was left to the data: what it
+                became, and why.
             verbose: whether to print the expected time, what became of the settings, and the progress of both stages;
                 by default where standard error is a terminal.
 
@@ -187,10 +188,14 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         self._train("stage2", self.prior_, parts, folder, logger, report)
         embedding = config.embedding
         embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
-        if config.sampling.residual_neighbours or config.sampling.redraws:
-            keep_residuals(self.tokenizer_, train.series, config.seed)
-        if config.sampling.residual_neighbours and config.sampling.residual_scale == "auto":
-            config.sampling.residual_scale = self._choose_residual_scale()
+        sampling = config.sampling
+        if sampling.residual_neighbours or sampling.redraws or sampling.kept_share:
+            keep_residuals(self.tokenizer_, train.series, train.classes, config.seed)
+        if sampling.residual_neighbours and sampling.residual_scale == "auto":
+            sampling.residual_scale = self._choose_residual_scale()
+        config.sampling, reason = settled_sampling(self._codec, self._generator, sampling, train, config.seed)
+        if explain is not None and reason:
+            explain(reason)
         return self
 
     def _train(
@@ -250,12 +255,6 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
 
         n_neighbours = self.config_.sampling.residual_neighbours
         return choose_residual_scale(self._generator, n_neighbours, self.config_.seed, as_given_out)
-
-    @property
-    def residual_scale_(self) -> float | None:
-        """Factor of the residuals that ``sampling.residual_scale: auto`` became after training, else None."""
-        chosen = self.config_.sampling.residual_scale
-        return None if self.asked_.sampling.residual_scale != "auto" or chosen == "auto" else chosen
 
     @property
     def _codec(self) -> Codec:
@@ -413,7 +412,12 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         )
 
     def _resolved(self, config: SamplingConfig) -> SamplingConfig:
-        return resolved(config, self.tokenizer_.residuals is not None, self.residual_scale_)
+        chosen = {
+            name: getattr(self.config_.sampling, name)
+            for name in CHOSEN_BY_SAMPLES
+            if getattr(self.asked_.sampling, name) == "auto" != getattr(self.config_.sampling, name)
+        }
+        return resolved(config, kept_residuals(self.tokenizer_), chosen)
 
     def decoding_steps(self, n: int, seed: int | None = None) -> DecodingSteps:
         """How sure the prior is, step by step, while it draws ``n`` token grids, label-first where there are labels.

@@ -15,7 +15,7 @@ from ncvqvae.cli import main
 from ncvqvae.commands.evaluate import evaluate_run, evaluate_series
 from ncvqvae.commands.run_folder import DataSource, check_links
 from ncvqvae.evaluation.fcn import FCN, save_fcn
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.study.rows import published_rows
 
 

@@ -17,7 +17,7 @@ from ncvqvae.config import TokenizerConfig
 from ncvqvae.data import Splits
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.evaluation.probes import MAX_SVM_CLASSES, probe_accuracy, token_embeddings
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.labels import is_class, rows_by_class
 from ncvqvae.report.pictures import scatter
 from ncvqvae.report.style import class_style

@@ -15,10 +15,12 @@ from tests.bench.tasks import TINY
 from ncvqvae import NCVQVAE
 from ncvqvae.commands.score import Scores, score_model, score_series
 from ncvqvae.data import Splits
-from ncvqvae.evaluation import protocol
+from ncvqvae.evaluation import classifiers, protocol, sets
 from ncvqvae.evaluation.fcn import FCNTraining
-from ncvqvae.evaluation.metrics import GROUPS, INTERVAL, METRICS, RIVALLED, SD, metric_of, rival_of
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.metric import GROUPS
+from ncvqvae.evaluation.metric_list import INTERVAL, METRICS, RIVALLED, SD
+from ncvqvae.evaluation.metrics import metric_of, rival_of
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.report.compose import report_content
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.history import read_history
@@ -51,8 +53,8 @@ def quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(FCNTraining, "n_steps", lambda *_: 1)
         patch.setattr(protocol, "BOOTSTRAP_DRAWS", 2)
         patch.setattr(protocol, "PERMUTATIONS", {False: 2, True: 2})
-        patch.setattr(protocol, "MIN_FOR_CAS", 48)
-        patch.setattr(protocol, "N_SEEDS", {False: 2, True: 2})
+        patch.setattr(sets, "MIN_FOR_CAS", 48)
+        patch.setattr(classifiers, "N_SEEDS", {False: 2, True: 2})
         yield
 
 

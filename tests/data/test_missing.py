@@ -8,7 +8,8 @@ import torch
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.augmentations import augment_observed
-from ncvqvae.commands.score import MaskedScale, score_model
+from ncvqvae.commands.masked_scale import MaskedScale
+from ncvqvae.commands.score import score_model
 from ncvqvae.config import PriorConfig, Stage1Config, Stage2Config, TokenizerConfig
 from ncvqvae.data import Splits, are_unequal, series_lengths
 from ncvqvae.evaluation.fcn import FCN

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation import protocol
+from ncvqvae.evaluation import protocol, rival_sets
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract, train_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
-from ncvqvae.evaluation.protocol import Extent, GeneratedData, RealData, cas_labels, evaluate_samples, n_unconditional
+from ncvqvae.evaluation.protocol import evaluate_samples
+from ncvqvae.evaluation.sets import Extent, GeneratedData, RealData, cas_labels, n_unconditional
 from ncvqvae.evaluation.utility import classification_accuracy_score
 from ncvqvae.labels import class_index
 
@@ -90,7 +91,7 @@ def test_every_metric_is_there_and_compares_the_right_series(
 def test_what_the_tokenizer_makes_of_the_test_split_is_judged_like_generated_series(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "_utility_metrics", lambda *_: {})
+    monkeypatch.setattr(protocol, "classifier_metrics", lambda *_: {})
     as_it_is = evaluate_samples(real, replace(generated, reconstructed=real.X_test), fcn, seed=4, extent=ALONE)
     assert as_it_is["fid_reconstructed"] == pytest.approx(0.0, abs=1e-3)
     assert as_it_is["is_reconstructed"] == as_it_is["is_real"]
@@ -184,14 +185,14 @@ def test_misfits_are_refused_in_one_line(real: RealData, generated: GeneratedDat
 def test_rivals_have_the_numbers_and_labels_of_the_generator(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, made = [], protocol.rival_series
+    asked, made = [], rival_sets.rival_series
 
     def noting(name: str, X: np.ndarray, y: np.ndarray, wanted: np.ndarray, seed: int) -> np.ndarray:
         asked.append((name, Counter(wanted.tolist())))
         return made(name, X, y, wanted, seed)
 
-    monkeypatch.setattr(protocol, "rival_series", noting)
-    monkeypatch.setattr(protocol, "RIVALS", {"train": None, "mixup": None})
+    monkeypatch.setattr(rival_sets, "rival_series", noting)
+    monkeypatch.setattr(rival_sets, "RIVALS", {"train": None, "mixup": None})
     judged: list[int] = []
 
     def copies(X: np.ndarray, y: np.ndarray | None) -> dict[str, float]:
@@ -219,7 +220,7 @@ def test_rivals_have_the_numbers_and_labels_of_the_generator(
 def test_rivals_without_labels_are_judged_like_unconditional_series(
     real: RealData, generated: GeneratedData, fcn: FCN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RIVALS", {"jitter": None})
+    monkeypatch.setattr(rival_sets, "RIVALS", {"jitter": None})
     unlabelled = replace(real, y_train=None, y_test=None)
     metrics = evaluate_samples(unlabelled, GeneratedData(generated.unconditional), fcn, 0)
     assert {"fid_of_jitter", "nearer_dtw_of_jitter"} <= metrics.keys()

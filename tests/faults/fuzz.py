@@ -48,7 +48,7 @@ from ncvqvae.config import load_config
 from ncvqvae.data import TableOptions, load_splits, read_series, write_series
 from ncvqvae.evaluation.binding import read_run_metrics
 from ncvqvae.evaluation.fcn import FCN, load_fcn, save_fcn
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.history import read_history
 from ncvqvae.report.page import write_report

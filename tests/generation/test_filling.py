@@ -203,7 +203,7 @@ def test_unequal_lengths_and_channels(unequal: NCVQVAE) -> None:
         (lambda m, X: m.impute(X[2:, :20]), "series have 1 channels and 20 time steps"),
         (lambda m, X: m.impute(X, redraws=2), "sampling.redraws: .* leave it out"),
         (lambda m, X: m.impute(X, temprature=2), "temprature"),
-        (lambda m, X: m.impute(X, residual_neighbours=2), "keeps no residuals"),
+        (lambda m, X: m.impute(X, residual_neighbours=2), "keeps no training series"),
         (lambda m, X: m.vary(X, share=1.2), "share 1.2 of the tokens; give a number from 0 to 1"),
         (lambda m, X: m.vary(X, n=0), "n 0: give a number of at least 1"),
         (lambda m, X: m.extend(X[2:, :20], 0), "n_steps 0: give a number of at least 1"),

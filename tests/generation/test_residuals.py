@@ -149,12 +149,12 @@ def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_ea
     with monkeypatch.context() as patched:
         patched.setattr(model._generator, "decode", lambda tokens: torch.from_numpy(steps).float())
         model.config_.sampling.residual_scale = model._choose_residual_scale()
-    assert (model.residual_scale_ == 0) if sparse else (model.residual_scale_ >= 0.75)
+    assert (model.config_.sampling.residual_scale == 0) if sparse else (model.config_.sampling.residual_scale >= 0.75)
     chosen, same, other, none = (
         model.sample(5, seed=1, **asked).X
         for asked in (
             {},
-            {"residual_scale": model.residual_scale_},
+            {"residual_scale": model.config_.sampling.residual_scale},
             {"residual_scale": 0.3},
             {"residual_neighbours": 0},
         )
@@ -163,7 +163,7 @@ def test_auto_adds_residuals_unless_they_make_noise_of_what_lies_elsewhere_in_ea
     assert np.array_equal(chosen, none) == sparse and not np.array_equal(chosen, other)
     model.save_pretrained(tmp_path)
     loaded = NCVQVAE.from_pretrained(tmp_path)
-    assert loaded.residual_scale_ == model.residual_scale_
+    assert loaded.config_.sampling.residual_scale == model.config_.sampling.residual_scale
     np.testing.assert_array_equal(loaded.sample(5, seed=1).X, chosen)
 
 
@@ -193,9 +193,9 @@ def test_a_model_without_residuals_says_so() -> None:
     X, y = two_classes()
     model = NCVQVAE(settings=SMALL).fit(X, y)
     assert model.tokenizer_.residuals is None
-    with pytest.raises(InputError, match="keeps no residuals"):
+    with pytest.raises(InputError, match="keeps no training series"):
         model.sample(2, residual_neighbours=10)
-    with pytest.raises(InputError, match="keeps no residuals"):
+    with pytest.raises(InputError, match="keeps no training series"):
         model.reconstruct(X, residual_neighbours=10)
 
 
@@ -229,3 +229,33 @@ def test_auto_judges_series_as_they_are_given_out_and_asks_for_a_clear_gain(
     assert len(seen) == 2 + len(SCALES) * TRIALS + 1
     for made in seen:
         np.testing.assert_allclose(made.std(-1), 1.0, rtol=1e-3)
+
+
+def test_new_series_start_from_a_share_of_the_tokens_of_their_class(fitted: NCVQVAE) -> None:
+    kept, generator = fitted._generator.kept, Generator().manual_seed(0)
+    assert kept.classes is not None
+    X, y = two_classes()
+    own = {tuple(row): label for row, label in zip(fitted.encode(X).tolist(), y, strict=True)}
+    assert [own[tuple(row)] for row in kept.tokens.tolist()] == [fitted.classes_[c] for c in kept.classes.tolist()]
+    wanted = torch.tensor([0, 1, 1, fitted.prior_.no_class] * 50)
+    starts = kept.starts(wanted, 0.5, fitted.prior_.mask_token, generator)
+    given = starts != fitted.prior_.mask_token
+    n_tokens = starts.shape[1]
+    assert set(given.sum(1).tolist()) == {round(0.5 * n_tokens)} and len(given.unique(dim=0)) > 10
+    for row, places, label in zip(starts, given, wanted, strict=True):
+        rows = kept.tokens if label == fitted.prior_.no_class else kept.tokens[kept.classes == label]
+        assert (rows[:, places] == row[places]).all(1).any()
+    whole = kept.starts(wanted, 1.0, fitted.prior_.mask_token, generator)
+    assert {tuple(row) for row in whole.tolist()} <= {tuple(row) for row in kept.tokens.tolist()}
+
+
+def test_a_kept_share_of_one_draws_training_series_as_the_tokenizer_sees_them(fitted: NCVQVAE) -> None:
+    X, _ = two_classes()
+    plain = {"residual_neighbours": 0, "redraws": 0}
+    known = fitted.decode(fitted.encode(X))
+    for asked in ({}, {"unconditional": True}):
+        made = fitted.sample(12, seed=0, kept_share=1.0, **plain, **asked).X
+        distances = np.abs(made[:, None] - known[None]).max(axis=-1)
+        assert (distances.min(1) < 1e-4).all()
+    half, none = (fitted.sample(12, seed=0, kept_share=share, **plain).X for share in (0.5, 0.0))
+    assert not np.array_equal(half, none)

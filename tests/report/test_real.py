@@ -11,10 +11,10 @@ from tests.bench.tasks import TINY
 
 from ncvqvae import NCVQVAE, load_splits
 from ncvqvae.commands.evaluate import Evaluated, evaluate_run
-from ncvqvae.evaluation import protocol
+from ncvqvae.evaluation import protocol, sets
 from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.evaluation.fcn import FCNTraining
-from ncvqvae.evaluation.protocol import Extent
+from ncvqvae.evaluation.sets import Extent
 
 from .contents import sines
 
@@ -41,7 +41,7 @@ def evaluated(run: Path) -> Evaluated:
         patch.setenv("NCVQVAE_CACHE_DIR", str(run.parent / "cache"))
         patch.setattr(FCNTraining, "n_steps", lambda *_: 1)
         patch.setattr(protocol, "PERMUTATIONS", {False: 19, True: 19})
-        patch.setattr(protocol, "MIN_FOR_CAS", 140)
+        patch.setattr(sets, "MIN_FOR_CAS", 140)
         return evaluate_run(run, extent=Extent(cas=False))
 
 

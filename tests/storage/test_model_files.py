@@ -72,7 +72,7 @@ def test_models_of_the_first_format_are_read_as_what_they_were(fitted: NCVQVAE, 
     in_format_1(tmp_path)
     assert "linear_rank: auto" in (tmp_path / "config.yaml").read_text()
     old = NCVQVAE.from_pretrained(tmp_path)
-    assert old.config_ == fitted.config_ and old.residual_scale_ == 0.5
+    assert old.config_ == fitted.config_ and old.config_.sampling.residual_scale == 0.5
     assert (old.asked_.prior.linear_rank, old.asked_.augmentation) == ("auto", fitted.config_.augmentation)
     X = two_classes()[0]
     for ours, theirs in zip(fitted.sample(40).X, old.sample(40).X, strict=True):

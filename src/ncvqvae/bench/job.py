@@ -204,7 +204,7 @@ def _take_over(run: Run) -> None:
 
 def _evaluate(run: Run, pulse: Pulse) -> None:
     from ncvqvae.commands.evaluate import evaluate_run
-    from ncvqvae.evaluation.protocol import Extent
+    from ncvqvae.evaluation.sets import Extent
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()

@@ -55,7 +55,7 @@ def evaluate(
     from ncvqvae.commands.evaluate import evaluate_run, evaluate_series
     from ncvqvae.commands.run_folder import DataSource
     from ncvqvae.commands.terminal import console, metrics_table, rivals_table, steps_status
-    from ncvqvae.evaluation.protocol import Extent
+    from ncvqvae.evaluation.sets import Extent
 
     load_plugins(plugin or ())
     columns, extent = source or DataOptions(), Extent(full=full, cas=cas, rivals=rivals)

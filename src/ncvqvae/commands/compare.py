@@ -10,7 +10,7 @@ from typing import Any
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import check_output, known_source, open_run, say_path
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
-from ncvqvae.evaluation.protocol import n_unconditional
+from ncvqvae.evaluation.sets import n_unconditional
 from ncvqvae.files import check_no_link
 from ncvqvae.report.compose import report_content
 from ncvqvae.report.history import read_history

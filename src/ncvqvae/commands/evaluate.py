@@ -15,8 +15,8 @@ from ncvqvae.commands.run_folder import DataSource, check_links, check_output, k
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
-from ncvqvae.evaluation.metrics import read_metrics, write_metrics
-from ncvqvae.evaluation.protocol import STANDARD, Extent
+from ncvqvae.evaluation.metric_files import read_metrics, write_metrics
+from ncvqvae.evaluation.sets import STANDARD, Extent
 from ncvqvae.files import all_replaced, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
 from ncvqvae.report.history import read_history

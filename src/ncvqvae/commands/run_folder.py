@@ -17,7 +17,7 @@ from ncvqvae.data import Splits, TableForm, load_splits
 from ncvqvae.data.holdout import few_of_each
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import KEY
-from ncvqvae.evaluation.metrics import read_object
+from ncvqvae.evaluation.metric_files import read_object
 from ncvqvae.files import check_no_link
 from ncvqvae.model import NCVQVAE
 from ncvqvae.validation import GROUP

@@ -10,27 +10,20 @@ import numpy as np
 import torch
 
 from ncvqvae.commands.encoded import EncodedSets
-from ncvqvae.data import GlobalScaler, Splits, are_unequal, beyond, fill, has_missing, series_lengths
+from ncvqvae.commands.masked_scale import MaskedScale
+from ncvqvae.commands.model_metrics import embedding_metrics, model_metrics, token_metrics
+from ncvqvae.data import GlobalScaler, Splits
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.diversity import repeated_share
 from ncvqvae.evaluation.fcn import FCN, cached_fcn, load_fcn
 from ncvqvae.evaluation.memorisation import Memorisation, RawSeries, memorisation
-from ncvqvae.evaluation.metrics import DRAWN_ONCE, WITHOUT_REDRAWS, suffixed, without_end
+from ncvqvae.evaluation.metric_list import DRAWN_ONCE, WITHOUT_REDRAWS
+from ncvqvae.evaluation.metrics import suffixed, without_end
 from ncvqvae.evaluation.privacy import MAX_MADE
-from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
-from ncvqvae.evaluation.protocol import (
-    STANDARD,
-    Extent,
-    GeneratedData,
-    RealData,
-    cas_labels,
-    evaluate_samples,
-    n_unconditional,
-    rivals_left_out,
-)
-from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
+from ncvqvae.evaluation.protocol import Copies, evaluate_samples
 from ncvqvae.evaluation.resampling import subsample
-from ncvqvae.evaluation.tokens import prior_certainty, token_usage
+from ncvqvae.evaluation.rival_sets import rivals_left_out
+from ncvqvae.evaluation.sets import STANDARD, Extent, GeneratedData, RealData, cas_labels, n_unconditional
+from ncvqvae.evaluation.tokens import prior_certainty
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import DecodingSteps, Samples, joined
 from ncvqvae.generation.trained import TrainedModel
@@ -96,50 +89,6 @@ def feature_extractor(
     return cached_fcn(scaled_train, class_index(y, classes), len(classes), seed, cache_dir(), device=device)
 
 
-class MaskedScale:
-    """Series as the metrics take them: scaled, gaps filled in, NaN behind the end of a shorter series.
-
-    Filling in smooths. So that real and generated series are smoothed alike, each generated one first gets the gaps of
-    a real one, drawn from the train split.
-
-    Args:
-        scaler: fitted on the train split.
-        X_train: the real train split; its channels and length are those of all series.
-        seed: draws whose gaps a generated series gets.
-    """
-
-    def __init__(self, scaler: GlobalScaler, X_train: np.ndarray, seed: int) -> None:
-        self.scaler, self.X_train, self.seed = scaler, X_train, seed
-        self.unequal, self.missing = are_unequal(X_train), has_missing(X_train)
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Scale series (n, C, L) and fill their own gaps."""
-        X = self._with_channels(X)
-        return self._scale(X, X)
-
-    def generated(self, X: np.ndarray) -> np.ndarray:
-        """Scale generated series (n, C, L) after giving them the gaps of real ones and filling these."""
-        X = self._with_channels(X)
-        if not self.missing:
-            return self._scale(X, X)
-        real = self.X_train[np.random.default_rng(self.seed).integers(len(self.X_train), size=len(X))]
-        gaps = np.isnan(real)
-        if self.unequal:
-            gaps &= ~beyond(series_lengths(real), X.shape[-1])
-        hidden = np.where(gaps, np.float32(np.nan), X)
-        nothing = np.isnan(hidden).all(axis=(1, 2), keepdims=True)  # a short series in a long gap
-        return self._scale(np.where(nothing, X, hidden), X)
-
-    def _scale(self, X: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        values = fill(self.scaler.transform(X)).values
-        return (
-            np.where(beyond(series_lengths(whole), X.shape[-1]), np.float32(np.nan), values) if self.unequal else values
-        )
-
-    def _with_channels(self, X: np.ndarray) -> np.ndarray:
-        return X.reshape(len(X), *self.X_train.shape[1:])
-
-
 def score_model(
     model: TrainedModel,
     splits: Splits,
@@ -176,8 +125,77 @@ def score_model(
         progress("embeddings")
         metrics |= embedding_metrics(encoded, real, seed)
     progress("copies")
-    # through the tokenizer first: it smooths noise away, and smooth series are nearer to everything
-    train, test, made = (scaled(part.reconstruction) for part in encoded)  # whole series, as the tokenizer fills gaps
+    copies = _copies_by(model, scaled, whole, splits, real, encoded, seed)
+    made = scaled(encoded.made.reconstruction)
+    free = made if first is None else scaled(model.reconstruct(unconditional))
+    found = copies(*generated.judged, made, free)
+    metrics |= found.metrics
+    if generated.without_redraws is not None:
+        of_first = copies(generated.without_redraws, generated.y_without_redraws).metrics
+        metrics |= {f"{key}{WITHOUT_REDRAWS}": value for key, value in of_first.items() if key in DRAWN_ONCE}
+    comparison = _Comparison(splits, real, generated, seed, extent)
+    metrics |= comparison.metrics(fcn, model.tokenizer_.codebook.device, lambda X, y: copies(X, y).metrics, progress)
+    if generated.without_redraws is None:  # the model never draws again, so that both are the same
+        metrics |= {
+            suffixed(key, WITHOUT_REDRAWS): value for key, value in metrics.items() if without_end(key) in DRAWN_ONCE
+        }
+    return comparison.scores(metrics, found, unconditional, first, encoded, steps)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Real and generated series as the metrics take them, and how much is computed of them."""
+
+    splits: Splits
+    real: RealData
+    generated: GeneratedData
+    seed: int
+    extent: Extent
+
+    def metrics(
+        self, fcn: str | Path | None, device: torch.device, copies: Copies, progress: Callable[[str], None]
+    ) -> dict[str, float]:
+        """The metrics of the generated series beside those of real ones and of rivals."""
+        progress("FCN")
+        extractor = feature_extractor(self.splits, self.real.X_train, fcn, self.seed, device)
+        return evaluate_samples(
+            self.real,
+            self.generated,
+            extractor,
+            self.seed,
+            extent=self.extent,
+            cache_dir=cache_dir(),
+            copies=copies,
+            progress=progress,
+        )
+
+    def scores(
+        self,
+        metrics: dict[str, float],
+        found: Memorisation,
+        unconditional: np.ndarray | None,
+        labelled: Samples | None,
+        encoded: EncodedSets | None = None,
+        steps: DecodingSteps | None = None,
+    ) -> Scores:
+        """All metrics, and what stands behind them."""
+        metrics["evaluation_seed"] = float(self.seed)
+        left = rivals_left_out(self.real, self.generated, self.extent)
+        return Scores(metrics, unconditional, labelled, encoded, found.copied.per_class, steps, left, self.splits)
+
+
+def _copies_by(
+    model: TrainedModel,
+    scaled: MaskedScale,
+    whole: Splits,
+    splits: Splits,
+    real: RealData,
+    encoded: EncodedSets,
+    seed: int,
+) -> Callable[..., Memorisation]:
+    """What finds copies among series, after the model's tokenizer."""
+    # it smooths noise away, and smooth series are nearer to everything; whole series, as it fills gaps
+    train, test = (scaled(part.reconstruction) for part in (encoded.train, encoded.test))
     if len(whole.X_train) > len(splits.X_train):  # a copy may be of any training series
         train = scaled(model.reconstruct(whole.X_train))
     raw_train = scaled(whole.X_train)
@@ -198,31 +216,7 @@ def score_model(
             seed=seed,
         )
 
-    free = made if first is None else scaled(model.reconstruct(unconditional))
-    found = copies(*generated.judged, made, free)
-    metrics |= found.metrics
-    if generated.without_redraws is not None:
-        of_first = copies(generated.without_redraws, generated.y_without_redraws).metrics
-        metrics |= {f"{key}{WITHOUT_REDRAWS}": value for key, value in of_first.items() if key in DRAWN_ONCE}
-    progress("FCN")
-    extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
-    metrics |= evaluate_samples(
-        real,
-        generated,
-        extractor,
-        seed,
-        extent=extent,
-        cache_dir=cache_dir(),
-        copies=lambda X, y: copies(X, y).metrics,
-        progress=progress,
-    )
-    if generated.without_redraws is None:  # the model never draws again, so that both are the same
-        metrics |= {
-            suffixed(key, WITHOUT_REDRAWS): value for key, value in metrics.items() if without_end(key) in DRAWN_ONCE
-        }
-    metrics["evaluation_seed"] = float(seed)
-    left = rivals_left_out(real, generated, extent)
-    return Scores(metrics, unconditional, first, encoded, found.copied.per_class, steps, left, splits)
+    return copies
 
 
 def _generated(
@@ -303,72 +297,14 @@ def score_series(
         labels = (whole.y_train, splits.y_test)
         return memorisation(X, raw_train, real.X_test, y_made=y, y_train=labels[0], y_heldout=labels[1], seed=seed)
 
-    progress("FCN")
-    extractor = feature_extractor(splits, real.X_train, fcn, seed, device)
-    metrics = evaluate_samples(
-        real,
-        generated,
-        extractor,
-        seed,
-        extent=extent,
-        cache_dir=cache_dir(),
-        copies=lambda X, y: _raw(copies(X, y).metrics),
-        progress=progress,
-    )
+    comparison = _Comparison(splits, real, generated, seed, extent)
+    metrics = comparison.metrics(fcn, device, lambda X, y: _raw(copies(X, y).metrics), progress)
     progress("copies")
     found = copies(*generated.judged)
     metrics |= _raw(found.metrics)
-    labelled = None if y is None else Samples(X, y)
-    metrics["evaluation_seed"] = float(seed)
-    left = rivals_left_out(real, generated, extent)
-    return Scores(
-        metrics, None if y is not None else X, labelled, None, found.copied.per_class, left_out=left, splits=splits
-    )
+    return comparison.scores(metrics, found, *((X, None) if y is None else (None, Samples(X, y))))
 
 
 def _raw(metrics: dict[str, float]) -> dict[str, float]:
     """Metrics of copies under the names of those that no tokenizer has smoothed."""
     return {name.replace("copied", "copied_raw"): value for name, value in metrics.items()}
-
-
-def token_metrics(model: TrainedModel, encoded: EncodedSets) -> dict[str, float]:
-    """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
-
-    Repeats are looked for in the series as decoded from their tokens: what the tokenizer leaves out would stand
-    between a copy and its original.
-    """
-    n_codes = len(model.tokenizer_.codebook)
-    usage = {
-        name: token_usage(part.tokens, n_codes)
-        for name, part in zip(("train", "test", "generated"), encoded, strict=True)
-    }
-    metrics = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
-    train, test, made = (model.encode(part.reconstruction) for part in encoded)
-    return metrics | {
-        "dead_codes": float(usage["train"].dead_codes),
-        "repeated_tokens": repeated_share(made, train),
-        "repeated_tokens_real": repeated_share(test, train),
-    }
-
-
-def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[str, float]:
-    """What the embeddings that ``transform`` gives are good for, beside features that need no model."""
-    assert real.y_train is not None and real.y_test is not None
-    train, test = asked(len(real.X_train), seed), asked(len(real.X_test), seed)
-    others = features_without_model(real.X_train[train], real.X_test[test], seed)
-    Z = encoded.train.embedding[train], encoded.test.embedding[test]
-    return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
-
-
-def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
-    """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
-    tokens = encoded.test.tokens
-    metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}
-    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
-        codebook = model.tokenizer_.codebook.cpu().numpy()
-        train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
-        for suffix, embedding in train.items():
-            probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
-            metrics |= {f"{name}{suffix}": score for name, score in probes._asdict().items() if score == score}
-    metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test, tokens=tokens)
-    return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from ncvqvae.data import Splits
 from ncvqvae.data.few import few_series
-from ncvqvae.evaluation.metrics import RIVALLED, RIVALS, SHORT, metric_of, number_text, of_rival, real_key, real_value
+from ncvqvae.evaluation.metric_list import RIVALLED, RIVALS, SHORT
+from ncvqvae.evaluation.metrics import metric_of, number_text, of_rival, real_key, real_value
 from ncvqvae.threads import busy_hint
 
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}

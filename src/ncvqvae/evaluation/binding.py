@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.metrics import read_metrics, read_object
+from ncvqvae.evaluation.metric_files import read_metrics, read_object
 
 BOUND = ("config.yaml", "tokenizer.safetensors", "prior.safetensors", "cases.csv")
 """The files that the digest covers: a run's metrics are valid only for these."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Generator
 
-from ncvqvae.augmentations import time_warp
+from ncvqvae.augmentations import linear, warped_times
 from ncvqvae.labels import is_class, sorted_classes
 
 JITTER = 0.05
@@ -84,12 +84,16 @@ def jittered(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def time_warped(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Training series along smooth random maps of time, see :func:`ncvqvae.augmentations.time_warp`."""
+    """Training series along smooth random maps of time, see :func:`ncvqvae.augmentations.warped_times`.
+
+    Values between steps are interpolated linearly, as is common.
+    """
     made = repeated(X, n, rng).astype(np.float32)
     ended = np.isnan(made)
     lengths = torch.tensor([_length(series) for series in made])
     draws = Generator().manual_seed(int(rng.integers(2**31)))
-    warped = time_warp(torch.from_numpy(np.nan_to_num(made)), WARP, lengths, draws).numpy()
+    times = warped_times(n, made.shape[-1], WARP, lengths, draws)
+    warped = linear(torch.from_numpy(np.nan_to_num(made)), times).numpy()
     return np.where(ended, np.float32(np.nan), warped)
 
 

@@ -81,33 +81,35 @@ def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
 
 
 @kept_threads()
-def principal_rocket(X_train: np.ndarray, seed: int = 0, *, n_kernels: int = 2000, size: int = 20) -> Extractor:
-    """The first principal components of MiniRocket's features, each of which is standardised over train first.
+def standard_rocket(X_train: np.ndarray, seed: int = 0, *, n_kernels: int = 2000) -> Extractor:
+    """MiniRocket's features, each of which has mean 0 and variance 1 over the training series.
 
     Args:
-        X_train: series (n, C, L) that fix biases, scales and components.
+        X_train: series (n, C, L) that fix biases and scales.
         seed: seed of MiniRocket.
         n_kernels: number of features.
-        size: number of components, less where there are fewer series.
 
     Reference: Dempster, Schmidt, Webb, "MiniRocket" (2021).
     """
     from aeon.transformations.collection.convolution_based import MiniRocket
-    from sklearn.decomposition import PCA
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     transform = MiniRocket(n_kernels, random_state=seed, n_jobs=torch.get_num_threads())
-    features = np.asarray(transform.fit_transform(at_least_9_steps(X_train)), np.float64)
-    components = PCA(min(size, len(X_train) - 1), random_state=seed)
-    reduce = make_pipeline(StandardScaler(), components).fit(features)
+    scaler = StandardScaler().fit(transform.fit_transform(at_least_9_steps(X_train)))
 
     @kept_threads()
-    def project(X: np.ndarray) -> np.ndarray:
+    def features(X: np.ndarray) -> np.ndarray:
         chunks = [transform.transform(at_least_9_steps(X[at : at + CHUNK])) for at in range(0, len(X), CHUNK)]
-        return np.concatenate([reduce.transform(np.asarray(chunk, np.float64)) for chunk in chunks])
+        return np.concatenate([scaler.transform(np.asarray(chunk, np.float64)) for chunk in chunks])
 
-    return project
+    return features
+
+
+def principal(features: np.ndarray, size: int = 20, seed: int = 0) -> Extractor:
+    """From features to their first principal components over the rows (n, d) given: as many as rows allow, or size."""
+    from sklearn.decomposition import PCA
+
+    return PCA(min(size, len(features) - 1), random_state=seed).fit(features).transform
 
 
 def catch22(X_train: np.ndarray) -> Extractor:

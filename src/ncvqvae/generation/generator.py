@@ -90,14 +90,18 @@ class SeriesGenerator:
         self, classes: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
     ) -> DrawnGrids:
         """Lengths where series differ in them, then token grids (B, N), for class indices (B,)."""
+        start = None
+        if config.kept_share:
+            assert config.kept_share != "auto"
+            start = self.kept.starts(classes, config.kept_share, self.prior.mask_token, generator)
         if self.facts.length_counts is None:
-            return DrawnGrids(self.prior.sample(classes, config, generator), None)
+            return DrawnGrids(self.prior.sample(classes, config, generator, start=start), None)
         counts = torch.from_numpy(self.facts.length_counts).double()
         of_class = torch.cat([counts, counts.sum(0, keepdim=True)])[classes]  # no class: the lengths of all
         lengths = torch.multinomial(of_class, 1, generator=generator)[:, 0]
         lengths = lengths if length is None else torch.full_like(lengths, length)
         absent = ~self.tokenizer.within(lengths)
-        grids = self.prior.sample(classes, config, generator, absent)
+        grids = self.prior.sample(classes, config, generator, absent, start)
         return DrawnGrids(grids._replace(tokens=grids.tokens.masked_fill(absent.to(grids.tokens.device), -1)), lengths)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Residuals of real series (detail that decoding loses), drawn for generated series."""
+"""What is kept of training series: tokens, from which new series can start, and detail that decoding loses."""
 
 from __future__ import annotations
 
@@ -37,14 +37,17 @@ class Residuals(nn.Module):
         n_tokens: tokens N of a series.
         n_channels: channels C.
         n_timepoints: length T.
+        with_classes: whether the class index of each series is kept; models before format 4 lack it.
     """
 
-    def __init__(self, n: int, n_tokens: int, n_channels: int, n_timepoints: int) -> None:
+    def __init__(self, n: int, n_tokens: int, n_channels: int, n_timepoints: int, *, with_classes: bool = True) -> None:
         super().__init__()
         self.tokens: Tensor
         self.values: Tensor
+        self.classes: Tensor | None
         self.register_buffer("tokens", torch.zeros(n, n_tokens, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(n, n_channels, n_timepoints))
+        self.register_buffer("classes", torch.zeros(n, dtype=torch.int32) if with_classes else None)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -74,6 +77,23 @@ class Residuals(nn.Module):
         mean = reduce(near, "b k c t -> b 1 c t", "mean")
         return mean[:, 0] + torch.einsum("bk,bkct->bct", weights, near - mean)
 
+    def starts(self, classes: Tensor, share: float, blank: int, generator: Generator) -> Tensor:
+        """Token grids (B, N) that hold ``share`` of the tokens of a random series of each class, ``blank`` elsewhere.
+
+        Args:
+            classes: class indices (B,) on the CPU; one that no series has, such as "no class", takes any series.
+            share: of the tokens of each series, at random places.
+            blank: for tokens that are not kept; also behind the end of a shorter series.
+            generator: CPU generator of the draw.
+        """
+        assert self.classes is not None
+        same = classes[:, None] == self.classes.cpu()[None]
+        possible = torch.where(same.any(1, keepdim=True), same, True)
+        tokens = self.tokens[torch.multinomial(possible.float(), 1, generator=generator)[:, 0]].long()
+        rank = torch.rand(tokens.shape, generator=generator).argsort(1).argsort(1)
+        dropped = (rank >= round(share * tokens.shape[1])).to(tokens.device)
+        return tokens.masked_fill(dropped | (tokens < 0), blank)
+
 
 def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
     """Residuals of training series that the tokenizer keeps, or None."""
@@ -81,8 +101,15 @@ def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
 
 
 @torch.no_grad()
-def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, seed: int) -> None:
-    """Give a trained tokenizer the residuals of its training series, or of a part of them drawn by seed."""
+def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, classes: Tensor, seed: int) -> None:
+    """Give a trained tokenizer the residuals of its training series, or of a part of them drawn by seed.
+
+    Args:
+        tokenizer: gets them.
+        scaled: the train split.
+        classes: class indices (n_cases,).
+        seed: of the choice of series.
+    """
     shape = scaled.X.shape[1:]
     n = n_kept(len(scaled), math.prod(shape))
     rows = np.sort(np.random.default_rng([seed, 4]).choice(len(scaled), n, replace=False))
@@ -92,4 +119,6 @@ def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, seed: int) -> Non
     kept = Residuals(n, tokenizer.n_tokens, *shape)
     kept.tokens.copy_(torch.cat([tokens for tokens, _ in found]))
     kept.values.copy_(torch.cat([values for _, values in found]))
+    assert kept.classes is not None
+    kept.classes.copy_(classes[torch.from_numpy(rows)])
     tokenizer.residuals = kept.to(device)

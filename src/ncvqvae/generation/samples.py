@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,11 +12,12 @@ import torch
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import SamplingConfig
+from ncvqvae.config import CHOSEN_BY_SAMPLES, SamplingConfig
 from ncvqvae.data import TableForm, beyond, series_frame, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.generation.residuals import Residuals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,29 +157,31 @@ def check_length(length: int | None, facts: TrainFacts) -> None:
         raise InputError(f"length {length}: give a number from 1 to {facts.n_timepoints}, the longest in training")
 
 
-def resolved(config: SamplingConfig, keeps_residuals: bool, residual_scale: float | None) -> SamplingConfig:
-    """The settings with the factor that was chosen in place of ``residual_scale: auto``.
+def resolved(config: SamplingConfig, residuals: Residuals | None, chosen: Mapping[str, Any]) -> SamplingConfig:
+    """The settings with what was chosen after training in place of "auto".
 
     Args:
         config: the settings of a draw.
-        keeps_residuals: whether the model keeps any.
-        residual_scale: the factor that was chosen after training, if one was.
+        residuals: what the model keeps of training series.
+        chosen: value of each setting that was chosen.
 
     Raises:
         InputError: if they need residuals, or a choice, that the model does not have.
     """
-    for name in ("residual_neighbours", "redraws"):
+    for name in ("residual_neighbours", "redraws", "kept_share"):
         value = getattr(config, name)
-        if value and not keeps_residuals:
+        if value and residuals is None:
             raise InputError(
-                f"sampling.{name} {value}: this model was fitted with 0 and keeps no residuals; fit it with this "
+                f"sampling.{name} {value}: this model was fitted with 0 and keeps no training series; fit it with this "
                 "setting, or leave it out"
             )
-    if not config.residual_neighbours or config.residual_scale != "auto":
-        return config
-    if residual_scale is None:
-        raise InputError(
-            "sampling.residual_scale auto: this model was fitted with a number, or with residual_neighbours 0, and "
-            "has chosen none; give a number"
-        )
-    return replace(config, residual_scale=residual_scale)
+    if config.kept_share and residuals is not None and residuals.classes is None:
+        raise InputError("sampling.kept_share: this model is older than this setting; fit it again, or leave it out")
+    needless = () if config.residual_neighbours else ("residual_scale",)
+    open_ones = [name for name in CHOSEN_BY_SAMPLES if getattr(config, name) == "auto" and name not in needless]
+    for name in open_ones:
+        if name not in chosen:
+            raise InputError(
+                f"sampling.{name} auto: this model was fitted with a number, and has chosen none; give a number"
+            )
+    return replace(config, **{name: chosen[name] for name in open_ones})

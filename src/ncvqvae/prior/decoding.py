@@ -55,17 +55,19 @@ def parallel_decode(
     Raises:
         InputError: if logits are not finite.
     """
+    n_steps, choice_temperature = config.n_steps, config.choice_temperature
+    assert n_steps != "auto" and choice_temperature != "auto"  # settled after training
     n_start = (tokens == mask_token).sum(1).cpu()  # float64 below, which mps has not
     probabilities, entropies = [], []
-    for step in range(1, config.n_steps + 1):
+    for step in range(1, n_steps + 1):
         unknown = tokens == mask_token
         drawn = draw_tokens(logits_fn(tokens), config.temperature, generator)
         if drawn.log_probabilities.isnan().any():
             raise InputError("the prior's logits are not finite: its weights are damaged; fit the model again")
         log_p = drawn.log_probabilities.new_zeros(tokens.shape).masked_scatter(unknown, drawn.log_probabilities)
-        share = masked_share(torch.tensor(step / config.n_steps, dtype=torch.float64), config.schedule)
-        n_masked = torch.floor(n_start * share).long() if step < config.n_steps else torch.zeros_like(n_start)
-        noise = config.choice_temperature * (1 - step / config.n_steps) * gumbel(log_p.shape, generator).to(log_p)
+        share = masked_share(torch.tensor(step / n_steps, dtype=torch.float64), config.schedule)
+        n_masked = torch.floor(n_start * share).long() if step < n_steps else torch.zeros_like(n_start)
+        noise = choice_temperature * (1 - step / n_steps) * gumbel(log_p.shape, generator).to(log_p)
         confidence = (log_p + noise).masked_fill(~unknown, math.inf)
         still_masked = confidence.argsort(1).argsort(1) < n_masked[:, None].to(tokens.device)
         fixed = unknown & ~still_masked

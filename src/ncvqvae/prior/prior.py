@@ -145,12 +145,16 @@ class Prior(nn.Module):
         config: SamplingConfig,
         generator: Generator | None = None,
         absent: Tensor | None = None,
+        start: Tensor | None = None,
     ) -> Decoded:
         """Draw token grids for class indices (B,); ``no_class`` draws unconditionally.
 
-        Tokens that are ``absent`` (B, N), behind the end of a shorter series, come back as ``absent_token``.
+        Tokens that are ``absent`` (B, N), behind the end of a shorter series, come back as ``absent_token``. Those that
+        ``start`` (B, N) gives stay; where it has ``mask_token``, and everywhere without it, tokens are drawn.
         """
-        start = torch.full((len(classes), self.n_tokens), self.mask_token, device=self.codes.device)
+        if start is None:
+            start = torch.full((len(classes), self.n_tokens), self.mask_token)
+        start = start.to(self.codes.device)
         if absent is not None:
             start = start.masked_fill(absent.to(start.device), self.absent_token)
         return self.fill(start, classes, config, generator)

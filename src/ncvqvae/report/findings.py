@@ -8,7 +8,9 @@ from math import sqrt
 from typing import Literal, NamedTuple
 
 from ncvqvae.evaluation.diversity import copied_share
-from ncvqvae.evaluation.metrics import FOR_SHARES, RIVALS, judgeable, number_text, of_rival
+from ncvqvae.evaluation.metric import FOR_SHARES
+from ncvqvae.evaluation.metric_list import RIVALS
+from ncvqvae.evaluation.metrics import judgeable, number_text, of_rival
 from ncvqvae.report.content import ReportContent, label_text
 from ncvqvae.report.projections import choose
 from ncvqvae.report.rivals import best_rival, cheapest_as_good, margin

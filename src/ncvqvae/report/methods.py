@@ -256,7 +256,7 @@ class ShowingMethods(ABC):
         **extent: bool,
     ) -> Scores:
         from ncvqvae.commands.score import score_model
-        from ncvqvae.evaluation.protocol import Extent
+        from ncvqvae.evaluation.sets import Extent
 
         model: Any = self
         seed = self.config_.seed if seed is None else seed

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ncvqvae.errors import InputError
+from ncvqvae.evaluation.metric_list import FIRST_SCREEN
 from ncvqvae.evaluation.metrics import (
-    FIRST_SCREEN,
     grouped_keys,
     interval_text,
     metric_of,

@@ -13,17 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.files import replaced
-from ncvqvae.labels import class_index, sorted_classes
+from ncvqvae.labels import sorted_classes
 from ncvqvae.report.content import ReportContent, Sample, label_text, loss_terms
-from ncvqvae.report.plots import draw_losses
+from ncvqvae.report.plots import MAX_POINTS, SERIES_PER_PANEL, draw_losses, scatter
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import (
     DASHES,
     LIGHT,
     MAX_CHANNELS,
-    ClassStyle,
     as_written,
-    class_style,
     class_styles,
     new_figure,
     overlay,
@@ -39,8 +37,6 @@ from ncvqvae.report.token_pictures import (
 )
 
 MAX_CLASSES = 8
-SERIES_PER_PANEL = 50
-MAX_POINTS = 1000  # in one scatter panel
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
@@ -266,28 +262,6 @@ def plane_figure(
         for text, label in zip(legend.get_texts(), classes, strict=True):
             text.set_text(label_text(label))  # only now: matplotlib leaves out what is labelled "_…" from the start
     return figure
-
-
-def scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequence[Hashable]) -> None:
-    """Draw points (n, 2) with the style of their class; grey without labels."""
-    if y is None:
-        ax.scatter(plane[:, 0], plane[:, 1], s=12, alpha=0.6, color=LIGHT[7])
-        return
-    index = class_index(y, classes)
-    by_style: dict[ClassStyle, list[int]] = {}
-    for place in range(len(classes)):  # a call for each of thousands of classes would take minutes
-        by_style.setdefault(class_style(place), []).append(place)
-    for style, places in by_style.items():
-        members = np.flatnonzero(np.isin(index, places))
-        ax.scatter(
-            plane[members, 0],
-            plane[members, 1],
-            s=14,
-            alpha=0.65,
-            color=style.color,
-            marker=style.marker,
-            linewidths=0,
-        )
 
 
 def _chosen(part: Sample, label: Hashable | None) -> np.ndarray:

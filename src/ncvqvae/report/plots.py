@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ncvqvae.evaluation.tokens import token_usage
-from ncvqvae.labels import sorted_classes
+from ncvqvae.labels import class_index, sorted_classes
 from ncvqvae.report.content import STAGES, label_text, loss_terms
 from ncvqvae.report.projections import choose, pca_planes
-from ncvqvae.report.style import DASHES, LIGHT, overlay, value_limits
+from ncvqvae.report.style import DASHES, LIGHT, ClassStyle, class_style, overlay, value_limits
 
-N_SERIES = 50
+SERIES_PER_PANEL = 50
 """Series of each set that are drawn over one another."""
+
+MAX_POINTS = 1000
+"""Points in one scatter plot."""
 
 
 def draw_series(ax: Axes, real: np.ndarray, made: np.ndarray) -> None:
     """Draw generated series (n, L) over real ones (m, L), at most 50 of each."""
     for name, X, color in (("real", real, LIGHT[7]), ("generated", made, LIGHT[1])):
-        overlay(ax, X[choose(len(X), N_SERIES)], color)
+        overlay(ax, X[choose(len(X), SERIES_PER_PANEL)], color)
         ax.plot([], [], color=color, label=f"{name}, n = {len(X)}")
     ax.set_ylim(*value_limits(real))
     ax.set_xlabel("time step")
@@ -36,10 +39,30 @@ def draw_reconstruction(ax: Axes, x: np.ndarray, reconstructed: np.ndarray) -> N
     ax.legend()
 
 
+def scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequence[Hashable]) -> None:
+    """Draw points (n, 2) with the style of their class; grey without labels."""
+    if y is None:
+        ax.scatter(plane[:, 0], plane[:, 1], s=12, alpha=0.6, color=LIGHT[7])
+        return
+    index = class_index(y, classes)
+    by_style: dict[ClassStyle, list[int]] = {}
+    for place in range(len(classes)):  # a call for each of thousands of classes would take minutes
+        by_style.setdefault(class_style(place), []).append(place)
+    for style, places in by_style.items():
+        members = np.flatnonzero(np.isin(index, places))
+        ax.scatter(
+            plane[members, 0],
+            plane[members, 1],
+            s=14,
+            alpha=0.65,
+            color=style.color,
+            marker=style.marker,
+            linewidths=0,
+        )
+
+
 def draw_embeddings(ax: Axes, Z: np.ndarray, y: np.ndarray | None) -> None:
     """Draw embeddings (n, d) on their first two principal components, coloured by label (n,)."""
-    from ncvqvae.report.pictures import MAX_POINTS, scatter
-
     chosen = choose(len(Z), MAX_POINTS)
     labels = None if y is None else y[chosen]
     classes = [] if y is None else sorted_classes(y)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import hypot
 
-from ncvqvae.evaluation.metrics import RIVALS, of_rival, rival_of
+from ncvqvae.evaluation.metric_list import RIVALS
+from ncvqvae.evaluation.metrics import of_rival, rival_of
 
 USEFUL = ("utility_both", "cas_rocket", "cas")
 """Metrics that tell how useful series are to a classifier; the first that was measured counts."""

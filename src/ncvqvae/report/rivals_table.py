@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ncvqvae.evaluation.metrics import RIVALLED, RIVALS, metric_of, of_rival, real_value, value_text
+from ncvqvae.evaluation.metric_list import RIVALLED, RIVALS
+from ncvqvae.evaluation.metrics import metric_of, of_rival, real_value, value_text
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.page_data import rounded
 from ncvqvae.report.rivals import cheapest_as_good, measured_rivals, useful_key

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ncvqvae.evaluation.metrics import RIVALS, number_text, of_rival
+from ncvqvae.evaluation.metric_list import RIVALS
+from ncvqvae.evaluation.metrics import number_text, of_rival
 from ncvqvae.report.content import ReportContent
 from ncvqvae.report.findings import Finding, find
 from ncvqvae.report.rivals import best_rival

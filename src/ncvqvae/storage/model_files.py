@@ -24,9 +24,9 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 3
+FORMAT = 4
 """Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
-embeddings by the encoder."""
+embeddings by the encoder, format 3 no classes of the training series that are kept."""
 
 WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
 """The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""
@@ -85,6 +85,7 @@ def _as_yaml(state: ModelState, digests: dict[str, str]) -> str:
     residuals = kept_residuals(state.tokenizer)
     if residuals is not None:
         data["n_residuals"] = len(residuals)
+        data["residual_classes"] = residuals.classes is not None  # a model of format 3 may be saved again
     if state.tokenizer.reduction is not None:
         data["n_axes"] = state.tokenizer.reduction.axes.shape[1]
     settings = {"asked": kept(state.asked), "model": kept(state.config)}
@@ -126,7 +127,7 @@ def read_model(folder: Path) -> ModelState:
 
 
 def _check_residuals(path: Path, tokenizer: Tokenizer) -> None:
-    """The tokens of the residuals must be codes of the tokenizer, or -1 behind the end of a series."""
+    """The tokens of the training series kept must be codes of the tokenizer, or -1 behind the end of a series."""
     kept = kept_residuals(tokenizer)
     if kept is not None and not -1 <= int(kept.tokens.min()) <= int(kept.tokens.max()) < len(tokenizer.codebook):
         raise InputError(
@@ -193,6 +194,7 @@ def _build(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> tuple[
     if n_axes:  # models of format 2 have none
         tokenizer.reduction = Reduction(len(tokenizer.of_parts), n_axes)
     if n_residuals:
-        tokenizer.residuals = Residuals(n_residuals, tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
+        shape = (tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
+        tokenizer.residuals = Residuals(n_residuals, *shape, with_classes=data.get("residual_classes") is True)
     codebook, n_tokens = tokenizer.codebook, tokenizer.n_tokens
     return tokenizer, build_prior(config.prior, codebook, n_tokens, facts.n_classes, unequal=facts.unequal)

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ncvqvae.config import load_config
-from ncvqvae.evaluation.metrics import METRICS, STUDY, metric_of
+from ncvqvae.evaluation.metric_list import METRICS, STUDY
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.study.rows import flat_settings, is_known, row_settings
 
 GENERATIVE = [key for key in STUDY if metric_of(key).group in ("fidelity", "utility")]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ncvqvae.evaluation.metrics import STUDY, metric_of
+from ncvqvae.evaluation.metric_list import STUDY
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.files import replaced
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 import pandas as pd
 
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.metrics import STUDY, metric_of
+from ncvqvae.evaluation.metric_list import STUDY
+from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.files import remove_leftovers, replaced
 from ncvqvae.study.ablation import single_switches, ssl_share
 from ncvqvae.study.markup import PEER, Statistic, TableSpec, number, plain_markdown, to_latex, to_markdown

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ncvqvae.augmentations import moved, time_warp
+from ncvqvae.augmentations import WHOLE, cubic, linear, warped_times
 from ncvqvae.data import series_lengths
 from ncvqvae.data.missing import ScaledSeries, fill
 
@@ -26,13 +26,14 @@ MAX_VALUES = 2**25
 
 
 def warped(series: ScaledSeries, strength: float, generator: Generator) -> ScaledSeries:
-    """Each series along a random map of time, see :func:`time_warp`; gaps move along, ends stay."""
+    """Each series along a random map of time, see :func:`warped_times`; gaps move along, ends stay."""
     X = np.asarray(series.X)
     values, observed = fill(X)
-    mask = None if observed is None else torch.from_numpy(observed)
-    lengths = torch.from_numpy(series_lengths(X))
-    view, seen = moved(torch.from_numpy(values), mask, lambda both: time_warp(both, strength, lengths, generator))
-    made = view.numpy() if seen is None else np.where(seen.numpy(), view.numpy(), np.nan).astype(X.dtype)
+    times = warped_times(len(X), X.shape[-1], strength, torch.from_numpy(series_lengths(X)), generator)
+    made = cubic(torch.from_numpy(values), times).numpy()
+    if observed is not None:
+        seen = linear(torch.from_numpy(observed).float(), times).numpy() > WHOLE
+        made = np.where(seen, made, np.nan).astype(X.dtype)
     return ScaledSeries(made, series.scaler)
 
 
@@ -50,8 +51,7 @@ def with_warped_copies(series: ScaledSeries, strength: float, seed: int) -> Scal
 
 def between_steps(x: Tensor, generator: Generator) -> Tensor:
     """Each series (B, C, T) later by a random part of a step: interpolated as by a warp, which smooths noise."""
-    later = torch.cat([x[..., 1:], x[..., -1:]], dim=-1)
-    return torch.lerp(x, later, torch.rand(len(x), 1, 1, generator=generator).to(x))
+    return cubic(x, torch.arange(x.shape[-1]) + torch.rand(len(x), 1, generator=generator))
 
 
 def choose_time_warp(series: ScaledSeries, seed: int) -> tuple[float, str]:
@@ -68,7 +68,7 @@ def choose_time_warp(series: ScaledSeries, seed: int) -> tuple[float, str]:
     """
     from ncvqvae.evaluation.fidelity import frechet_distance
     from ncvqvae.evaluation.resampling import subsample
-    from ncvqvae.evaluation.rocket import principal_rocket
+    from ncvqvae.evaluation.rocket import principal, standard_rocket
 
     rows = subsample(len(series), MAX_JUDGED, seed)
     part, generator = series.part(rows), Generator().manual_seed(seed)
@@ -76,7 +76,12 @@ def choose_time_warp(series: ScaledSeries, seed: int) -> tuple[float, str]:
         return 0.0, f"{len(rows)} series, too few to compare halves"
     values = torch.from_numpy(part[:].values)
     still = [between_steps(values, generator).numpy() for _ in range(VIEWS)]
-    space = principal_rocket(still[0], seed)
+    features = standard_rocket(still[0], seed)
+    components = principal(features(still[0]))
+
+    def space(X: np.ndarray) -> np.ndarray:
+        return components(features(X))
+
     views = {0.0: [space(view) for view in still]}
     for strength in STRENGTHS:
         views[strength] = [space(warped(part, strength, generator)[:].values) for _ in range(VIEWS)]

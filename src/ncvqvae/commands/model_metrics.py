@@ -1,0 +1,55 @@
+"""Metrics of a trained model itself: its tokens, embeddings, losses and training time."""
+
+from __future__ import annotations
+
+from ncvqvae.commands.encoded import EncodedSets
+from ncvqvae.data import Splits
+from ncvqvae.evaluation.diversity import repeated_share
+from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
+from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
+from ncvqvae.evaluation.sets import RealData
+from ncvqvae.evaluation.tokens import token_usage
+from ncvqvae.generation.trained import TrainedModel
+
+
+def token_metrics(model: TrainedModel, encoded: EncodedSets) -> dict[str, float]:
+    """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
+
+    Repeats are looked for in the series as decoded from their tokens: what the tokenizer leaves out would stand
+    between a copy and its original.
+    """
+    n_codes = len(model.tokenizer_.codebook)
+    usage = {
+        name: token_usage(part.tokens, n_codes)
+        for name, part in zip(("train", "test", "generated"), encoded, strict=True)
+    }
+    metrics = {f"perplexity_{name}": found.perplexity for name, found in usage.items()}
+    train, test, made = (model.encode(part.reconstruction) for part in encoded)
+    return metrics | {
+        "dead_codes": float(usage["train"].dead_codes),
+        "repeated_tokens": repeated_share(made, train),
+        "repeated_tokens_real": repeated_share(test, train),
+    }
+
+
+def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[str, float]:
+    """What the embeddings that ``transform`` gives are good for, beside features that need no model."""
+    assert real.y_train is not None and real.y_test is not None
+    train, test = asked(len(real.X_train), seed), asked(len(real.X_test), seed)
+    others = features_without_model(real.X_train[train], real.X_test[test], seed)
+    Z = encoded.train.embedding[train], encoded.test.embedding[test]
+    return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
+
+
+def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
+    """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
+    tokens = encoded.test.tokens
+    metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}
+    if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
+        codebook = model.tokenizer_.codebook.cpu().numpy()
+        train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
+        for suffix, embedding in train.items():
+            probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
+            metrics |= {f"{name}{suffix}": score for name, score in probes._asdict().items() if score == score}
+    metrics["prior_loss"] = model.prior_loss(splits.X_test, splits.y_test, tokens=tokens)
+    return metrics | {f"{stage}_seconds": seconds for stage, seconds in model.seconds_.items()}

@@ -1,0 +1,132 @@
+"""Settings of sampling that are chosen by what the trained networks draw: how tokens are filled in, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ncvqvae.codec import Codec
+from ncvqvae.config import SamplingConfig
+from ncvqvae.data.missing import ScaledSeries
+from ncvqvae.evaluation.fidelity import frechet_distance
+from ncvqvae.evaluation.neighbours import nearest_distances, nearest_other
+from ncvqvae.evaluation.resampling import subsample
+from ncvqvae.evaluation.rocket import principal, standard_rocket
+from ncvqvae.generation.generator import SeriesGenerator
+from ncvqvae.training.auto import Choice
+
+CANDIDATES: tuple[dict[str, Any], ...] = tuple(
+    {"n_steps": n_steps, "choice_temperature": choice_temperature, "kept_share": kept_share}
+    for kept_share, n_steps, choice_temperature in (
+        (0.0, 10, 16.0),
+        (0.0, 10, 4.0),
+        (0.0, 10, 1.0),
+        (0.0, 40, 4.0),
+        (0.0, 40, 1.0),
+        (0.25, 10, 16.0),
+        (0.25, 10, 1.0),
+        (0.5, 10, 16.0),
+        (0.5, 10, 1.0),
+        (0.75, 10, 16.0),
+    )
+)
+"""Combinations that are tried; the first is the loosest."""
+
+N_DRAWN = 256
+"""Series that each combination is judged by."""
+MAX_TRAIN = 1000
+"""Training series that they are compared with, drawn by seed where there are more."""
+NEARER = 0.5
+"""Largest share of pairs in which a new series lies nearer to a training series than a training series to another:
+that of fresh series from the same source."""
+
+
+class Judged(NamedTuple):
+    """What a combination draws, compared with the train split.
+
+    distance : Fréchet distance of features and class together.
+    nearer : share of pairs of a new and a training series in which the new one has the nearer neighbour in train.
+    """
+
+    distance: float
+    nearer: float
+
+
+def choose_sampling(
+    codec: Codec, generator: SeriesGenerator, config: SamplingConfig, train: ScaledSeries, classes: Tensor, seed: int
+) -> Choice:
+    """The values of the settings that are "auto" with which series are distributed most like training series.
+
+    Distance alone rewards copies. So a combination counts only if its series lie no nearer to training series than
+    these lie to each other (`NEARER`); where there is none, that with the farthest series is taken. The features are
+    principal components of MiniRocket's, which neither the tokenizer nor the prior learned from.
+
+    Args:
+        codec: gives series their units.
+        generator: of the trained networks.
+        config: the settings, with a number for ``residual_scale``.
+        train: the train split.
+        classes: its class indices (n_cases,).
+        seed: of the draws, the features and the choice of training series.
+    """
+    tried = combinations(config)
+    rows = subsample(len(train), MAX_TRAIN, seed)
+    if len(tried) == 1 or len(rows) < 4:
+        return Choice(next(iter(tried)), "there are too few series to choose by")
+    found = judged(codec, generator, tried, train[rows].values, classes[torch.from_numpy(rows)], seed)
+    apart = [i for i, of in enumerate(found) if of.nearer <= NEARER]
+    if apart:
+        best = min(apart, key=lambda i: found[i].distance)
+        reason = f"most like training series among {len(apart)} of {len(tried)} ways that draw no copies"
+    else:
+        best = min(range(len(found)), key=lambda i: found[i].nearer)
+        reason = f"of {len(tried)} ways that which is the farthest from copies"
+    return Choice(tried[best], reason)
+
+
+def combinations(config: SamplingConfig) -> list[SamplingConfig]:
+    """The settings with each combination of values for those that are "auto"."""
+    found = []
+    for candidate in CANDIDATES:
+        values = {name: value for name, value in candidate.items() if getattr(config, name) == "auto"}
+        settings = replace(config, **values)
+        if settings not in found:
+            found.append(settings)
+    return found
+
+
+def judged(
+    codec: Codec,
+    generator: SeriesGenerator,
+    settings: Sequence[SamplingConfig],
+    X: np.ndarray,
+    classes: Tensor,
+    seed: int,
+) -> list[Judged]:
+    """What each of the settings draws, without redraws, compared with scaled training series (n, C, T)."""
+    features = standard_rocket(X, seed)
+    of_train = features(X)
+    to_others = nearest_other(of_train).distance
+    # distances are of all features: along components of the training series, others always seem to lie near
+    components, n_classes = principal(of_train), generator.facts.n_classes
+    size = components(of_train)[:, 0].std()
+
+    def with_class(found: np.ndarray, indices: Tensor) -> np.ndarray:
+        """Components and a column for each class, as large as the first component."""
+        return np.concatenate([components(found), size * np.eye(n_classes + 1)[indices.numpy()]], axis=1)
+
+    results = []
+    for config in settings:
+        source = Generator().manual_seed(seed)
+        wanted = generator.draw_classes(N_DRAWN, source)
+        drawn = generator.draw(wanted, replace(config, redraws=0), source)
+        found = features(codec.scaled(codec.in_units(*drawn))[:].values)
+        distance = frechet_distance(with_class(found, wanted), with_class(of_train, classes))
+        to_train = nearest_distances(found, of_train)
+        results.append(Judged(distance, float((to_train[:, None] < to_others).mean())))
+    return results
