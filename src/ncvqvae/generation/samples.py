@@ -50,8 +50,8 @@ class Samples(_Pair):
         table the columns are ``label``, then ``t0 …``, or ``c0_t0 …`` for several channels.
 
         Example:
-            >>> model.sample(3).to_frame().columns.tolist()[:3]
-            ['label', 't0', 't1']
+            >>> Samples(np.zeros((2, 1, 3)), np.array(["up", "down"])).to_frame().columns.tolist()
+            ['label', 't0', 't1', 't2']
         """
         return series_frame(self.X, self.y, self.form)
 
