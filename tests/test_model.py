@@ -431,7 +431,7 @@ def test_an_estimate_leaves_the_choice_of_views_to_the_training(ssl: str, monkey
     def chosen(*_: object) -> None:
         pytest.fail("views were chosen")
 
-    monkeypatch.setattr("ncvqvae.fitting.choose_augmentation", chosen)
+    monkeypatch.setattr("ncvqvae.training.auto.choose_augmentation", chosen)
     model = NCVQVAE(ssl=ssl, augmentation="auto", settings=TINY)
     assert min(model.estimate_seconds(series(), labels(["up", "down"])).values()) > 0
 

@@ -223,7 +223,7 @@ def test_a_fitted_model_says_what_auto_stood_for(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_naive_model_chooses_no_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ncvqvae.fitting.choose_augmentation", lambda *_: pytest.fail("asked for views"))
+    monkeypatch.setattr("ncvqvae.training.auto.choose_augmentation", lambda *_: pytest.fail("asked for views"))
     model = NCVQVAE(ssl="none", augmentation="auto", settings=SETTINGS).fit(X, Y)
     assert np.isfinite(model.sample(2).X).all()
 

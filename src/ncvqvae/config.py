@@ -241,7 +241,7 @@ class SamplingConfig:
     """Share of its tokens that a new series takes from a random training series of its class; the prior draws the
     others. With choice_temperature and n_steps, the choice auto is made after training, among a few combinations: the
     one whose series are distributed most like training series, without lying nearer to them than they lie to each
-    other."""
+    other. It is 0 where neither residual_neighbours nor redraws keep training series."""
     guidance_scale: Annotated[Number, Field(ge=0.0, le=100.0)] = 1.0
     """Scale of the classifier-free guidance. With 1 the class-conditional distribution stays as it is."""
     residual_neighbours: Limit = 0

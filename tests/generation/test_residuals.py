@@ -126,7 +126,7 @@ def test_no_more_neighbours_are_drawn_from_than_a_class_has(fitted: NCVQVAE, mon
     assert asked == [1, 10, len(X) // 2]
     few = NCVQVAE(settings={**SMALL, "sampling.residual_neighbours": 10}).fit(X[:6], list("abcdef"))
     few.sample(2)
-    assert asked[3:] == [2]
+    assert set(asked[3:]) == {2}
 
 
 AUTO = {**SMALL, "sampling.residual_neighbours": 10, "sampling.residual_scale": "auto"}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ncvqvae.config import Config, PriorConfig, TokenizerConfig, load_config, preset_names, to_dict
+from ncvqvae.config import CHOSEN_BY_SAMPLES, Config, PriorConfig, TokenizerConfig, load_config, preset_names, to_dict
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.data.scaling import GlobalScaler
@@ -16,6 +16,7 @@ N, T = 60, 128
 Y = np.arange(N) % 2
 
 
+AFTER_TRAINING = {f"sampling.{name}" for name in CHOSEN_BY_SAMPLES}
 BY_SERIES = {"augmentation": Choice("slice", "for this test"), "stage2.time_warp": Choice(0.1, "for this test")}
 
 
@@ -126,7 +127,7 @@ def test_nothing_is_left_to_the_data_and_the_machine_and_the_networks_have_their
     config, lines = resolve(asked, facts(), BY_SERIES)
     left = {name for name, value in flat(to_dict(config)).items() if value == "auto"}
     asks_the_machine = {"device", "stage1.precision", "stage2.precision", "sampling.precision"}
-    assert left <= {*asks_the_machine, "sampling.residual_scale", "embedding.parts_weight"}
+    assert left <= {*asks_the_machine, *AFTER_TRAINING, "embedding.parts_weight"}
     assert to_dict(asked) == before
     assert resolve(config, facts()) == (config, [])
     settled = {name for name, value in flat(to_dict(config)).items() if value != flat(before)[name]}
@@ -146,6 +147,7 @@ def test_each_choice_has_its_line() -> None:
     lines = resolve(load_config("default"), facts(), BY_SERIES).lines
     assert lines == [
         "augmentation: slice (for this test)",
+        "stage2.time_warp: 0.1 (for this test)",
         "tokenizer.codebook_size: 32 (the data asks for no more)",
         "stage1.warped_share: 0.5 (100 series, at least 32)",
         "prior.linear_rank: 0 (100 series, fewer than 1000, would be learned by heart)",

@@ -15,6 +15,7 @@ from ncvqvae.generation.generator import Generated, SeriesGenerator
 from ncvqvae.training import sampler
 from ncvqvae.training.sampler import CANDIDATES, Judged, choose_sampling, combinations, judged
 
+KEPT = {**SMALL, "sampling.redraws": 1}
 OPEN = {"sampling.n_steps": "auto", "sampling.choice_temperature": "auto", "sampling.kept_share": "auto"}
 
 
@@ -25,13 +26,16 @@ def lines() -> list[str]:
 
 @pytest.fixture(scope="module")
 def fitted(lines: list[str]) -> NCVQVAE:
-    return NCVQVAE(settings={**SMALL, **OPEN}).fit(*two_classes(), explain=lines.extend)
+    return NCVQVAE(settings={**KEPT, **OPEN}).fit(*two_classes(), explain=lines.extend)
 
 
 def test_only_what_is_open_is_tried() -> None:
     every = SamplingConfig(n_steps="auto", choice_temperature="auto", kept_share="auto")
-    assert [vars(found) for found in combinations(every)] == [{**vars(every), **values} for values in CANDIDATES]
-    some = combinations(replace(every, choice_temperature=7.0, kept_share=0.0))
+    assert [vars(found) for found in combinations(every, keeps_series=True)] == [
+        {**vars(every), **values} for values in CANDIDATES
+    ]
+    assert {found.kept_share for found in combinations(every, keeps_series=False)} == {0.0}
+    some = combinations(replace(every, choice_temperature=7.0, kept_share=0.0), keeps_series=True)
     assert [(found.n_steps, found.choice_temperature, found.kept_share) for found in some] == [(10, 7, 0), (40, 7, 0)]
 
 
@@ -57,6 +61,11 @@ def test_a_choice_that_was_not_made_is_not_guessed(fitted: NCVQVAE) -> None:
         plain.sample(2, n_steps="auto")
     with pytest.raises(InputError, match=r"sampling.kept_share 0.5: .* keeps no training series"):
         plain.sample(2, kept_share=0.5)
+
+
+def test_no_training_series_are_kept_for_the_choice_alone() -> None:
+    model = NCVQVAE(settings={**SMALL, **OPEN}).fit(*two_classes())
+    assert model.tokenizer_.residuals is None and model.config_.sampling.kept_share == 0
 
 
 def test_copies_and_noise_are_told_from_series_like_those_of_train(
@@ -95,7 +104,7 @@ def test_which_is_taken(fitted: NCVQVAE, monkeypatch: pytest.MonkeyPatch, found:
     model = fitted
     train = model.prepare(*two_classes())
     tried = [SamplingConfig(n_steps=n) for n in (1, 2, 3)]
-    monkeypatch.setattr(sampler, "combinations", lambda config: tried)
+    monkeypatch.setattr(sampler, "combinations", lambda config, keeps_series: tried)
     monkeypatch.setattr(sampler, "judged", lambda *args: found)
     config = SamplingConfig(n_steps="auto")
     chosen = choose_sampling(model._codec, model._generator, config, train.series, train.classes, 0)
@@ -104,7 +113,7 @@ def test_which_is_taken(fitted: NCVQVAE, monkeypatch: pytest.MonkeyPatch, found:
 
 def test_three_series_without_labels_of_unequal_length_get_the_first_combination() -> None:
     X = [np.sin(np.arange(n)) for n in (40, 50, 60)]
-    model = NCVQVAE(settings={**SMALL, **OPEN}).fit(X)
+    model = NCVQVAE(settings={**KEPT, **OPEN}).fit(X)
     assert {name: getattr(model.config_.sampling, name) for name in CANDIDATES[0]} == CANDIDATES[0]
     assert len(model.sample(3, kept_share=0.5).X) == 3
 
@@ -113,7 +122,7 @@ def test_unequal_lengths_and_gaps_can_choose_too() -> None:
     rng = np.random.default_rng(0)
     X = [np.sin(np.arange(n) / 3) + 0.1 * rng.normal(size=n) for n in rng.integers(30, 60, 24)]
     X[0][5:12] = np.nan
-    model = NCVQVAE(settings={**SMALL, **OPEN}).fit(X, ["a", "b"] * 12)
+    model = NCVQVAE(settings={**KEPT, **OPEN}).fit(X, ["a", "b"] * 12)
     assert model.config_.sampling.n_steps in (10, 40)
     made = model.sample(8, kept_share=0.75)
     assert {len(x) for x in made.X} <= set(range(30, 60))

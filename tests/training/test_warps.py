@@ -93,6 +93,6 @@ def test_the_prior_is_shown_tokens_of_warped_series_with_their_classes() -> None
 def test_what_auto_became_is_said() -> None:
     lines: list[str] = []
     model = NCVQVAE("quick", settings={**SHORT, "stage2.time_warp": "auto"})
-    model.fit(bumps(12, 0.3), [0, 1] * 6, explain=lines.extend)
+    model.fit(bumps(32, 0.3), [0, 1] * 16, explain=lines.extend)
     (line,) = (line for line in lines if line.startswith("stage2.time_warp: "))
     assert line.startswith(f"stage2.time_warp: {model.config_.stage2.time_warp} (")

@@ -72,7 +72,7 @@ def choose_by_series(asked: Config, series: ScaledSeries, y_index: np.ndarray) -
     if asked.augmentation == "auto":
         chosen["augmentation"] = choose_augmentation(series, y_index, asked.seed)
     if asked.stage2.time_warp == "auto":
-        chosen["stage2.time_warp"] = Choice(*choose_time_warp(series, asked.seed))
+        chosen["stage2.time_warp"] = time_warp(series, asked.seed)
     return chosen
 
 
@@ -148,6 +148,13 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
     best = max(accuracies, key=lambda kind: accuracies[kind])
     others = ", ".join(f"{kind} {value:.2f}" for kind, value in accuracies.items() if kind != best)
     return Choice(best, f"classes stay {accuracies[best]:.2f} readable; {others}")
+
+
+def time_warp(series: ScaledSeries, seed: int) -> Choice:
+    """Strength of the time warps that the prior learns from; 0 where the tokenizer learns from no warped series."""
+    if len(series) < FEW_CASES:
+        return Choice(0.0, f"{len(series)} series, fewer than {FEW_CASES}: the tokenizer learns from no warped ones")
+    return Choice(*choose_time_warp(series, seed))
 
 
 def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:

@@ -74,7 +74,7 @@ def choose_sampling(
         classes: its class indices (n_cases,).
         seed: of the draws, the features and the choice of training series.
     """
-    tried = combinations(config)
+    tried = combinations(config, keeps_series=generator.tokenizer.residuals is not None)
     rows = subsample(len(train), MAX_TRAIN, seed)
     if len(tried) == 1 or len(rows) < 4:
         return Choice(next(iter(tried)), "there are too few series to choose by")
@@ -89,10 +89,17 @@ def choose_sampling(
     return Choice(tried[best], reason)
 
 
-def combinations(config: SamplingConfig) -> list[SamplingConfig]:
-    """The settings with each combination of values for those that are "auto"."""
+def combinations(config: SamplingConfig, *, keeps_series: bool) -> list[SamplingConfig]:
+    """The settings with each combination of values for those that are "auto".
+
+    Args:
+        config: the settings.
+        keeps_series: whether the model keeps training series, from which new ones can start.
+    """
     found = []
     for candidate in CANDIDATES:
+        if candidate["kept_share"] and config.kept_share == "auto" and not keeps_series:
+            continue
         values = {name: value for name, value in candidate.items() if getattr(config, name) == "auto"}
         settings = replace(config, **values)
         if settings not in found:
