@@ -179,6 +179,8 @@ def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSou
     model = NCVQVAE.from_pretrained(folder, device=device)
     path = folder / "data.yaml"
     if not path.is_file():
+        if (folder / "history.csv").is_file():  # fit wrote both
+            raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
         return model, None
     values = read_yaml(path)
     if "data" not in values:
