@@ -51,3 +51,8 @@ def suggestion(name: str, known: Iterable[str], others: Iterable[str] = ()) -> s
         return "there are none"
     near = [match for names in (known, others) for match in difflib.get_close_matches(name, names, n=1)]
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text cut to ``limit`` characters, an ellipsis at its end."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
 from ncvqvae.codec import Codec
+from ncvqvae.commands.narration import narrated
 from ncvqvae.config import (
     CHOSEN_BY_SAMPLES,
     Config,
@@ -26,10 +27,10 @@ from ncvqvae.config import (
     load_config,
     to_dict,
 )
-from ncvqvae.data import series_lengths
+from ncvqvae.data import TableForm, check_labels, frame_form, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.few import few_to_learn
-from ncvqvae.errors import InputError
+from ncvqvae.errors import InputError, shortened
 from ncvqvae.fitting import checkpoint_folder, estimate, settled, settled_sampling, train_set, train_stage
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.methods import FillingMethods
@@ -48,15 +49,15 @@ from ncvqvae.generation.samples import (
 from ncvqvae.hardware import resolve_device
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.prior.prior import Prior
+from ncvqvae.report.methods import ShowingMethods, TrainSeries
 from ncvqvae.storage.methods import SavingMethods
 from ncvqvae.storage.model_files import ModelState
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import choose_residual_scale
-from ncvqvae.training.notebook import NotebookProgress, in_notebook
 from ncvqvae.training.stages import Report, StageParts, TrainSet, prior_stage, tokenizer_stage
 
 
-class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
+class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, BaseEstimator):
     """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
 
     Args:
@@ -89,6 +90,7 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
     config_: Config
     tokenizer_: Tokenizer
     prior_: Prior
+    form_: TableForm | None = None
     _last_generator: SeriesGenerator | None = None
 
     def __init__(
@@ -119,6 +121,7 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
         logger: Any = None,
         report: Report | None = None,
         explain: Callable[[list[str]], None] | None = None,
+        verbose: bool | None = None,
     ) -> NCVQVAE:
         """Train both stages.
 
@@ -132,6 +135,8 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
                 shows a bar for each stage.
             explain: called before and after training with a line for each setting that was left to the data: what it
                 became, and why.
+            verbose: whether to print the expected time, what became of the settings, and the progress of both stages;
+                by default where standard error is a terminal.
 
         Raises:
             InputError: if the series cannot be used.
@@ -140,7 +145,8 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
         facts = prepared.facts
         for line in few_to_learn(facts.classes, facts.class_counts, facts.n_cases):
             warnings.warn(line, stacklevel=2)
-        return self.fit_prepared(prepared, checkpoints=checkpoints, logger=logger, report=report, explain=explain)
+        with narrated(self, prepared, verbose, report, explain) as (report, explain):
+            return self.fit_prepared(prepared, checkpoints=checkpoints, logger=logger, report=report, explain=explain)
 
     def prepare(self, X: Any, y: Any = None, *, checked: bool = False) -> TrainSet:
         """Everything that is known of the train split before training; for `fit_prepared` and `estimate_prepared`.
@@ -155,7 +161,8 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
         self.asked_ = self._config()
         train = train_set(X, y, self.asked_, checked=checked)
         self._take_facts(train.facts)
-        self.scaler_ = train.series.scaler
+        self.scaler_, self.form_ = train.series.scaler, frame_form(X, y)
+        self._fitted_on = TrainSeries(train.series.X, check_labels(y, train.facts.n_cases))
         return train
 
     def fit_prepared(
@@ -171,7 +178,6 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
         self.config_, lines = settled(self.asked_, train)
         if explain is not None:
             explain(lines)
-        report = NotebookProgress() if report is None and in_notebook() else report
         folder = None if checkpoints is None else checkpoint_folder(checkpoints, self.asked_, train)
         self.history_: list[dict[str, float | str]] = []
         self.seconds_: dict[str, float] = {}
@@ -214,6 +220,22 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
     def estimate_prepared(self, train: TrainSet) -> dict[str, float]:
         """:meth:`estimate_seconds` of what `prepare` gave."""
         return estimate(self._config(), train)
+
+    def __repr__(self, N_CHAR_MAX: int = 100) -> str:
+        """What was asked for and what it was fitted on, in one short line."""
+        asked = {"preset": self.preset, "ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
+        parts = [f"{name}={value!r}" for name, value in asked.items() if value is not None]
+        parts += [f"{name}=…" for name in ("settings", "config_file") if getattr(self, name)]
+        fitted = ""
+        if hasattr(self, "facts_"):
+            facts = self.facts_
+            fitted = f" fitted on {facts.n_cases} series of {facts.n_channels} x {facts.n_timepoints}"
+        return shortened(f"NCVQVAE({', '.join(parts)}){fitted}", N_CHAR_MAX)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but the train split."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_fitted_on"}
 
     def _take_facts(self, facts: TrainFacts) -> None:
         self.facts_ = facts
@@ -339,7 +361,9 @@ class NCVQVAE(FillingMethods, SavingMethods, TransformerMixin, BaseEstimator):
         A model that was fitted on a list of series of unequal lengths gives a list back, each without padding.
         """
         made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
-        return as_given(made, self.facts_)
+        made = as_given(made, self.facts_)
+        made.form = self.form_
+        return made
 
     def iter_samples(
         self,

@@ -219,7 +219,7 @@ HISTORIES: dict[str, str] = {
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_damaged_history_costs_the_loss_curves_alone(name: str, work: Path) -> None:
-    from ncvqvae.commands.run_folder import read_history
+    from ncvqvae.report.history import read_history
 
     (work / "run/history.csv").write_text(HISTORIES[name])
     with pytest.warns(UserWarning, match=r"history.csv is damaged .*; loss curves are left out"):

@@ -19,7 +19,7 @@ from ncvqvae.data.facts import TrainFacts
 from ncvqvae.evaluation.probes import MAX_SVM_CLASSES, probe_accuracy, token_embeddings
 from ncvqvae.evaluation.sets import Extent
 from ncvqvae.labels import is_class, rows_by_class
-from ncvqvae.report.pictures import _scatter
+from ncvqvae.report.pictures import scatter
 from ncvqvae.report.style import class_style
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import MAX_CODES, codebook_size
@@ -84,7 +84,7 @@ def test_a_model_of_many_series_makes_no_more_than_are_compared(splits: Splits, 
 def test_a_plane_of_many_classes_has_a_call_per_style() -> None:
     y, points = np.arange(500), np.random.default_rng(0).normal(size=(500, 2))
     ax = Figure().add_subplot()
-    _scatter(ax, points, y, list(range(500)))
+    scatter(ax, points, y, list(range(500)))
     drawn = [np.asarray(part.get_offsets()) for part in ax.collections]
     assert len(drawn) <= 64 and sorted(map(tuple, np.concatenate(drawn).tolist())) == sorted(
         map(tuple, points.tolist())

@@ -13,7 +13,6 @@ import torch
 from tests.bench.tasks import TINY
 
 from ncvqvae import NCVQVAE
-from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.score import Scores, score_model, score_series
 from ncvqvae.data import Splits
 from ncvqvae.evaluation import classifiers, protocol, sets
@@ -22,7 +21,9 @@ from ncvqvae.evaluation.metric import GROUPS
 from ncvqvae.evaluation.metric_list import INTERVAL, METRICS, RIVALLED, SD
 from ncvqvae.evaluation.metrics import metric_of, rival_of
 from ncvqvae.evaluation.sets import Extent
+from ncvqvae.report.compose import report_content
 from ncvqvae.report.content import ReportContent
+from ncvqvae.report.history import read_history
 from ncvqvae.report.page import write_report
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
@@ -87,7 +88,7 @@ def evaluation(model: NCVQVAE, splits: Splits, tmp_path_factory: pytest.TempPath
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tokenizer, "encode", counting)
         scores = score_model(model, splits, seed=3, extent=Extent(full=True, rivals=False))
-        content = report_content(folder, model, splits, scores)
+        content = report_content(model, splits, scores, read_history(folder))
     write_report(content, folder / "report.html")
     return Evaluation(scores, content, encoded, [*filters, list(warnings.filters)])
 

@@ -169,8 +169,9 @@ def test_settings_of_tutorials_are_short_only_where_the_site_is_not_built_in_ful
     assert "docs-full: export NCVQVAE_DOCS := full" in workflow
 
 
-def test_the_python_of_the_readme_runs_as_it_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def python_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names that the one block of Python on a page leaves, after a tiny training."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     whole = config.load_config
 
     def tiny(*given: Any, settings: Any = None, **more: Any) -> Any:
@@ -179,8 +180,20 @@ def test_the_python_of_the_readme_runs_as_it_stands(folder: Path, monkeypatch: p
     monkeypatch.setattr("ncvqvae.model.load_config", tiny)
     names: dict[str, Any] = {}
     exec(code, names)
+    return names
+
+
+def test_the_python_of_the_readme_runs_as_it_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = python_of(README, monkeypatch)
     assert names["X_new"].shape == (500, *names["X"].shape[1:]) and len(names["Z"]) == len(names["X"])
     assert np.array_equal(names["model"].transform(names["X"]), names["Z"])
+
+
+def test_the_python_of_the_howto_page_runs_as_it_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = python_of(DOCS / "howto.md", monkeypatch)
+    assert names["metrics"]["fid"] > 0 and names["metrics"]["n_heldout"] == len(names["data"].X_test)
+    assert names["ax"].lines and len(names["table"]) == 20
+    assert (folder / "runs/from-python/config.yaml").is_file()
 
 
 def test_the_readme_fits_one_screen() -> None:

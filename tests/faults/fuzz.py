@@ -43,13 +43,14 @@ from ncvqvae import NCVQVAE, InputError
 from ncvqvae.bench.suites import load_suite
 from ncvqvae.commands.evaluate import evaluate_run
 from ncvqvae.commands.fitted_data import Cases
-from ncvqvae.commands.run_folder import Begun, open_run, read_history, run_form
+from ncvqvae.commands.run_folder import Begun, open_run, run_form
 from ncvqvae.config import load_config
 from ncvqvae.data import TableOptions, load_splits, read_series, write_series
 from ncvqvae.evaluation.binding import read_run_metrics
 from ncvqvae.evaluation.fcn import FCN, load_fcn, save_fcn
 from ncvqvae.evaluation.sets import Extent
 from ncvqvae.report.content import ReportContent
+from ncvqvae.report.history import read_history
 from ncvqvae.report.page import write_report
 from ncvqvae.storage.weights import load_stage
 from ncvqvae.study.ablation import single_switches

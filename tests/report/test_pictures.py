@@ -12,13 +12,13 @@ from ncvqvae.errors import InputError
 from ncvqvae.report.content import Sample
 from ncvqvae.report.page_data import report_payload
 from ncvqvae.report.pictures import (
-    SERIES_PER_PANEL,
     generated_against_real,
     loss_curves,
     pca_of_series,
     save_all,
     save_pictures,
 )
+from ncvqvae.report.plots import SERIES_PER_PANEL
 from ncvqvae.report.style import DARK, LIGHT, class_style, new_figure, panel_title, value_limits
 from ncvqvae.report.token_pictures import codebook_plane, confidence_per_step, token_histogram
 

@@ -38,7 +38,7 @@ def evaluate(
     Args:
         run: Folder that fit wrote (default: none, --samples and --data are scored).
         samples: Series from any other model: .npz (X and y), .csv, .parquet or .ts (default: those that RUN makes).
-        data: UCR/UEA name or file, whose train split the other model learned from (default: that of RUN).
+        data: UCR/UEA name or file, whose train split the model learned from (default: the one that RUN names).
         out: Folder of the metrics and the report of --samples (default: runs/FILE, or RUN).
         fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
         seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
@@ -60,6 +60,7 @@ def evaluate(
     load_plugins(plugin or ())
     columns, extent = source or DataOptions(), Extent(full=full, cas=cas, rivals=rivals)
     _check_evaluate(run, samples, data, out, columns)
+    named = None if data is None else DataSource(absolute(data), **as_text(asdict(columns)))
     with named_as_options({"device": device}), steps_status("evaluating") as progress:
         if run is not None:
             evaluated = evaluate_run(
@@ -69,13 +70,14 @@ def evaluate(
                 seed=seed,
                 device=device,
                 data_dir=columns.data_dir,
+                source=named,
                 extent=extent,
                 progress=progress,
             )
         else:
-            assert samples is not None and data is not None
+            assert samples is not None and named is not None
             evaluated = evaluate_series(
-                DataSource(absolute(data), **as_text(asdict(columns))),
+                named,
                 samples,
                 out or Path("runs") / samples.stem,
                 fcn=fcn,
@@ -103,20 +105,16 @@ def evaluate(
 
 
 def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, out: Path | None, source: Any) -> None:
-    """RUN says which data it has; without it, --samples and --data do."""
+    """A RUN of fit says which data it has; for others --data does."""
     if run is None and (samples is None or data is None):
         raise InputError("nothing to evaluate; give the folder of a run, or --samples FILE with --data NAME")
     if run is None:
         return
-    if data is not None or out is not None:
-        raise InputError(
-            f"--{'data' if data is not None else 'out'} is for series without a run; leave out {run} or it"
-        )
+    if out is not None:
+        raise InputError(f"--out is for series without a run; leave out {run} or it")
     others = [name for name, value in given(source).items() if name != "data_dir"]
-    if others:
-        raise InputError(
-            f"--{others[0].replace('_', '-')} is for --data; {run} knows how to read its data: leave it out"
-        )
+    if others and data is None:
+        raise InputError(f"--{others[0].replace('_', '-')} is for --data; give it, or leave both out")
 
 
 def tables(folder: UserPath, /, *, out: UserPath | None = None, overwrite: Switch = False) -> None:

@@ -54,7 +54,8 @@ def fit(
     """
     if data is None and (out is None or not resume):
         raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
-    from ncvqvae.commands.fit import fit_run, print_settled
+    from ncvqvae.commands.fit import fit_run
+    from ncvqvae.commands.narration import print_settled
     from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.model import NCVQVAE

@@ -7,12 +7,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ncvqvae.commands.evaluate import report_content
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import check_output, open_run, say_path
+from ncvqvae.commands.run_folder import check_output, known_source, open_run, say_path
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
 from ncvqvae.evaluation.sets import n_unconditional
 from ncvqvae.files import check_no_link
+from ncvqvae.report.compose import report_content
+from ncvqvae.report.history import read_history
 
 
 def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> None:
@@ -43,8 +44,8 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: b
     check_no_link(pictures)
     contents, rows, curves = [], [], []
     for folder in map(Path, folders):
-        model, source = open_run(folder)
-        metrics = read_run_metrics(folder)
+        model, found = open_run(folder)
+        metrics, source = read_run_metrics(folder), known_source(folder, found)
         say_path(folder, source)
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         seed = int(metrics.get("evaluation_seed", model.config_.seed))  # of the series that the metrics are of
@@ -54,7 +55,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: b
         scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled, splits=part)
         config = model.config_
         content = replace(
-            report_content(folder, model, splits, scores),
+            report_content(model, splits, scores, read_history(folder)),
             folder=str(folder.resolve()),
             digest=run_digest(folder),
             settings={"preset": model.preset} | flat_settings(asdict(config)),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncvqvae.data import Splits
-from ncvqvae.model import NCVQVAE
+from ncvqvae.generation.trained import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Encoded:
     embedding: np.ndarray
 
     @classmethod
-    def by(cls, model: NCVQVAE, X: np.ndarray) -> Encoded:
+    def by(cls, model: TrainedModel, X: np.ndarray) -> Encoded:
         """Encode series (n, C, L) with a fitted model."""
         tokens = model.encode(X)
         return cls(X, tokens, model.reconstruct(X, tokens=tokens).reshape(X.shape), model.transform(X))
@@ -42,7 +42,7 @@ class EncodedSets(NamedTuple):
     made: Encoded
 
     @classmethod
-    def by(cls, model: NCVQVAE, splits: Splits, made: np.ndarray) -> EncodedSets:
+    def by(cls, model: TrainedModel, splits: Splits, made: np.ndarray) -> EncodedSets:
         """Encode all three, the generated series of any shape (n, …)."""
         series = (splits.X_train, splits.X_test, made.reshape(-1, *splits.X_train.shape[1:]))
         return cls(*(Encoded.by(model, X) for X in series))

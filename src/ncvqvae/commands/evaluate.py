@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import DataSource, check_links, check_output, open_run, read_history, say_path
+from ncvqvae.commands.run_folder import DataSource, check_links, check_output, known_source, open_run, say_path
 from ncvqvae.data import Splits, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
@@ -19,10 +19,9 @@ from ncvqvae.evaluation.metric_files import read_metrics, write_metrics
 from ncvqvae.evaluation.sets import STANDARD, Extent
 from ncvqvae.files import all_replaced, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
-from ncvqvae.model import NCVQVAE
+from ncvqvae.report.history import read_history
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
-    from ncvqvae.commands.score import Scores
     from ncvqvae.report.content import ReportContent
     from ncvqvae.report.verdict import Verdict
 
@@ -46,6 +45,7 @@ def evaluate_run(
     seed: int | None = None,
     device: str = "auto",
     data_dir: str | Path | None = None,
+    source: DataSource | None = None,
     extent: Extent = STANDARD,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Evaluated:
@@ -57,20 +57,25 @@ def evaluate_run(
         seed: seed of samples and classifiers; the run's own if not given.
         device: of the networks.
         data_dir: folder of the dataset, if it has moved.
+        source: where the data are, if the run does not say it, or they have moved.
         extent: how much is computed.
         progress: hears of each step before it begins.
     """
     from ncvqvae.commands.score import score_model
+    from ncvqvae.report.compose import report_content
 
     folder = Path(folder)
     check_links(folder)
-    model, source = open_run(folder, device)
+    model, found = open_run(folder, device)
+    named = source is not None
+    source = source or known_source(folder, found)
     if data_dir is not None:
         source.data_dir = str(data_dir)
     seed = model.config_.seed if seed is None else seed
     with locked(folder):
         remove_leftovers(folder, folder / "figures")
-        say_path(folder, source)
+        if not named:
+            say_path(folder, source)
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         if samples is not None:
             return _evaluate_file(
@@ -88,7 +93,7 @@ def evaluate_run(
         _say_left_out(splits, 0, seed)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
-        content = report_content(folder, model, splits, scores)
+        content = report_content(model, splits, scores, read_history(folder))
         return replace(_write_evaluation(folder, content, of=run_digest(folder)), left_out=scores.left_out)
 
 
@@ -147,6 +152,7 @@ def _evaluate_file(
     of: str | None = None,
 ) -> Evaluated:
     from ncvqvae.commands.score import score_series
+    from ncvqvae.report.compose import series_content
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
@@ -206,73 +212,3 @@ def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
         return y
     as_text = {str(label): label for label in set(known.tolist())}
     return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)
-
-
-def report_content(folder: Path, model: NCVQVAE, splits: Splits, scores: Scores) -> ReportContent:
-    """Everything that pictures and report show of a run, as plain arrays in the units of the data."""
-    from ncvqvae.commands.encoded import EncodedSets
-
-    facts = {
-        "self-supervised loss": model.config_.ssl,
-        "augmentation": model.config_.augmentation,
-        "preset": model.preset,
-        "seed": str(model.config_.seed),
-        "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
-    }
-    content = series_content(splits, scores, facts)
-    splits = scores.splits or splits
-    assert content.generated is not None
-    train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
-    steps = scores.steps or model.decoding_steps(256)
-    return replace(
-        content,
-        history=read_history(folder),
-        X_test_reconstructed=test.reconstruction,
-        X_generated_reconstructed=made.reconstruction,
-        Z_train=train.embedding,
-        Z_test=test.embedding,
-        Z_generated=made.embedding,
-        tokens_train=train.tokens,
-        tokens_test=test.tokens,
-        tokens_generated=made.tokens,
-        codebook=model.tokenizer_.codebook.cpu().numpy(),
-        selected_probabilities=steps.probabilities,
-        decoding_entropies=steps.entropies,
-    )
-
-
-def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_samples: int = 0) -> ReportContent:
-    """The part of the report that needs no model: metrics and series.
-
-    Args:
-        whole: the data; the page shows those that were compared.
-        scores: metrics and generated series.
-        facts: what else the page says of them.
-        n_samples: number of given samples, before some were drawn.
-    """
-    from ncvqvae.commands.score import left_out
-    from ncvqvae.report.content import ReportContent
-
-    splits = scores.splits or whole
-    shape = splits.X_train.shape[1:]
-    n_channels, length = shape
-    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)))
-    return ReportContent(
-        name=splits.name,
-        facts={
-            **facts,
-            "series": f"{len(whole.X_train)} train, {len(whole.X_test)} test",
-            "length": f"{length}, {n_channels} channel(s)",
-            **({"compared": part.partition(": ")[2]} if part else {}),
-        },
-        metrics=scores.metrics,
-        copied_per_class=scores.copied_per_class,
-        channels=() if splits.roles is None else splits.roles.channel_names,
-        X_train=splits.X_train,
-        y_train=splits.y_train,
-        X_test=splits.X_test,
-        y_test=splits.y_test,
-        X_labelled=None if scores.labelled is None else scores.labelled.X.reshape(-1, *shape),
-        y_labelled=None if scores.labelled is None else scores.labelled.y,
-        X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
-    )

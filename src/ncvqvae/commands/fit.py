@@ -89,29 +89,20 @@ def fit_run(
     return model
 
 
-def print_settled(lines: list[str]) -> None:
-    """Say in one block what became of the settings that were left to the data, and why."""
-    from ncvqvae.commands.terminal import console
-
-    if lines:
-        text = "\n  ".join(["settled by the data:", *lines])
-        console().print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
     """Draw loss curves, reconstructions, and generated beside real series per class, into ``figures`` of a run.
 
     The model counts more than its pictures: what keeps them from being drawn is a warning.
     """
-    from ncvqvae.commands.evaluate import report_content
     from ncvqvae.commands.score import Scores, compared
+    from ncvqvae.report.compose import report_content
     from ncvqvae.report.pictures import save_pictures
 
     try:
         shown = compared(splits, model.config_.seed).in_memory()
         unconditional = model.sample(N_DRAWN, unconditional=True).X
         labelled = None if splits.y_train is None else model.sample(N_DRAWN)
-        content = report_content(folder, model, splits, Scores({}, unconditional, labelled, splits=shown))
+        content = report_content(model, splits, Scores({}, unconditional, labelled, splits=shown), model.history_)
         # the planes of latents take longer than all the rest; evaluate draws them
         only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
         save_pictures(only_series, folder / "figures")

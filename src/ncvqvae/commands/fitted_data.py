@@ -74,7 +74,7 @@ def read_fitted(folder: Path, source: DataSource, seed: int, facts: TrainFacts |
     splits = splits if recorded is None else in_recorded_halves(splits, recorded, source.data)
     if facts is not None:
         _check_facts(splits, facts, folder, source.data)
-    if recorded is None:
+    if recorded is None and not (facts is not None and facts.digest):
         warnings.warn(
             f"{folder} keeps no digests of its series (it is from an earlier version): whether {source.data} has "
             "changed since the fit cannot be told; fit the run again to be sure",

@@ -9,10 +9,10 @@ from ncvqvae.evaluation.probes import probe_accuracy, token_embeddings
 from ncvqvae.evaluation.representation import asked, features_without_model, representation_metrics
 from ncvqvae.evaluation.sets import RealData
 from ncvqvae.evaluation.tokens import token_usage
-from ncvqvae.model import NCVQVAE
+from ncvqvae.generation.trained import TrainedModel
 
 
-def token_metrics(model: NCVQVAE, encoded: EncodedSets) -> dict[str, float]:
+def token_metrics(model: TrainedModel, encoded: EncodedSets) -> dict[str, float]:
     """Perplexity of the codes in train, test and generated series, dead codes, and repeated token sequences.
 
     Repeats are looked for in the series as decoded from their tokens: what the tokenizer leaves out would stand
@@ -41,7 +41,7 @@ def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[s
     return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
 
 
-def model_metrics(model: NCVQVAE, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
+def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     tokens = encoded.test.tokens
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}

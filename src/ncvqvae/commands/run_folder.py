@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import warnings
 from contextlib import suppress
 from dataclasses import asdict, field
 from pathlib import Path
@@ -20,9 +18,8 @@ from ncvqvae.data.holdout import few_of_each
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import KEY
 from ncvqvae.evaluation.metric_files import read_object
-from ncvqvae.files import check_no_link, read_text
+from ncvqvae.files import check_no_link
 from ncvqvae.model import NCVQVAE
-from ncvqvae.report.content import STAGES
 from ncvqvae.validation import GROUP
 
 OWN_FILES = (
@@ -168,8 +165,10 @@ class Begun:
         return cls({name: value for name, value in values.items() if value is not None}, preset, settings)
 
 
-def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSource]:
+def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSource | None]:
     """The trained model of a run's folder, on `device`, and where its data came from.
+
+    A folder of ``save_pretrained`` is a run, too; where its data came from is not known.
 
     Raises:
         InputError: if the folder holds no finished run, or there is no such device.
@@ -179,12 +178,30 @@ def open_run(folder: str | Path, device: str = "auto") -> tuple[NCVQVAE, DataSou
         raise InputError(f"{folder} holds an interrupted run; finish it with: ncvqvae fit … --out {folder} --resume")
     model = NCVQVAE.from_pretrained(folder, device=device)
     path = folder / "data.yaml"
-    values = read_yaml(path) if path.is_file() else {}
+    if not path.is_file():
+        if (folder / "history.csv").is_file():  # fit wrote both
+            raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
+        return model, None
+    values = read_yaml(path)
     if "data" not in values:
-        raise InputError(f"{folder} does not say where its data came from (no data.yaml); fit the run again")
+        raise InputError(f"{path} is damaged (no data); fit the run again")
     for other in ("settings", "form", "preset"):
         values.pop(other, None)
     return model, from_dict(DataSource, values)
+
+
+def known_source(folder: Path, source: DataSource | None) -> DataSource:
+    """Where the data of a run are.
+
+    Raises:
+        InputError: if the folder does not say it.
+    """
+    if source is None:
+        raise InputError(
+            f"{folder} does not say where its data came from (no data.yaml); name them: ncvqvae evaluate {folder} "
+            "--data NAME"
+        )
+    return source
 
 
 def say_path(folder: Path, source: DataSource) -> None:
@@ -201,50 +218,11 @@ def say_path(folder: Path, source: DataSource) -> None:
 def run_form(folder: str | Path) -> TableForm | None:
     """The form of the table that a run's data came from, None if it was none."""
     path = Path(folder) / "data.yaml"
-    form = read_yaml(path).get("form")
+    form = read_yaml(path).get("form") if path.is_file() else None
     try:
         return None if form is None else TableForm.from_dict(form)
     except TypeError:
         raise InputError(f"{path} is damaged (form); fit the run again") from None
-
-
-MAX_HISTORY = 100_000_000
-"""Bytes of ``history.csv``: a row for each of some hundred thousand steps."""
-
-
-def read_history(folder: str | Path) -> list[dict[str, Any]]:
-    """Loss terms of a run by step: rows with ``stage``, ``step``, ``loss`` and the terms, those that are numbers.
-
-    A run without ``history.csv`` has none, nor has one whose file is damaged: a warning says so, since the loss curves
-    are all that is lost.
-    """
-    path = Path(folder) / "history.csv"
-    if not path.is_file():
-        return []
-    try:
-        return _history(path)
-    except (InputError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).removeprefix(f"{path} ").split())[:200]
-        warnings.warn(f"{path} is damaged ({reason}); loss curves are left out", stacklevel=2)
-        return []
-
-
-def _history(path: Path) -> list[dict[str, Any]]:
-    import pandas as pd
-
-    table = pd.read_csv(io.StringIO(read_text(path, MAX_HISTORY)))
-    terms = [str(name) for name in table.columns if name not in ("stage", "step")]
-    if "loss" not in terms or not {"stage", "step"} <= set(table.columns) or not set(table["stage"]) <= set(STAGES):
-        raise InputError(f"{path} has no columns stage, step and loss of the two stages")
-    numbers = table[["step", *terms]].apply(pd.to_numeric).astype(float)
-    steps = numbers["step"]
-    if not steps.between(0, 10**12).all() or (steps % 1 != 0).any():
-        raise InputError(f"{path} has steps that are no whole numbers")
-    rows = numbers[terms].where(numbers[terms].abs() < 1e300).to_dict("records")
-    return [
-        {"stage": stage, "step": int(step), **{str(name): value for name, value in row.items() if value == value}}
-        for stage, step, row in zip(table["stage"], steps, rows, strict=True)
-    ]
 
 
 def as_label(text: str, classes: np.ndarray) -> Any:

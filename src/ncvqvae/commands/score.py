@@ -26,9 +26,9 @@ from ncvqvae.evaluation.sets import STANDARD, Extent, GeneratedData, RealData, c
 from ncvqvae.evaluation.tokens import prior_certainty
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import DecodingSteps, Samples, joined
+from ncvqvae.generation.trained import TrainedModel
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
-from ncvqvae.model import NCVQVAE
 
 MAX_COMPARED = 5000
 """Most series of a set that the metrics compare; of a larger set so many are drawn by the seed, without replacement."""
@@ -90,7 +90,7 @@ def feature_extractor(
 
 
 def score_model(
-    model: NCVQVAE,
+    model: TrainedModel,
     splits: Splits,
     *,
     fcn: str | Path | None = None,
@@ -185,7 +185,7 @@ class _Comparison:
 
 
 def _copies_by(
-    model: NCVQVAE,
+    model: TrainedModel,
     scaled: MaskedScale,
     whole: Splits,
     splits: Splits,
@@ -220,7 +220,7 @@ def _copies_by(
 
 
 def _generated(
-    model: NCVQVAE,
+    model: TrainedModel,
     splits: Splits,
     scaled: MaskedScale,
     unconditional: np.ndarray,

@@ -46,8 +46,14 @@ def announce(splits: Splits, seconds: Mapping[str, float]) -> None:
     few = few_series(splits.y_train, n, splits.y_test, len(splits.X_test))
     for line in filter(None, (splits.described, splits.note, *few, busy_hint())):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_expected(seconds)
+
+
+def print_expected(seconds: Mapping[str, float]) -> None:
+    """Say how long the stages will take together, and each of them."""
     parts = " + ".join(duration(value) for value in seconds.values())
-    out.print(f"expected training time: about {duration(sum(seconds.values()))} ({parts})", highlight=False)
+    line = f"expected training time: about {duration(sum(seconds.values()))} ({parts})"
+    console().print(line, highlight=False)
 
 
 def compile_hint() -> str | None:

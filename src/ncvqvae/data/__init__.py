@@ -18,6 +18,7 @@ from ncvqvae.data.read.files import Series, read_series
 from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.scaling import GlobalScaler
 from ncvqvae.data.validate import check_labels, check_pair, check_series
+from ncvqvae.data.write.frame import frame_form, series_frame
 from ncvqvae.data.write.table_form import TableForm
 from ncvqvae.data.write.writer import SeriesWriter, write_series
 
@@ -39,6 +40,7 @@ __all__ = [
     "check_series",
     "cut_or_pad",
     "fill",
+    "frame_form",
     "has_missing",
     "length_counts",
     "lengths_from_state",
@@ -47,6 +49,7 @@ __all__ = [
     "load_half",
     "load_splits",
     "read_series",
+    "series_frame",
     "series_lengths",
     "write_series",
 ]

@@ -363,7 +363,9 @@ def _locate(source: Any, data_dir: str | Path | None) -> _Halves:
     if is_table(source) or isinstance(source, np.ndarray):
         return _Halves("data", source, None, "")
     if not isinstance(source, (str, Path)):
-        raise bad_input("data", f"a {type(source).__name__} is not a source", "give a UCR/UEA name or a path")
+        raise bad_input(
+            "data", f"a {type(source).__name__} is not a source", "give a UCR/UEA name, a path or a DataFrame"
+        )
     if not str(source):
         raise bad_input("data", "an empty name", "give a UCR/UEA name or a path")
     path = Path(source).expanduser()

@@ -212,7 +212,7 @@ def _from_text(texts: list[str], name: str, where: object) -> Times:
         return _from_pattern(column, name, where)
     except InputError:
         raise
-    except OverflowError:
+    except (OverflowError, pd.errors.OutOfBoundsDatetime):  # pandas 2 raises the latter, a ValueError
         raise _too_far(name, where) from None
     except (ValueError, TypeError):
         what = f"column {name!r} holds neither numbers nor dates, such as {texts[0]!r}"

@@ -175,11 +175,16 @@ def _stacked(cases: Sequence[Any], where: object) -> Any:
 
 def _of_table(X: Any, where: object) -> Any:
     """Series of a table without labels; where it has some, they belong into y."""
-    table, options = as_arrow(X, TableOptions(), where)
-    raw = from_table(table, None, options, where)
+    try:
+        table, options = as_arrow(X, TableOptions(), where)
+        raw = from_table(table, None, options, where)
+    except InputError as error:  # its mends are options, which no array method takes
+        raise InputError(f"{error}; options are those of X, y = load_dataset(table, label_column=…)") from None
     assert raw.roles is not None
     if raw.roles.label is not None:
-        raise bad_input(where, f"column {raw.roles.label!r} holds labels", "leave it out of X, and pass it as y")
+        name = raw.roles.label
+        mend = f"leave it out of X and pass it as y, as X, y = load_dataset(table, label_column={name!r}) does"
+        raise bad_input(where, f"column {name!r} holds labels", mend)
     return raw.X
 
 

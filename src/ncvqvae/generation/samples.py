@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,21 +13,47 @@ from torch import Generator
 
 from ncvqvae.codec import Codec
 from ncvqvae.config import CHOSEN_BY_SAMPLES, SamplingConfig
-from ncvqvae.data import beyond, series_lengths
+from ncvqvae.data import TableForm, beyond, series_frame, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.residuals import Residuals
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MAX_SERIES = 10**9
 """Series of one draw; a hundred million take days."""
 
 
-class Samples(NamedTuple):
-    """Generated series in the units and shape of the training data, and their labels (None where unconditional)."""
-
+class _Pair(NamedTuple):
     X: np.ndarray
     y: np.ndarray | None
+
+
+class Samples(_Pair):
+    """Generated series ``X`` in the units and shape of the training data, and their labels ``y``.
+
+    The labels are None where the series are unconditional.
+
+    Attributes:
+        form: columns of the table that the model was fitted on; None where it was no table.
+    """
+
+    form: TableForm | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """The series as a pandas table, in the columns of the table that the model was fitted on.
+
+        A table with a row for each series gives such rows back, one with a row for each time step gives those, with ids
+        and times made up as the input had them. Labels stand in a column with the name that they had. Without such a
+        table the columns are ``label``, then ``t0 …``, or ``c0_t0 …`` for several channels.
+
+        Example:
+            >>> Samples(np.zeros((2, 1, 3)), np.array(["up", "down"])).to_frame().columns.tolist()
+            ['label', 't0', 't1', 't2']
+        """
+        return series_frame(self.X, self.y, self.form)
 
 
 class DecodingSteps(NamedTuple):

@@ -12,7 +12,8 @@ from ncvqvae.labels import sorted_classes
 from ncvqvae.report.comparison_data import by_data
 from ncvqvae.report.comparison_table import run_titles
 from ncvqvae.report.content import ReportContent, Sample, label_text
-from ncvqvae.report.pictures import MAX_CLASSES, SERIES_PER_PANEL, plane_figure, save_all
+from ncvqvae.report.pictures import MAX_CLASSES, plane_figure, save_all
+from ncvqvae.report.plots import SERIES_PER_PANEL
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import LIGHT, class_styles, new_figure, overlay, panel_title, value_limits
 

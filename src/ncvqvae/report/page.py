@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,8 +92,6 @@ def _render(template: str, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from ncvqvae import __version__
-
     loader = PackageLoader("ncvqvae.report", "")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -101,7 +100,7 @@ def _render(template: str, **values: Any) -> str:
     environment.filters["percent"] = partial(value_text, "copied")
     # Markup is safe here: these are the package's own files, without any value from a user
     own = {name: Markup(loader.get_source(environment, file)[0]) for name, file in _OWN_FILES.items()}
-    values |= {"themes": THEMES, "version": __version__, "marks": MARKS}
+    values |= {"themes": THEMES, "version": metadata.version("ncvqvae"), "marks": MARKS}
     return environment.get_template(f"templates/{template}").render(**own, **values)
 
 

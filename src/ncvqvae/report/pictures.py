@@ -13,16 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.files import replaced
-from ncvqvae.labels import class_index, sorted_classes
-from ncvqvae.report.content import STAGES, ReportContent, Sample, label_text, loss_terms
+from ncvqvae.labels import sorted_classes
+from ncvqvae.report.content import ReportContent, Sample, label_text, loss_terms
+from ncvqvae.report.plots import MAX_POINTS, SERIES_PER_PANEL, draw_losses, scatter
 from ncvqvae.report.projections import MAX_TSNE_POINTS, choose, choose_per_class, pca_planes, tsne_planes
 from ncvqvae.report.style import (
     DASHES,
     LIGHT,
     MAX_CHANNELS,
-    ClassStyle,
     as_written,
-    class_style,
     class_styles,
     new_figure,
     overlay,
@@ -38,8 +37,6 @@ from ncvqvae.report.token_pictures import (
 )
 
 MAX_CLASSES = 8
-SERIES_PER_PANEL = 50
-MAX_POINTS = 1000  # in one scatter panel
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
@@ -50,16 +47,8 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """
     stages = loss_terms(history)
     figure = new_figure(5.5 * len(stages), 3.8, "Loss terms during training")
-    for column, (stage, terms) in enumerate(stages.items()):
-        ax = figure.add_subplot(1, len(stages), column + 1)
-        # the total's thick line is drawn first, so that a term equal to it stays visible on top
-        for i, (name, curve) in enumerate(terms.items()):
-            look = {"color": "black", "linewidth": 1.8} if name == "loss" else {"color": LIGHT[i % 8]}
-            ax.plot(curve.steps, curve.values, label=name, linestyle=DASHES[i % 4], alpha=0.85, **look)
-        if min(curve.values.min() for curve in terms.values()) > 0:
-            ax.set_yscale("log")
-        ax.set(title=STAGES[stage], xlabel="step", ylabel="weighted loss")
-        ax.legend(fontsize=8)
+    for column, stage in enumerate(stages):
+        draw_losses(figure.add_subplot(1, len(stages), column + 1), history, stage)
     return figure
 
 
@@ -265,7 +254,7 @@ def plane_figure(
         ax = figure.add_subplot(1, len(panels), column + 1, sharex=shared, sharey=shared)
         shared = ax if shared_axes else None
         ax.set_title(name, fontsize=9)
-        _scatter(ax, plane, y, classes)
+        scatter(ax, plane, y, classes)
     if 0 < len(classes) <= 20:
         markers = next(ax.collections for ax in figure.axes if len(ax.collections) == len(classes))
         names = ["class"] * len(classes)
@@ -273,27 +262,6 @@ def plane_figure(
         for text, label in zip(legend.get_texts(), classes, strict=True):
             text.set_text(label_text(label))  # only now: matplotlib leaves out what is labelled "_…" from the start
     return figure
-
-
-def _scatter(ax: Axes, plane: np.ndarray, y: np.ndarray | None, classes: Sequence[Hashable]) -> None:
-    if y is None:
-        ax.scatter(plane[:, 0], plane[:, 1], s=12, alpha=0.6, color=LIGHT[7])
-        return
-    index = class_index(y, classes)
-    by_style: dict[ClassStyle, list[int]] = {}
-    for place in range(len(classes)):  # a call for each of thousands of classes would take minutes
-        by_style.setdefault(class_style(place), []).append(place)
-    for style, places in by_style.items():
-        members = np.flatnonzero(np.isin(index, places))
-        ax.scatter(
-            plane[members, 0],
-            plane[members, 1],
-            s=14,
-            alpha=0.65,
-            color=style.color,
-            marker=style.marker,
-            linewidths=0,
-        )
 
 
 def _chosen(part: Sample, label: Hashable | None) -> np.ndarray:

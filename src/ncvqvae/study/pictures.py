@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ncvqvae.commands.run_folder import read_history
 from ncvqvae.config import Config
 from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.files import replaced
+from ncvqvae.report.history import read_history
 from ncvqvae.report.style import as_written
 from ncvqvae.study.rows import main_models, read_settings, run_folders
 

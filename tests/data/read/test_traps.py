@@ -170,7 +170,7 @@ SOURCES = {
         "differ",
     ),
     "columns that occur twice": (pd.DataFrame(NOISE, columns=list("aabbccdd")), "occur twice"),
-    "a series": (pd.Series([1.0, 2.0]), "give a DataFrame"),
+    "a series": (pd.Series([1.0, 2.0]), "Series.*; give a .*DataFrame"),
     "a table that is not read": (polars.DataFrame({"t0": [1, 2]}).lazy(), "call collect"),
     "numbers beyond float64": (pd.DataFrame({"t0": [2**60, 2**60 + 1], "t1": [1, 2]}), "beyond 2[*][*]53"),
     "an array of such": (np.array([[2**60, 2**60 + 1]] * 2), "beyond 2[*][*]53"),

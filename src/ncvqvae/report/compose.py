@@ -1,0 +1,87 @@
+"""The content of a report from a model, its data and its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ncvqvae.commands.encoded import EncodedSets
+from ncvqvae.commands.score import Scores, left_out
+from ncvqvae.data import Splits
+from ncvqvae.generation.trained import TrainedModel
+from ncvqvae.report.content import ReportContent
+
+
+def report_content(
+    model: TrainedModel, splits: Splits, scores: Scores, history: Sequence[Mapping[str, Any]] = ()
+) -> ReportContent:
+    """Everything that pictures and report show of a model, as plain arrays in the units of the data.
+
+    Args:
+        model: a fitted model.
+        splits: its data; the page shows those that were compared.
+        scores: metrics and generated series.
+        history: loss terms during training; without them the loss curves are left out.
+    """
+    facts = {
+        "self-supervised loss": model.config_.ssl,
+        "augmentation": model.config_.augmentation,
+        "preset": model.preset,
+        "seed": str(model.config_.seed),
+        "tokens": f"{model.tokenizer_.n_tokens} of {len(model.tokenizer_.codebook)} codes",
+    }
+    content = series_content(splits, scores, facts)
+    splits = scores.splits or splits
+    assert content.generated is not None
+    train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
+    steps = scores.steps or model.decoding_steps(256)
+    return replace(
+        content,
+        history=history,
+        X_test_reconstructed=test.reconstruction,
+        X_generated_reconstructed=made.reconstruction,
+        Z_train=train.embedding,
+        Z_test=test.embedding,
+        Z_generated=made.embedding,
+        tokens_train=train.tokens,
+        tokens_test=test.tokens,
+        tokens_generated=made.tokens,
+        codebook=model.tokenizer_.codebook.cpu().numpy(),
+        selected_probabilities=steps.probabilities,
+        decoding_entropies=steps.entropies,
+    )
+
+
+def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_samples: int = 0) -> ReportContent:
+    """The part of the report that needs no model: metrics and series.
+
+    Args:
+        whole: the data; the page shows those that were compared.
+        scores: metrics and generated series.
+        facts: what else the page says of them.
+        n_samples: number of given samples, before some were drawn.
+    """
+    splits = scores.splits or whole
+    shape = splits.X_train.shape[1:]
+    n_channels, length = shape
+    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)))
+    return ReportContent(
+        name=splits.name,
+        facts={
+            **facts,
+            "series": f"{len(whole.X_train)} train, {len(whole.X_test)} test",
+            "length": f"{length}, {n_channels} channel(s)",
+            **({"compared": part.partition(": ")[2]} if part else {}),
+        },
+        metrics=scores.metrics,
+        copied_per_class=scores.copied_per_class,
+        channels=() if splits.roles is None else splits.roles.channel_names,
+        X_train=splits.X_train,
+        y_train=splits.y_train,
+        X_test=splits.X_test,
+        y_test=splits.y_test,
+        X_labelled=None if scores.labelled is None else scores.labelled.X.reshape(-1, *shape),
+        y_labelled=None if scores.labelled is None else scores.labelled.y,
+        X_unconditional=None if scores.unconditional is None else scores.unconditional.reshape(-1, *shape),
+    )
