@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -427,7 +428,8 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         check_is_fitted(self)
         generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         indices = self._generator.draw_classes(n, generator)
-        grids = self._generator.draw_grids(indices, self.config_.sampling, generator).grids
+        config = replace(self.config_.sampling, kept_share=0.0)  # tokens of a training series say nothing of the prior
+        grids = self._generator.draw_grids(indices, config, generator).grids
         return DecodingSteps(grids.probabilities.cpu().numpy(), grids.entropies.cpu().numpy())
 
     def reconstruction_loss(self, X: Any, *, tokens: Any = None) -> float:

@@ -306,14 +306,17 @@ def test_what_the_data_settled_is_said_in_one_block(
     lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
     at = lines.index("settled by the data:")
     assert lines[at + 1].startswith("augmentation: gauss (")
-    assert {line.split(":")[0] for line in lines[at + 1 : at + 7]} == {
+    assert {line.split(":")[0] for line in lines[at + 1 : at + 8]} == {
         "augmentation",
+        "stage2.time_warp",
         "tokenizer.codebook_size",
         "stage1.warped_share",
         "prior.linear_rank",
         "prior.input_mode",
         "stage2.token_temperature",
     }
+    afterwards = [line for line in lines if line.startswith("sampling: choice_temperature ")]
+    assert len(afterwards) == 1 and lines[lines.index(afterwards[0]) - 1] == "settled by the data:"
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert written["asked"] == kept(load_config("default", settings=TINY))
     assert (written["asked"]["augmentation"], written["model"]["augmentation"]) == ("auto", "gauss")

@@ -95,7 +95,7 @@ class SeriesGenerator:
             assert config.kept_share != "auto"
             start = self.kept.starts(classes, config.kept_share, self.prior.mask_token, generator)
         if self.facts.length_counts is None:
-            return DrawnGrids(self.prior.sample(classes, config, generator, start=start), None)
+            return DrawnGrids(self.prior.sample(classes, config, generator, None, start), None)
         counts = torch.from_numpy(self.facts.length_counts).double()
         of_class = torch.cat([counts, counts.sum(0, keepdim=True)])[classes]  # no class: the lengths of all
         lengths = torch.multinomial(of_class, 1, generator=generator)[:, 0]

@@ -38,7 +38,7 @@ CANDIDATES: tuple[dict[str, Any], ...] = tuple(
 """Combinations that are tried; the first is the loosest."""
 
 N_DRAWN = (64, 256)
-"""Least and largest number of series that each combination is judged by: four times the training series between them."""
+"""Least and largest number of series that each combination is judged by; between them four times the train split."""
 MAX_TRAIN = 1000
 """Training series that they are compared with, drawn by seed where there are more."""
 NEARER = 0.5
