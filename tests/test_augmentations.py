@@ -19,7 +19,6 @@ from ncvqvae.augmentations import (
     linear,
     shuffle_at,
     slice_and_shuffle,
-    time_warp,
     warp_at,
     warped_times,
     window_warp,
@@ -142,14 +141,14 @@ def test_cubic_interpolation_is_exact_for_quadratics_and_smooths_noise_less_than
     assert kept[0] < 0.75 < kept[1] < 0.85
 
 
-def test_time_warp_keeps_ends_and_what_stands_behind_them() -> None:
+def test_warped_times_keep_ends_and_what_stands_behind_them() -> None:
     x, lengths = series(5, 1, 30), torch.tensor([30, 20, 7, 2, 1])
-    warped = time_warp(x, 0.5, lengths, seeded(0))
+    warped = cubic(x, warped_times(5, 30, 0.5, lengths, seeded(0)))
     for before, after, n in zip(x[:, 0], warped[:, 0], lengths.tolist(), strict=True):
         torch.testing.assert_close(after[[0, n - 1]], before[[0, n - 1]])
         assert torch.equal(after[n:], before[n:])
         assert n < 7 or not torch.equal(after[:n], before[:n])
-    assert torch.allclose(time_warp(x, 0.0, lengths, seeded(0)), x, atol=1e-5)
+    assert torch.allclose(warped_times(5, 30, 0.0, lengths), torch.arange(30.0), atol=1e-4)
 
 
 @pytest.mark.parametrize("length", [2, 3, 4, 16, 301])

@@ -52,6 +52,7 @@ MAY_SEE = {
         "ncvqvae.data.missing",
         "ncvqvae.evaluation.neighbours",
         "ncvqvae.prior.decoding",
+        "ncvqvae.prior.masking",
         "ncvqvae.prior.objective",
         "ncvqvae.prior.prior",
         "ncvqvae.tokenizer.tokenizer",

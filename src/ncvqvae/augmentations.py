@@ -87,15 +87,6 @@ def linear(x: Tensor, time: Tensor) -> Tensor:
     return torch.lerp(values[0], values[1], rearrange(weight, "b s -> b 1 s").to(x.dtype))
 
 
-def time_warp(x: Tensor, strength: float, lengths: Tensor | None = None, generator: Generator | None = None) -> Tensor:
-    """Move each series (B, C, T) along its own smooth map of time, see :func:`warped_times`; both ends stay.
-
-    Values between steps come from cubic interpolation. Linear interpolation smooths noise and sharp steps: on noisy
-    data its warps have two to four times the FID.
-    """
-    return cubic(x, warped_times(len(x), x.shape[-1], strength, lengths, generator).to(x.device))
-
-
 def warped_times(
     n: int, n_timepoints: int, strength: float, lengths: Tensor | None = None, generator: Generator | None = None
 ) -> Tensor:
@@ -126,6 +117,8 @@ def warped_times(
 
 def cubic(x: Tensor, time: Tensor) -> Tensor:
     """``x`` (B, C, T) at real times (B, S) by cubic convolution: (B, C, S).
+
+    Linear interpolation smooths noise and sharp steps, which shows where series are warped (results/experiments.md).
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -1/2.
     """

@@ -66,6 +66,7 @@ def test_a_choice_that_was_not_made_is_not_guessed(fitted: NCVQVAE) -> None:
 def test_no_training_series_are_kept_for_the_choice_alone() -> None:
     model = NCVQVAE(settings={**SMALL, **OPEN}).fit(*two_classes())
     assert model.tokenizer_.residuals is None and model.config_.sampling.kept_share == 0
+    assert len(model.sample(2, kept_share="auto").X) == 2
 
 
 def test_copies_and_noise_are_told_from_series_like_those_of_train(

@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from aeon.transformations.collection.convolution_based import MiniRocket
 
 N_PROJECTED = 128
 CHUNK = 1024  # series at a time: MiniRocket makes 10,000 features of each
@@ -72,9 +76,7 @@ def minirocket(X_train: np.ndarray, seed: int = 0) -> Extractor:
 
     @kept_threads()
     def project(X: np.ndarray) -> np.ndarray:
-        X = at_least_9_steps(X)
-        chunks = [transform.transform(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)]
-        return np.concatenate([projection.transform(np.asarray(chunk, np.float64)) for chunk in chunks])
+        return np.concatenate([projection.transform(part) for part in _in_parts(transform, X)])
 
     center, scale = center_and_scale(project(X_train))
     return lambda X: (project(X) - center) / scale
@@ -99,10 +101,16 @@ def standard_rocket(X_train: np.ndarray, seed: int = 0, *, n_kernels: int = 2000
 
     @kept_threads()
     def features(X: np.ndarray) -> np.ndarray:
-        chunks = [transform.transform(at_least_9_steps(X[at : at + CHUNK])) for at in range(0, len(X), CHUNK)]
-        return np.concatenate([scaler.transform(np.asarray(chunk, np.float64)) for chunk in chunks])
+        return np.concatenate([scaler.transform(part) for part in _in_parts(transform, X)])
 
     return features
+
+
+def _in_parts(transform: MiniRocket, X: np.ndarray) -> Iterator[np.ndarray]:
+    """MiniRocket's features (n, d) of ``CHUNK`` series at a time, float64."""
+    padded = at_least_9_steps(X)
+    for start in range(0, len(padded), CHUNK):
+        yield np.asarray(transform.transform(padded[start : start + CHUNK]), np.float64)
 
 
 def principal(features: np.ndarray, size: int = 20, seed: int = 0) -> Extractor:

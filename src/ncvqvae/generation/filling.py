@@ -21,6 +21,7 @@ from ncvqvae.data.missing import nearest_observed
 from ncvqvae.generation.draws import Draws
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.samples import Samples
+from ncvqvae.prior.masking import ranks
 from ncvqvae.prior.objective import token_log_likelihoods
 
 UNCERTAIN = 0.25
@@ -91,8 +92,8 @@ class Filler:
         for part, source in self._chunks(known):
             tokens = self._around_gaps(part).repeat_interleave(n, dim=0)
             classes = part.classes.repeat_interleave(n)
-            rank = torch.rand(tokens.shape, generator=source).argsort(1).argsort(1)
-            dropped = (rank >= round(share * tokens.shape[1])) & (tokens != self.prior.absent_token)
+            kept = ranks(len(tokens), tokens.shape[1], source) < round(share * tokens.shape[1])
+            dropped = ~kept & (tokens != self.prior.absent_token)
             series = [
                 self._draw(*pieces, source)
                 for pieces in zip(

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from ncvqvae.codec import CHUNK, tensors
 from ncvqvae.data.missing import ScaledSeries
+from ncvqvae.prior.masking import ranks
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
 MIN_CASES, MAX_CASES = 32, 2048
@@ -90,8 +91,7 @@ class Residuals(nn.Module):
         same = classes[:, None] == self.classes.cpu()[None]
         possible = torch.where(same.any(1, keepdim=True), same, True)
         tokens = self.tokens[torch.multinomial(possible.float(), 1, generator=generator)[:, 0]].long()
-        rank = torch.rand(tokens.shape, generator=generator).argsort(1).argsort(1)
-        dropped = (rank >= round(share * tokens.shape[1])).to(tokens.device)
+        dropped = (ranks(len(tokens), tokens.shape[1], generator) >= round(share * tokens.shape[1])).to(tokens.device)
         return tokens.masked_fill(dropped | (tokens < 0), blank)
 
 

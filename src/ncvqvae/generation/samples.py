@@ -168,6 +168,14 @@ def resolved(config: SamplingConfig, residuals: Residuals | None, chosen: Mappin
     Raises:
         InputError: if they need residuals, or a choice, that the model does not have.
     """
+    needless = () if config.residual_neighbours else ("residual_scale",)
+    open_ones = [name for name in CHOSEN_BY_SAMPLES if getattr(config, name) == "auto" and name not in needless]
+    for name in open_ones:
+        if name not in chosen:
+            raise InputError(
+                f"sampling.{name} auto: this model was fitted with a number, and has chosen none; give a number"
+            )
+    config = replace(config, **{name: chosen[name] for name in open_ones})
     for name in ("residual_neighbours", "redraws", "kept_share"):
         value = getattr(config, name)
         if value and residuals is None:
@@ -177,11 +185,4 @@ def resolved(config: SamplingConfig, residuals: Residuals | None, chosen: Mappin
             )
     if config.kept_share and residuals is not None and residuals.classes is None:
         raise InputError("sampling.kept_share: this model is older than this setting; fit it again, or leave it out")
-    needless = () if config.residual_neighbours else ("residual_scale",)
-    open_ones = [name for name in CHOSEN_BY_SAMPLES if getattr(config, name) == "auto" and name not in needless]
-    for name in open_ones:
-        if name not in chosen:
-            raise InputError(
-                f"sampling.{name} auto: this model was fitted with a number, and has chosen none; give a number"
-            )
-    return replace(config, **{name: chosen[name] for name in open_ones})
+    return config

@@ -37,5 +37,9 @@ def random_masks(
     if schedule_gives == "kept":
         share = 1 - share
     n_masked = torch.ceil(share * n_tokens).clamp(1, n_tokens)
-    rank = torch.rand(batch, n_tokens, generator=generator).argsort(1).argsort(1)
-    return rank < n_masked[:, None]
+    return ranks(batch, n_tokens, generator) < n_masked[:, None]
+
+
+def ranks(batch: int, n_tokens: int, generator: Generator | None = None) -> Tensor:
+    """The places 0 to N - 1 of each row in random order (B, N)."""
+    return torch.rand(batch, n_tokens, generator=generator).argsort(1).argsort(1)

@@ -1,6 +1,6 @@
 """Resolve each "auto" setting once, from the train split, before training.
 
-The one exception is the factor of the residuals, which is chosen after training.
+Some settings of sampling and embedding are the exception: the trained networks decide on them.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ def choose_by_series(asked: Config, series: ScaledSeries, y_index: np.ndarray) -
 def resolve(asked: Config, facts: TrainFacts, by_series: Mapping[str, Choice] = NOTHING) -> Resolved:
     """Settle every setting that is left to the data.
 
-    Four words stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each, and
-    ``sampling.residual_scale: auto`` and ``embedding.parts_weight: auto`` the trained networks, see
-    :func:`choose_residual_scale` and :func:`ncvqvae.tokenizer.pooling.choose_parts_weight`.
+    Some stay: ``device: auto`` and ``precision: auto`` ask the machine, anew on each; ``embedding.parts_weight: auto``
+    and those of :data:`ncvqvae.config.CHOSEN_BY_SAMPLES` ask the trained networks, see
+    :func:`ncvqvae.tokenizer.pooling.choose_parts_weight`, :func:`choose_residual_scale` and
+    :func:`ncvqvae.training.sampler.choose_sampling`.
 
     Args:
         asked: settings as the user gave them.

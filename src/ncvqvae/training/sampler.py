@@ -76,8 +76,10 @@ def choose_sampling(
     """
     tried = combinations(config, keeps_series=generator.tokenizer.residuals is not None)
     rows = subsample(len(train), MAX_TRAIN, seed)
-    if len(tried) == 1 or len(rows) < 4:
-        return Choice(next(iter(tried)), "there are too few series to choose by")
+    if len(tried) == 1:
+        return Choice(tried[0], "the other settings leave no choice")
+    if len(rows) < 4:
+        return Choice(tried[0], "there are too few series to choose by")
     found = judged(codec, generator, tried, train[rows].values, classes[torch.from_numpy(rows)], seed)
     apart = [i for i, of in enumerate(found) if of.nearer <= NEARER]
     if apart:

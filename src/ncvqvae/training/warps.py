@@ -44,8 +44,10 @@ def n_copies(series: ScaledSeries) -> int:
 
 def with_warped_copies(series: ScaledSeries, strength: float, seed: int) -> ScaledSeries:
     """The series, and behind them all warped copies: row i, n + i, 2 n + i and so on are of series i."""
-    generator = Generator().manual_seed(seed)
-    copies = [warped(series, strength, generator).X for _ in range(n_copies(series))]
+    n, generator = n_copies(series), Generator().manual_seed(seed)
+    if not n:
+        return series
+    copies = [warped(series, strength, generator).X for _ in range(n)]
     return ScaledSeries(np.concatenate([series.X, *copies]), series.scaler)
 
 
@@ -70,6 +72,8 @@ def choose_time_warp(series: ScaledSeries, seed: int) -> tuple[float, str]:
     from ncvqvae.evaluation.resampling import subsample
     from ncvqvae.evaluation.rocket import principal, standard_rocket
 
+    if not n_copies(series):
+        return 0.0, "so many series need no copies"
     rows = subsample(len(series), MAX_JUDGED, seed)
     part, generator = series.part(rows), Generator().manual_seed(seed)
     if len(rows) < 4:
