@@ -60,18 +60,18 @@ def measure(
     case: Case, seed: int, preset: str, steps: int, data_dir: Path | None, short: bool
 ) -> dict[str, float | str | None]:
     """Train and score one case; ``steps`` of each stage, 0 for the preset's."""
-    splits = load_splits(case.dataset, data_dir=data_dir, seed=seed)
+    splits = load_splits(case.dataset, data_dir=data_dir, seed=seed).in_memory()
     rng = np.random.default_rng(seed)
     splits = splits._replace(X_train=removed(splits.X_train, case, rng), X_test=removed(splits.X_test, case, rng))
-    if short:
-        splits = Splits(
-            splits.name, splits.X_train[:40], splits.y_train[:40], splits.X_train[:40], splits.y_train[:40], ""
-        )
-    settings = {f"{stage}.max_steps": steps for stage in ("stage1", "stage2") if steps} | (SHORT if short else {})
+    if short and splits.y_train is not None:
+        X, y = splits.X_train[:40], splits.y_train[:40]
+        splits = Splits(splits.name, X, y, X, y, "")
+    settings: dict[str, object] = {f"{stage}.max_steps": steps for stage in ("stage1", "stage2") if steps}
+    settings |= SHORT if short else {}
     model = NCVQVAE(preset, seed=seed, settings=settings).fit(splits.X_train, splits.y_train)
     share = float(np.isnan(splits.X_train).mean())
-    identity = dict(zip(KEYS, (*case, seed, preset, steps), strict=True))
-    facts = {"commit": commit(), "missing": share, "masked": has_missing(splits.X_train)}
+    identity: dict[str, float | str | None] = dict(zip(KEYS, (*case, seed, preset, steps), strict=True))
+    facts: dict[str, float | str | None] = {"commit": commit(), "missing": share, "masked": has_missing(splits.X_train)}
     return {**identity, **facts, **score_model(model, splits, seed=seed).metrics}
 
 

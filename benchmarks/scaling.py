@@ -47,8 +47,8 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     import numpy as np
 
     from ncvqvae import NCVQVAE
+    from ncvqvae.fitting import settled_unseen
     from ncvqvae.hardware import keep_freed_pages
-    from ncvqvae.training.auto import Choice, resolve
     from ncvqvae.training.stages import prior_stage, tokenizer_stage
     from timing import peak_gb
     from works import bare_step
@@ -59,7 +59,7 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     keep_freed_pages()  # as in training
     model = NCVQVAE("default", settings={"tokenizer.latent_width": point.latent_width})
     train = model.prepare(X, y)
-    model.config_ = resolve(model.asked_, train.facts, Choice("warp", "costs what others do")).config
+    model.config_ = settled_unseen(model.asked_, train.facts).config
     model.tokenizer_, stage1 = tokenizer_stage(model.config_, train)
     figures = {"stage1_s": _median_seconds(bare_step(stage1), repetitions)}
     model.prior_, stage2 = prior_stage(model.config_, train, model._codec)

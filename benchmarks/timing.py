@@ -110,10 +110,10 @@ def peak_gb() -> float:
     """
     status = Path("/proc/self/status")
     if status.is_file():
-        kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        kilobytes = next(int(row.split()[1]) for row in status.read_text().splitlines() if row.startswith("VmHWM"))
     else:
         kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(kilobytes) / 2**20
+    return kilobytes / 2**20
 
 
 def _seconds(run: Callable[[], object]) -> float:

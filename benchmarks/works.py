@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
 from ncvqvae.evaluation.fcn import FCNTraining, train_fcn
+from ncvqvae.fitting import settled_unseen
 from ncvqvae.hardware import resolve_precision
-from ncvqvae.training.auto import Choice, resolve
 from ncvqvae.training.loop import Plan, Stage, train
 from ncvqvae.training.stages import prior_stage, tokenizer_stage
 from reference.augmentations import AUGMENTATIONS, AugmentedDataset
@@ -71,7 +71,7 @@ class OurStages:
         X, y = size.data()
         self.model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
         train = self.model.prepare(X, y)
-        self.model.config_ = resolve(self.model.asked_, train.facts, Choice(augmentation, "given")).config
+        self.model.config_ = settled_unseen(self.model.asked_, train.facts).config
         self.model.tokenizer_, self.stage1 = tokenizer_stage(self.model.config_, train)
         self.model.prior_, self.stage2 = prior_stage(self.model.config_, train, self.model._codec)
 
@@ -130,7 +130,7 @@ def stage2(full: Size, preset: str, ssl: str = "vibcreg") -> Any:
         size = TINY if short else full
         x, y = (torch.from_numpy(part[:256]) for part in size.data())
         reference = plain_prior(size)
-        step = bare_step(OurStages(size, preset, ssl, **SHORT_SETTINGS, **{"stage2.batch_size": 256}).stage2)
+        step = bare_step(OurStages(size, preset, ssl, **(SHORT_SETTINGS | {"stage2.batch_size": 256})).stage2)
 
         def plain_step() -> None:
             rows = torch.randperm(len(x))

@@ -61,7 +61,8 @@ def _datasets() -> Iterable[OfDataset]:
     published, peers = published_rows(), timevqvae_means()
     nc = published[published["ssl"] != "none"].groupby(["dataset", "model"]).mean(numeric_only=True)
     for name, rows in pd.read_csv(ROWS).groupby("dataset"):
-        yield OfDataset(name, rows, rows.mean(numeric_only=True), nc.loc[name], peers.loc[name])
+        of = str(name)
+        yield OfDataset(of, rows, rows.mean(numeric_only=True), nc.loc[[of]].droplevel("dataset"), peers.T[of])
 
 
 def _cells(of: OfDataset) -> list[str]:

@@ -50,11 +50,15 @@ def n_within() -> tuple[int, int]:
 
 
 def _cells() -> Iterable[Cell]:
-    ours, theirs = (dict(iter(rows.groupby(["dataset", "model"]))) for rows in (collect_rows(ROWS), published_rows()))
+    ours, theirs = map(_by_cell, (collect_rows(ROWS), published_rows()))
     for dataset in sorted({dataset for dataset, _ in ours}):
         for model in CHAPTER_MODELS:
             if (dataset, model) in ours:
                 yield Cell(dataset, model, ours[dataset, model], theirs[dataset, model])
+
+
+def _by_cell(rows: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    return {(str(dataset), str(model)): of for (dataset, model), of in rows.groupby(["dataset", "model"])}
 
 
 if __name__ == "__main__":

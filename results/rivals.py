@@ -67,8 +67,10 @@ def rows(name: str, seed: int, data_dir: Path | None, fcn_dir: Path | None) -> I
     judged = np.random.default_rng(seed).choice(splits.y_train, n_unconditional(len(splits.X_test)))
 
     def copies(X: np.ndarray, y: np.ndarray | None) -> dict[str, float]:
-        labels = {"y_train": real.y_train, "y_heldout": real.y_test}
-        return memorisation(X, real.X_train, real.X_test, y_made=y, seed=seed, **labels).metrics
+        X_train, X_test = real.X_train, real.X_test
+        return memorisation(
+            X, X_train, X_test, y_made=y, y_train=real.y_train, y_heldout=real.y_test, seed=seed
+        ).metrics
 
     wanted = Wanted(judged, cas_labels(splits.y_train))
     metrics = evaluate_rivals(real, wanted, fcn, seed, extent=Extent(cas=False), copies=copies)

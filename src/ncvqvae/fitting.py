@@ -54,6 +54,11 @@ def settled(asked: Config, train: TrainSet) -> Resolved:
     return resolve(asked, train.facts, by_series)
 
 
+def settled_unseen(asked: Config, facts: TrainFacts) -> Resolved:
+    """The same from the facts alone, for costs: a choice by the series takes seconds and changes them little."""
+    return resolve(asked, facts, {"augmentation": Choice("warp", ""), "stage2.time_warp": Choice(0.0, "")})
+
+
 def checkpoint_folder(path: str | Path, asked: Config, train: TrainSet) -> Path:
     """A folder for checkpoints of these settings and this train split.
 
@@ -106,9 +111,7 @@ def estimate(asked: Config, train: TrainSet) -> dict[str, float]:
     """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
     from ncvqvae.training.loop import Plan
 
-    # the choice takes seconds, and changes the cost little
-    by_series = {"augmentation": Choice("warp", ""), "stage2.time_warp": Choice(0.0, "")}
-    config = resolve(asked, train.facts, by_series).config
+    config = settled_unseen(asked, train.facts).config
     device = resolve_device(config.device)
     with freed_pages_kept(), forked_rng(device):
         tokenizer, parts = tokenizer_stage(config, train)
