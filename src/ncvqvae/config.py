@@ -261,6 +261,15 @@ class SamplingConfig:
     measured)."""
 
 
+KEEPS_SERIES = ("residual_neighbours", "redraws", "kept_share")
+"""Settings of sampling for which a model keeps training series; it keeps none where each of them is 0."""
+
+
+def keeps_series(config: SamplingConfig) -> bool:
+    """Whether a model that is fitted with these settings keeps training series; a share of "auto" asks for none."""
+    return any(getattr(config, name) not in (0, "auto") for name in KEEPS_SERIES)
+
+
 CHOSEN_BY_SAMPLES = ("n_steps", "choice_temperature", "kept_share", "residual_scale")
 """Settings of sampling whose "auto" is settled after training, by what the trained networks draw."""
 

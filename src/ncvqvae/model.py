@@ -24,6 +24,7 @@ from ncvqvae.config import (
     SamplingConfig,
     check_parts,
     from_dict,
+    keeps_series,
     kept,
     load_config,
     to_dict,
@@ -190,7 +191,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         embedding = config.embedding
         embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         sampling = config.sampling
-        if sampling.residual_neighbours or sampling.redraws or sampling.kept_share not in (0, "auto"):
+        if keeps_series(sampling):
             keep_residuals(self.tokenizer_, train.series, train.classes, config.seed)
         if sampling.residual_neighbours and sampling.residual_scale == "auto":
             sampling.residual_scale = self._choose_residual_scale()

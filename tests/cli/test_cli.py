@@ -378,12 +378,17 @@ VERBS = ["fit", "sample", "encode", "export", "evaluate", "bench", "tables", "re
 VERBS += ["impute", "extend", "vary", "score"]
 
 
-def shown_texts(verb: str) -> list[str]:
-    """What stands in the right-hand column of each panel of a verb's help, 80 columns wide, as one line a panel."""
+def shown_help(verb: str) -> list[str]:
+    """The lines of a verb's help in a terminal of 80 columns."""
     out = io.StringIO()
-    app.help_print([verb], console=Console(file=out, width=80, force_terminal=False))
+    app.help_print([verb] if verb else [], console=Console(file=out, width=80, force_terminal=False))
+    return out.getvalue().splitlines()
+
+
+def shown_texts(verb: str) -> list[str]:
+    """What stands in the right-hand column of each panel of a verb's help, as one line a panel."""
     panels: list[list[str]] = []
-    for line in out.getvalue().splitlines():
+    for line in shown_help(verb):
         if line.startswith("╭"):
             panels.append([])
         elif line.startswith("│"):
@@ -397,22 +402,37 @@ def shown_texts(verb: str) -> list[str]:
     return texts
 
 
+DEFAULT = re.compile(r"( \[choices: [^]]*\])? \[(required|default: [^]]+)\]")
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_option_of_every_verb_has_its_whole_help_text(verb: str) -> None:
+def test_every_option_of_every_verb_has_a_whole_sentence_and_its_default(verb: str) -> None:
     assert set(VERBS) == {name for name in app if not name.startswith("-")}
     shown = " ".join(shown_texts(verb))
     arguments = [argument for argument in app[verb].assemble_argument_collection(parse_docstring=True) if argument.show]
     for argument in arguments:
         text = " ".join((argument.parameter.help or "").split())
-        assert text and text[-1] in ".)" and (text[0].isupper() or text[0] == "."), argument.name
-        default = argument.required or "(default: " in text or f"{text} [" in shown
-        assert text in shown and default, argument.name
+        assert re.fullmatch(r"[A-Z].* .*\.", text), argument.name
+        assert text in shown, argument.name
+        default = "(default: " in text or DEFAULT.match(shown, shown.index(text) + len(text))
+        assert default, argument.name
     if verb in ("fit", "sample"):
         group = Config if verb == "fit" else SamplingConfig
         prefix = "" if verb == "fit" else "sampling."
         texts = {f"--{prefix}{name}".replace("_", "-"): name for name in names(group)}
         found = {argument.name: argument for argument in arguments if argument.name in texts}
         assert set(found) == set(texts)
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_fits_a_terminal_of_80_columns_and_offers_nothing_that_is_not_described(verb: str) -> None:
+    lines = shown_help(verb)
+    assert max(map(len, lines)) <= 80
+    options = set(re.findall(r"--[a-z][a-z-]*[a-z]", " ".join(lines)))
+    assert not {option for option in options if option.startswith("--empty-")}
+    if not verb:
+        summaries = " ".join(shown_texts(verb))
+        assert all(" ".join((app[name].help or "").splitlines()[0].split()) in summaries for name in VERBS)
 
 
 def test_the_help_shows_the_whole_docstring_and_the_presets_value_of_a_setting() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 import ncvqvae.model
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.config import KEEPS_SERIES
+from ncvqvae.generation.residuals import keeping_line
 from ncvqvae.storage.hub import MODEL_FILES
 
 TINY = {
@@ -25,7 +27,7 @@ X = np.random.default_rng(0).normal(size=(12, 1, 32)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def model() -> NCVQVAE:
-    return NCVQVAE(settings={**TINY, "sampling.residual_neighbours": 0, "sampling.redraws": 0}).fit(X, ["a", "b"] * 6)
+    return NCVQVAE(settings={**TINY, **{f"sampling.{name}": 0 for name in KEEPS_SERIES}}).fit(X, ["a", "b"] * 6)
 
 
 @pytest.fixture
@@ -62,8 +64,17 @@ def test_a_pushed_model_comes_back_the_same(model: NCVQVAE, hub: Path) -> None:
 
 def test_who_pushes_training_series_along_is_warned(hub: Path) -> None:
     keeping = NCVQVAE(settings={**TINY, "sampling.residual_neighbours": 2}).fit(X)
-    with pytest.warns(UserWarning, match="keeps 12 of its training series"):
+    with pytest.warns(UserWarning, match="keeps 12 of its training series") as warned:
         keeping.push_to_hub("me/keeping")
+    assert all(f"sampling.{name} 0" in str(warned[0].message) for name in KEEPS_SERIES)
+
+
+@pytest.mark.parametrize("only", [None, *KEEPS_SERIES])
+def test_each_setting_that_keeps_training_series_is_among_those_that_are_named(only: str | None) -> None:
+    settings: dict[str, float] = {f"sampling.{name}": int(name == only) for name in KEEPS_SERIES}
+    settings |= {"sampling.n_steps": 2, "sampling.choice_temperature": 1, "sampling.residual_scale": 1}
+    line = keeping_line(NCVQVAE(settings={**TINY, **settings}).fit(X).tokenizer_)
+    assert (line is None) == (only is None)
 
 
 def test_a_card_that_somebody_wrote_stays(model: NCVQVAE, hub: Path) -> None:

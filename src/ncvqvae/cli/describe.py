@@ -36,7 +36,7 @@ def encode(
         out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
         split: Half of the dataset. Of a file that stands alone, train is the whole file.
         embedding: What z_0 … are made of: every level of the encoder (encoder) or the mean of the code vectors
-            (tokens); the run's own if not given.
+            (tokens) (default: the run's own).
         device: Where the network computes: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
         overwrite: Replaces the file if it exists.
     """

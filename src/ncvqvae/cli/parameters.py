@@ -40,6 +40,7 @@ Plugins = Annotated[
 ]
 Switch = Annotated[bool, Parameter(negative="")]
 Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+Counts = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=1))]
 Seed = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**32 - 1))]
 
 

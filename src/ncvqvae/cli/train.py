@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from ncvqvae.cli.parameters import (
     ConfigOptions,
     Count,
+    Counts,
     DataOptions,
     Names,
     Plugins,
@@ -21,7 +22,7 @@ from ncvqvae.cli.parameters import (
     as_text,
 )
 from ncvqvae.commands.next_step import next_line, say
-from ncvqvae.commands.options import given, named_as_options
+from ncvqvae.commands.options import given, named_as_options, settings_as_options
 from ncvqvae.config import Device
 from ncvqvae.errors import InputError
 from ncvqvae.registry import load_plugins
@@ -58,6 +59,7 @@ def fit(
     from ncvqvae.commands.narration import print_settled
     from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
+    from ncvqvae.generation.residuals import keeping_line
     from ncvqvae.model import NCVQVAE
 
     load_plugins(plugin or ())
@@ -74,7 +76,7 @@ def fit(
         model._config()  # a wrong setting is said before any data is read
     named = {} if data is None else {"data": absolute(data)}
     with TrainingProgress() as progress:
-        fit_run(
+        fitted = fit_run(
             DataSource(**{**begun.source, **as_text(given(source)), **named}),
             model,
             out,
@@ -88,6 +90,8 @@ def fit(
         )
     n_pictures = len(list((out / "figures").glob("*.png")))
     console().print(f"model in {out}, {n_pictures} pictures in {out / 'figures'}", highlight=False)
+    if line := keeping_line(fitted.tokenizer_):
+        console().print(settings_as_options(line, "sampling"), markup=False, highlight=False, soft_wrap=True)
     say(next_line("evaluate", out, plugins=plugin))
 
 
@@ -98,7 +102,7 @@ def bench(
     datasets: Names = None,
     models: Names = None,
     seeds: int | None = None,
-    per_class: Annotated[list[int] | None, Parameter(consume_multiple=True, validator=Number(gte=1))] = None,
+    per_class: Counts = None,
     device: Device = "auto",
     backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,

@@ -67,6 +67,15 @@ def in_option_spelling(message: str) -> str:
     return re.sub(rf"(?<![\w'\"/.-])(?:{names})(?![\w'\"/.-])", lambda m: "--" + m[0].replace("_", "-"), message)
 
 
+def settings_as_options(text: str, group: str) -> str:
+    """A text with the settings of a group as they are typed on the command line.
+
+    >>> settings_as_options("fit it with sampling.kept_share 0", "sampling")
+    'fit it with --sampling.kept-share 0'
+    """
+    return re.sub(rf"(?<![\w.-]){group}\.\w+", lambda m: "--" + m[0].replace("_", "-"), text)
+
+
 @contextmanager
 def named_as_options(settings: Mapping[str, Any]) -> Iterator[None]:
     """Let the error of a setting that came from the command line name the option, as it is typed there.

@@ -11,6 +11,7 @@ from einops import reduce
 from torch import Generator, Tensor, nn
 
 from ncvqvae.codec import CHUNK, tensors
+from ncvqvae.config import KEEPS_SERIES
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.prior.masking import ranks
 from ncvqvae.tokenizer.tokenizer import Tokenizer
@@ -98,6 +99,21 @@ class Residuals(nn.Module):
 def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
     """Residuals of training series that the tokenizer keeps, or None."""
     return cast("Residuals | None", tokenizer.residuals)
+
+
+def keeping_line(tokenizer: Tokenizer) -> str | None:
+    """A line that says what a model keeps of training series, and which settings keep nothing; None if it does not.
+
+    Whoever fits, saves or publishes a model is told the same.
+    """
+    residuals = kept_residuals(tokenizer)
+    if residuals is None:
+        return None
+    settings = [f"sampling.{name} 0" for name in KEEPS_SERIES]
+    return (
+        f"the model keeps {len(residuals)} of its training series (tokens and residuals), which can be restored "
+        f"from it; if they must not be shared, fit it with {', '.join(settings[:-1])} and {settings[-1]}"
+    )
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import torch
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import CHOSEN_BY_SAMPLES, SamplingConfig
+from ncvqvae.config import CHOSEN_BY_SAMPLES, KEEPS_SERIES, SamplingConfig
 from ncvqvae.data import TableForm, beyond, series_frame, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -176,7 +176,7 @@ def resolved(config: SamplingConfig, residuals: Residuals | None, chosen: Mappin
                 f"sampling.{name} auto: this model was fitted with a number, and has chosen none; give a number"
             )
     config = replace(config, **{name: chosen[name] for name in open_ones})
-    for name in ("residual_neighbours", "redraws", "kept_share"):
+    for name in KEEPS_SERIES:
         value = getattr(config, name)
         if value and residuals is None:
             raise InputError(

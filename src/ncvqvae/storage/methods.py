@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
 
-from ncvqvae.generation.residuals import kept_residuals
+from ncvqvae.generation.residuals import keeping_line
 from ncvqvae.hardware import resolve_device
 from ncvqvae.storage.hub import downloaded, upload
 from ncvqvae.storage.model_files import ModelState, read_model, write_model
@@ -28,6 +28,9 @@ class SavingMethods(ABC):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``, all of them or none.
 
+        Unless ``sampling.residual_neighbours``, ``sampling.redraws`` and ``sampling.kept_share`` are 0, training series
+        are kept in them and can be restored.
+
         Raises:
             InputError: if they cannot be written; an older model in the folder stays as it is.
         """
@@ -36,7 +39,7 @@ class SavingMethods(ABC):
     def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
         """Upload the model to repository ``owner/name`` of the Hugging Face Hub; return the URL of the commit.
 
-        Warns where the model keeps residuals, from which training series can be restored.
+        Warns where training series are kept in the model and can be restored from it.
 
         Args:
             repo_id: the repository, made if it is not there.
@@ -44,13 +47,8 @@ class SavingMethods(ABC):
             token: access token; else the one of ``hf auth login``.
         """
         state = self._state
-        residuals = kept_residuals(state.tokenizer)
-        if residuals is not None:
-            warnings.warn(
-                f"this model keeps {len(residuals)} of its training series (residuals); fit it "
-                "with sampling.residual_neighbours 0 and sampling.redraws 0 if they must not be shared",
-                stacklevel=2,
-            )
+        if line := keeping_line(state.tokenizer):
+            warnings.warn(line, stacklevel=2)
         facts = state.facts
         classes = f"{len(facts.classes)} classes" if len(facts.classes) else "no classes"
         summary = f"{facts.n_channels} channel(s), {facts.n_timepoints} time steps, {classes}"
