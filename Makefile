@@ -7,6 +7,7 @@
 #   make dist    wheel and sdist in dist
 #   make test-oldest, make test-newest    the suite on the lower bounds, or on the newest releases
 #   make audit   known vulnerabilities of the pinned versions, asked of PyPI
+#   make first-hour   every command of README and docs as written, in a fresh clone with an environment of its own
 #   make faults  kill real processes and read mutated files, for hours: KILLS=120, FILES=100000
 # Settings: PYTHON=python3.12, VENV=/elsewhere/venv, JOBS=8 (test processes), RUN=runs/demo.
 # TORCH=torch==2.13.0 is what both of these install of torch; TORCH='torch>=2.10' leaves it to pip (or to its lower bound).
@@ -28,10 +29,10 @@ READY_DEV := $(VENV)/.ready-dev
 READY_DOCS := $(VENV)/.ready-docs
 AUDIT := .venv-audit/bin/pip-audit
 
-.PHONY: help setup demo test test-oldest test-newest audit faults lint format bench docs docs-full dist clean
+.PHONY: help setup demo test test-oldest test-newest audit faults first-hour lint format bench docs docs-full dist clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -13
 
 setup: $(READY)
 
@@ -72,6 +73,9 @@ audit: $(AUDIT)
 faults: $(READY)
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kill.py --kills $(KILLS)
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/fuzz.py --files $(FILES)
+
+first-hour: $(READY)
+	$(BIN)/python tests/docs/first_hour.py $(PAGES)
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check .

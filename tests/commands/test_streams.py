@@ -10,6 +10,7 @@ import pytest
 
 import ncvqvae
 from ncvqvae.commands.streams import LossyStream, lossy_streams, warnings_in_one_line
+from ncvqvae.commands.terminal import console
 
 PROGRAM = """
 import sys
@@ -73,3 +74,11 @@ def test_own_warnings_are_one_line_and_others_as_they_were(capsys: pytest.Captur
         text, own_line = warnings.formatwarning("a\n  b", UserWarning, own, 3), "ncvqvae: warning: a b\n"
         other = warnings.formatwarning("a", UserWarning, "/elsewhere/numpy.py", 3)
     assert text == own_line and other.startswith("/elsewhere/numpy.py:3: UserWarning: a")
+
+
+def test_nothing_moves_in_the_output_that_a_notebook_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as Jupyter sets it for the commands behind "!"
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    assert console().is_terminal
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert not console().is_terminal and not console(sys.stdout).is_terminal

@@ -1,17 +1,16 @@
 """docs/embeddings.md does what it says: its Python runs from top to bottom; test_pages runs its commands."""
 
 import re
-from pathlib import Path
 
 import numpy as np
+from tests.docs.snippets import ROOT, python
 
-PAGE = Path(__file__).parents[2] / "docs" / "embeddings.md"
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "embeddings.md"
 
 
 def test_every_block_runs_as_written() -> None:
     names: dict[str, object] = {}
-    blocks = PYTHON.findall(PAGE.read_text(encoding="utf-8"))
+    blocks = python(PAGE)
     assert len(blocks) == 7
     for text in blocks:
         exec(compile(text, str(PAGE), "exec"), names)

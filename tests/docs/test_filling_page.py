@@ -4,15 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.docs.snippets import ROOT, python
 
-PAGE = Path(__file__).parents[2] / "docs" / "filling.md"
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "filling.md"
 
 
 def test_every_block_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    blocks = PYTHON.findall(PAGE.read_text(encoding="utf-8"))
+    blocks = python(PAGE)
     assert len(blocks) == 5
     for text in blocks:
         exec(compile(text, str(PAGE), "exec"), names)

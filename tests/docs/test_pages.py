@@ -7,9 +7,12 @@ the site is built (``make docs``); docs/extending.md has tests of its own.
 import doctest
 import importlib
 import json
+import os
 import re
 import shlex
+import shutil
 import statistics
+import subprocess
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,15 +23,16 @@ import pandas as pd
 import pytest
 import yaml
 from tests.bench.folders import finish
+from tests.docs import first_hour
+from tests.docs.snippets import PAGES, README, ROOT, commands, python, snippets, write_tables
 
-from ncvqvae import config
+from ncvqvae import config, load_dataset
 from ncvqvae.bench import driver
 from ncvqvae.bench.job import Run
-from ncvqvae.cli import main
+from ncvqvae.cli import app, main
+from ncvqvae.validation import names
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
     "stage1": {"max_steps": 2, "projector_width": 16, "precision": "32-true"},
@@ -37,25 +41,13 @@ TINY = {
 }
 
 
-def commands(page: Path) -> list[str]:
-    blocks = CONSOLE.findall(page.read_text(encoding="utf-8"))
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
-
-
-README = ROOT / "README.md"
-PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if page.name != "extending.md")]
+COMMANDED = [page for page in PAGES if page.name != "extending.md" and commands(page)]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that commands name, in which nothing takes long."""
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(rng.normal(size=(30, 32))).add_prefix("t")
-    table.assign(**{"class": list("ab") * 15}).to_csv(tmp_path / "my_series.csv", index=False)
-    machine = pd.DataFrame({"machine": np.repeat(["A", "B"], 2048), "state": np.repeat(["idle", "load"] * 8, 256)})
-    machine[["speed", "heat"]] = rng.normal(size=(4096, 2))
-    machine.to_csv(tmp_path / "machine.csv", index=False)
+    write_tables(tmp_path)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -98,7 +90,7 @@ def _be_there(folder: Path) -> None:
         main(shlex.split("fit GunPoint --out runs/gunpoint --preset quick --config tiny.yaml --logger none"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", COMMANDED, ids=lambda page: page.name)
 def test_each_command_of_a_page_works_as_it_stands(page: Path, folder: Path, capsys: Any) -> None:
     for line in commands(page):
         program, *rest = shlex.split(line)
@@ -171,7 +163,7 @@ def test_settings_of_tutorials_are_short_only_where_the_site_is_not_built_in_ful
 
 def python_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names that the one block of Python on a page leaves, after a tiny training."""
-    (code,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (code,) = python(page)
     whole = config.load_config
 
     def tiny(*given: Any, settings: Any = None, **more: Any) -> Any:
@@ -198,6 +190,91 @@ def test_the_python_of_the_howto_page_runs_as_it_stands(folder: Path, monkeypatc
 
 def test_the_readme_fits_one_screen() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) < 120
+
+
+OWN_TESTS = {
+    "README.md": "docs/test_pages.py",
+    "howto.md": "docs/test_pages.py",
+    "embeddings.md": "docs/test_embeddings_page.py",
+    "filling.md": "docs/test_filling_page.py",
+    "extending.md": "test_extending.py",
+}
+"""Pages with Python, or with files, and the module that runs them as written."""
+DIRECTIVES = {"{toctree}", "{image}", "{csv-table}", "{raw}", "{eval-rst}"}
+"""Blocks that Sphinx reads and a reader does not copy."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_snippet_is_left_untested(page: Path) -> None:
+    """Each block is a command, Python or a file that a test carries out, a notebook's cell, or said to be output."""
+    text = page.read_text(encoding="utf-8")
+    for snippet in snippets(page):
+        where = f"{page.name}:{snippet.line}"
+        if snippet.language == "console":
+            assert all(line.startswith("$ ") for line in snippet.text.splitlines()), where
+            assert page in COMMANDED or page.name == "extending.md", where
+        elif snippet.language == "{code-cell}":
+            assert text.startswith("---\nfile_format: mystnb\n"), f"{where} is shown, but not run"
+        elif snippet.language in ("python", "yaml", "toml") or snippet.title:
+            module = ROOT / "tests" / OWN_TESTS[page.name]
+            assert f'"{page.name}"' in module.read_text(encoding="utf-8"), where
+        else:
+            assert snippet.language in DIRECTIVES | {"text"}, f"{where} says neither what it is nor what runs it"
+
+
+def test_what_is_shown_of_reading_a_table_is_what_is_said(tmp_path: Path) -> None:
+    (shown,) = [snippet.text for snippet in snippets(DOCS / "reading-data.md") if snippet.language == "text"]
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(24, 32))).rename(columns=lambda at: f"X{at + 1}")
+    table.assign(label=list("ab") * 12, patient=range(24)).to_csv(tmp_path / "table.csv", index=False)
+    _, _, roles = load_dataset(tmp_path / "table.csv", id_column="patient", return_roles=True)
+    assert roles.describe(24, 32) == shown.strip()
+
+
+def test_a_strangers_first_hour_leaves_out_nothing_without_a_reason(tmp_path: Path) -> None:
+    """`make first-hour` takes an hour; that it types what the pages say is seen from what it is about to type."""
+    clone = tmp_path / "ncvqvae"
+    clone.mkdir()
+    typed = "\n".join(first_hour.session(PAGES, clone))
+    assert subprocess.run(["bash", "-n"], input=typed, text=True, check=False).returncode == 0
+    for line in (line for page in PAGES for line in commands(page)):
+        reason = first_hour.reason_to_skip(line)
+        assert (f"[left out: {reason}]" in typed) if reason else re.search(f"^(\\( .*)?{re.escape(line)}", typed, re.M)
+    for page in PAGES:
+        assert not python(page) or f"{page.stem}_blocks.py" in typed
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_strangers_transcript_counts_what_fails(tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    monkeypatch.setattr(first_hour, "ROOT", tmp_path)
+    for line, status in (("echo works", 0), ("no-such-program", 1)):
+        page.write_text(f"```console\n$ {line}\n```\n")
+        assert first_hour.carry_out([page], tmp_path, tmp_path, dict(os.environ)) == status
+        assert f"$ {line}\n" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_and_setting_that_a_page_names_is_there(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", text)
+    options = {option for verb in VERBS for option in options_of(verb)} | OTHERS
+    named = {word for span in spans for word in re.findall(r"(?<![\w-])--[a-z][\w.-]*", span)}
+    assert {option for option in named if option not in options} == set()
+    groups = {name.partition(".")[0] for name in names(config.Config) if "." in name}
+    settings = {span for span in spans if re.fullmatch(rf"({'|'.join(groups)})\.(?!safetensors|onnx)\w+", span)}
+    assert settings <= set(names(config.Config))
+
+
+VERBS = [name for name in app if not name.startswith("-")]
+OTHERS = {"--gpus", "--address", "--install-completion", "--head"}
+"""Options of other programs, and of the program itself."""
+
+
+def options_of(verb: str) -> set[str]:
+    """Every option of a verb, as it is typed."""
+    arguments = app[verb].assemble_argument_collection(parse_docstring=True)
+    return {name for argument in arguments for name in (*argument.names, *argument.negatives)}
 
 
 @pytest.mark.parametrize("page", [README, *DOCS.rglob("*.md")], ids=lambda page: page.name)

@@ -27,6 +27,9 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
+READY = "'ready' in document.documentElement.dataset"
+"""JavaScript that is true when the script of a report's page is done."""
+
 
 class Browser:
     """One Chromium with one page; collects what the page says on the console and what it throws."""
@@ -80,8 +83,8 @@ class Browser:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
-    def open(self, path: Path, width: int = 1200, height: int = 900, **media: str) -> None:
-        """Open a page at a window width, with media features (`prefers_color_scheme`), and wait for its script."""
+    def open(self, path: Path, width: int = 1200, height: int = 900, *, ready: str = READY, **media: str) -> None:
+        """Open a page at a window width, with media features (`prefers_color_scheme`); wait until it is ``ready``."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
         )
@@ -90,7 +93,7 @@ class Browser:
         self.messages.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
         deadline = time.monotonic() + 60
-        while not self.evaluate("document.readyState === 'complete' && 'ready' in document.documentElement.dataset"):
+        while not self.evaluate(f"document.readyState === 'complete' && {ready}"):
             assert time.monotonic() < deadline, f"the page's script did not finish: {self.messages}"
             time.sleep(0.05)
 

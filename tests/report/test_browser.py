@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.accessibility import grave_findings
 
 from ncvqvae.report.page import write_comparison, write_report
 
@@ -330,6 +331,14 @@ def test_dark_and_light_follow_the_reader(browser: Browser, folder: Path) -> Non
     dark = colours()
     assert light[0] == light[2] == "rgb(255, 255, 255)" and dark[0] == dark[2] == "rgb(18, 21, 27)"
     assert light[1] != dark[1]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+@pytest.mark.parametrize("name", ["report", "comparison"])
+def test_a_page_can_be_read_by_all(browser: Browser, folder: Path, name: str, width: int, scheme: str) -> None:
+    browser.open(folder / f"{name}.html", width, prefers_color_scheme=scheme)
+    unfold(browser)
+    assert grave_findings(browser) == []
 
 
 def test_everything_that_can_be_used_has_a_name(browser: Browser, folder: Path) -> None:

@@ -50,8 +50,6 @@ def evaluate(
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from ncvqvae.commands.evaluate import evaluate_run, evaluate_series
     from ncvqvae.commands.run_folder import DataSource
     from ncvqvae.commands.terminal import console, metrics_table, rivals_table, steps_status
@@ -87,7 +85,7 @@ def evaluate(
                 extent=extent,
                 progress=progress,
             )
-    stdout = Console()
+    stdout = console(sys.stdout)
     stdout.print(metrics_table(evaluated.name, evaluated.metrics))
     if (table := rivals_table(evaluated.metrics)) is not None:
         stdout.print("", table)

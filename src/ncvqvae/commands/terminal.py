@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import IO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -21,9 +23,13 @@ from ncvqvae.threads import busy_hint
 STAGE_NAMES = {"stage1": "stage 1: tokenizer", "stage2": "stage 2: prior"}
 
 
-def console() -> Console:
-    """The console for everything that is not a result: stderr, so that output can be piped."""
-    return Console(file=sys.stderr)
+def console(file: IO[str] | None = None) -> Console:
+    """The console for everything that is not a result: stderr, so that output can be piped; or one for ``file``.
+
+    A command that a notebook runs (``!ncvqvae ...``) is given a terminal, but each frame of a bar is kept as a line.
+    The kernel's variable tells, and nothing moves there.
+    """
+    return Console(file=file or sys.stderr, force_terminal=False if "JPY_PARENT_PID" in os.environ else None)
 
 
 def duration(seconds: float) -> str:
