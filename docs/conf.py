@@ -67,7 +67,8 @@ def warn_of_fetched_parts(app: Any, error: Exception | None) -> None:
 def reach_by_keyboard(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Let what scrolls by itself take the focus, and give the captions of the navigation a level (axe-core's rules)."""
     body = context.get("body", "").replace("<pre", '<pre tabindex="0"')
-    context["body"] = body.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+    # docutils gives the id of a table with a title to the box around it as well
+    context["body"] = re.sub(r'<div class="(table-wrapper[^"]*)"( id="[^"]*")?', r'<div tabindex="0" class="\1"', body)
     tree = context.get("furo_navigation_tree", "")
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 

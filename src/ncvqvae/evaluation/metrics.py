@@ -140,13 +140,15 @@ def glossary() -> str:
                 "",
                 f"## {title}",
                 "",
-                "| key | name | unit | better | beside real data | least number | meaning |",
-                "|---|---|---|---|---|---|---|",
+                "| key | name and meaning | better | beside real data | least number |",
+                "|---|---|---|---|---|",
             ]
         for metric in of_group:
             real = f"`{metric.real}`" if metric.real else ""
             least = str(metric.least or "")
-            cells = (f"`{metric.key}`", metric.title, metric.unit, metric.better_text, real, least, metric.meaning)
+            unit = {"s": " In seconds.", "nats": " In nats."}.get(metric.unit, "")
+            meaning = f"*{metric.title}.* {metric.meaning}{unit}"
+            cells = (f"`{metric.key}`", meaning, metric.better_text, real, least)
             lines.append("| " + " | ".join(cells) + " |")
     lines += [
         "",
