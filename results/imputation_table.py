@@ -26,7 +26,7 @@ def table() -> str:
     def title(share: str, n_blocks: str) -> str:
         return f"{float(share):.0%} in {n_blocks} block{'s' * (n_blocks != '1')}"
 
-    lines = ["| | " + " | ".join(title(*case) for case in cases) + " |", "|---" * (len(cases) + 1) + "|"]
+    lines = ["| filled by | " + " | ".join(title(*case) for case in cases) + " |", "|---" * (len(cases) + 1) + "|"]
     for method in METHODS:
         cells = [f"{float(r['mse']):.3f}, {float(r['mae']):.3f}" for r in (found[method, *case] for case in cases)]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")

@@ -141,7 +141,7 @@ class Stage1Config(TrainingConfig):
     ssl_weight: Weight = 1.0
     """Weight of the self-supervised loss."""
     augmented_weight: Weight = 0.1
-    """Weight of the reconstruction of the augmented view (the chapter's augmentation reconstruction weight)."""
+    """Weight of the reconstruction of the augmented view (the study's augmentation reconstruction weight)."""
     patch_weight: Weight = 0.0
     """Weight of the distance between the short patches of a series and of its reconstruction, near their place in
     time."""
@@ -280,7 +280,7 @@ class EmbeddingConfig:
 
     kind: EmbeddingKind = "encoder"
     """What embeddings are made of: statistics over time of every level of the encoder, reduced to what varies most
-    among the training series (encoder), or the mean of the code vectors (tokens), as in the chapter's probes."""
+    among the training series (encoder), or the mean of the code vectors (tokens), as in the study's probes."""
     size: Annotated[Whole, Field(ge=1, le=4096)] = 512
     """Largest size of the kind encoder. It is also below the number of training series, whose differences it keeps."""
     parts_weight: Weight | Auto = "auto"

@@ -121,6 +121,12 @@ def check_other(line: str) -> None:
         assert line in ("python -m venv .venv", ". .venv/bin/activate", "ray start --head"), line
 
 
+@pytest.mark.parametrize("name", ["privacy.md", "howto.md"])
+def test_the_pages_that_keep_training_series_out_set_all_that_keeps_them(name: str) -> None:
+    (line,) = [line for line in commands(DOCS / name) if "kept-share" in line]
+    assert all(f"--sampling.{setting.replace('_', '-')} 0 " in line for setting in config.KEEPS_SERIES)
+
+
 def test_the_numbers_on_how_few_series_are_those_of_the_rows() -> None:
     rows = pd.read_csv(ROOT / "results/default.csv")
     table = re.findall(r"^\| (\d+) \| (\w+) \| (\d+) \| (.*) \|$", (DOCS / "limits.md").read_text(), re.MULTILINE)
