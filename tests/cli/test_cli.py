@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -369,6 +370,14 @@ def test_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 130 and mend in capsys.readouterr().err
+
+
+def test_what_there_is_too_little_of_is_said_once_before_training(work: Path, capsys: Any) -> None:
+    np.savez(work / "few.npz", X=np.random.default_rng(0).normal(size=(7, 1, 32)), y=list("aaaaaab"))
+    main(["fit", "few.npz", "--config", "tiny.yaml", "--preset", "quick", "--out", "few", "--logger", "none"])
+    said = " ".join(capsys.readouterr().err.partition("stage 1")[0].split())
+    for part in ("to train on, fewer than 20", "one series of 'b'", "fewer than 5 series of 'a', 'b' to evaluate on"):
+        assert said.count(part) == 1, part
 
 
 # ---------------------------------------------------------------- help
