@@ -193,7 +193,8 @@ def _evaluate(path: Path) -> None:
     for name in ("metrics.json", "report.html"):
         (path.parent / name).unlink(missing_ok=True)
     extent = Extent(cas=False, rivals=False)
-    with mock.patch.object(pictures, "_png", return_value=b""), mock.patch.object(ROCKET, "__defaults__", (FEW_KERNELS,)):
+    fewer = mock.patch.object(ROCKET, "__defaults__", (FEW_KERNELS,))
+    with fewer, mock.patch.object(pictures, "_png", return_value=b""):
         evaluate_run(path.parent, fcn=path.parents[1] / "fcn.safetensors", extent=extent)
 
 

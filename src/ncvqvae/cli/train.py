@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from ncvqvae.cli.parameters import (
+    POSITIVE,
     ConfigOptions,
     Count,
     DataOptions,
@@ -19,6 +20,7 @@ from ncvqvae.cli.parameters import (
     UserPath,
     absolute,
     as_text,
+    whole_from,
 )
 from ncvqvae.commands.next_step import next_line, say
 from ncvqvae.commands.options import given, named_as_options
@@ -97,14 +99,14 @@ def bench(
     out: UserPath | None = None,
     datasets: Names = None,
     models: Names = None,
-    seeds: int | None = None,
-    per_class: Annotated[list[int] | None, Parameter(consume_multiple=True, validator=Number(gte=1))] = None,
+    seeds: Annotated[int | None, whole_from(1, 10_000)] = None,
+    per_class: Annotated[list[int] | None, Parameter(consume_multiple=True), POSITIVE] = None,
     device: Device = "auto",
     backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,
     address: str | None = None,
     slurm: Names = None,
-    cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    cpus: Annotated[int, whole_from(1, 1024)] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
     data_dir: UserPath | None = None,
     fcn_dir: UserPath | None = None,

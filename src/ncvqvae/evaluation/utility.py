@@ -12,7 +12,7 @@ import torch
 
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, cached_fcn, extract
 from ncvqvae.evaluation.resampling import subsample
-from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, kept_threads
+from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, kept_threads, n_kernels_for
 from ncvqvae.hardware import CPU
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def rocket_predictions(
         trained_on: the training sets: the name of a part, or of the first part and another.
         X_test: series to classify (n_test, C, L).
         seed: seed of MiniRocket and of the choice of 4000 series where a training set has more.
-        n_kernels: number of MiniRocket's features.
+        n_kernels: number of MiniRocket's features; fewer for more than 100 classes (`n_kernels_for`).
     """
     from aeon.transformations.collection.convolution_based import MiniRocket
 
@@ -125,6 +125,7 @@ def rocket_predictions(
 
     cut = {name: part.take(subsample(len(part.y), MAX_FOR_ROCKET, seed)) for name, part in parts.items()}
     first = next(iter(cut))
+    n_kernels = n_kernels_for(len(np.unique(cut[first].y)), n_kernels)
     transform = MiniRocket(n_kernels, random_state=seed, n_jobs=torch.get_num_threads())
     transform.fit(at_least_9_steps(cut[first].X))
     wanted, of_first = list(trained_on), features(cut[first].X)
