@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ncvqvae.evaluation.resampling import subsample
+from ncvqvae.evaluation.ridge import MAX_CLASSES, ridge_classifier
 from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, catch22, forward_fill, kept_threads, n_kernels_for
 from ncvqvae.labels import class_index, sorted_classes
 
@@ -25,10 +26,6 @@ MAX_SERIES = 4000
 
 STRENGTHS = np.logspace(-4, 3, 15)
 """Strengths of the ridge penalty to choose from, for features of mean square norm 1."""
-
-MAX_CLASSES = 100
-"""With more classes, the ridge penalty is chosen by so many random sums of them, and k-means starts once, not 10 times:
-the work on each would grow with their number."""
 
 Sets = tuple[np.ndarray, np.ndarray]
 """Features of train (n, d) and of test (m, d)."""
@@ -65,20 +62,9 @@ def representation_metrics(
 
 
 def linear_accuracy(features: Sets, y_train: np.ndarray, y_test: np.ndarray) -> float:
-    """Test accuracy of a ridge classifier whose strength is chosen by leave-one-out within train.
-
-    Squared errors of random sums of classes, with signs by chance, are on average those of the classes themselves
-    (Johnson and Lindenstrauss 1984). Of many classes a few sums tell the best strength.
-    """
-    from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV, RidgeCV
-
+    """Test accuracy of a ridge classifier whose strength is chosen by leave-one-out within train."""
     train, test = _of_unit_norm(features)
-    n_classes = int(y_train.max()) + 1
-    if n_classes <= MAX_CLASSES:
-        return float(RidgeClassifierCV(STRENGTHS).fit(train, y_train).score(test, y_test))
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (n_classes, MAX_CLASSES))
-    strength = RidgeCV(STRENGTHS).fit(train, signs[y_train]).alpha_
-    return float(RidgeClassifier(strength).fit(train, y_train).score(test, y_test))
+    return float(ridge_classifier(train, y_train, STRENGTHS).score(test, y_test))
 
 
 def knn_accuracy(features: Sets, y_train: np.ndarray, y_test: np.ndarray) -> float:
@@ -119,7 +105,7 @@ def cluster_agreement(Z: np.ndarray, y: np.ndarray, seed: int) -> dict[str, floa
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     n_clusters = min(len(np.unique(y)), len(Z))
-    n_starts = 10 if n_clusters <= MAX_CLASSES else 1
+    n_starts = 10 if n_clusters <= MAX_CLASSES else 1  # the work of each start grows with the clusters
     found = KMeans(n_clusters, n_init=n_starts, random_state=seed).fit_predict(Z)
     return {
         "cluster_ari": float(adjusted_rand_score(y, found)),
