@@ -10,7 +10,14 @@ import pytest
 
 from ncvqvae.data import load_splits
 from ncvqvae.evaluation import rocket
-from ncvqvae.evaluation.feature_metrics import FeatureSets, coverage_metrics, fidelity_metrics, two_sample_metrics
+from ncvqvae.evaluation.feature_metrics import (
+    FeatureSets,
+    coverage_metrics,
+    fidelity_metrics,
+    floor_metrics,
+    two_sample_metrics,
+)
+from ncvqvae.evaluation.fidelity import frechet_distance
 from ncvqvae.evaluation.rocket import Extractor, catch22, forward_fill, minirocket
 from ncvqvae.evaluation.utility import paired_two_sample_accuracy, rocket_accuracy, two_sample_test
 
@@ -196,3 +203,26 @@ def test_pairs_are_told_apart_by_what_all_imitations_share() -> None:
     assert paired_two_sample_accuracy(a, a) == 0.5
     assert abs(paired_two_sample_accuracy(a, a + 0.1 * noise) - 0.5) < 0.1
     assert paired_two_sample_accuracy(a, a + 3.0) > 0.9
+
+
+@pytest.mark.parametrize("n_made", [100, 800])
+def test_the_floor_is_what_fresh_series_of_the_same_source_have(n_made: int) -> None:
+    rng = np.random.default_rng(0)
+
+    def fresh(n: int) -> np.ndarray:
+        return rng.normal(size=(n, 5)) * (1, 2, 3, 1, 1)
+
+    tests = [fresh(400) for _ in range(20)]
+    floors = [floor_metrics(fresh(100), test, n_made, seed=0) for test in tests]
+    mean = np.mean([floor["fid_floor"] for floor in floors])
+    assert 0.8 < mean / np.mean([frechet_distance(test, fresh(n_made)) for test in tests]) < 1.25
+    assert abs(np.mean([floor["kid_floor"] for floor in floors])) < 0.01  # 0 but for chance
+    assert all(floor["fid_floor_low"] < floor["fid_floor"] < floor["fid_floor_high"] for floor in floors)
+    assert frechet_distance(tests[0], fresh(n_made) + 1.0) > floors[0]["fid_floor_high"]
+
+
+def test_the_floor_falls_with_the_number_of_samples_and_needs_four_series() -> None:
+    test = np.random.default_rng(0).normal(size=(60, 3))
+    floors = [floor_metrics(test, test, n, seed=0)["fid_floor"] for n in (30, 60, 600)]
+    assert floors == sorted(floors, reverse=True) and floors[0] > 1.5 * floors[-1] > 0
+    assert floor_metrics(test, test[:3], 30, seed=0) == {}
