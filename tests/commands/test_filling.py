@@ -146,7 +146,7 @@ def test_quantiles_and_single_draws_have_files_of_their_own(capsys: pytest.Captu
     said = refused([*ask, "--out", "many.npz"], capsys)
     assert said.startswith("ncvqvae: many-q0.1.npz exists; choose another --out")
     said = refused(["impute", "wide", "gaps.npz", "--quantiles", "3", "--out", "no.npz"], capsys)
-    assert said == "ncvqvae: --quantiles 3: give shares between 0 and 1, for example 0.1 0.9"
+    assert said == 'ncvqvae: Invalid value "[3.0]" for --quantiles. Must be <= 1.'
 
 
 def test_a_long_table_keeps_its_ids_and_times(capsys: pytest.CaptureFixture[str]) -> None:

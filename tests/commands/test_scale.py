@@ -16,11 +16,19 @@ from ncvqvae.commands.run_folder import DataSource
 from ncvqvae.config import TokenizerConfig
 from ncvqvae.data import Splits
 from ncvqvae.data.facts import TrainFacts
+from ncvqvae.data.few import few_series
+from ncvqvae.evaluation import representation, ridge, rocket, utility
+from ncvqvae.evaluation.membership import halves
+from ncvqvae.evaluation.nearer import class_matched
 from ncvqvae.evaluation.probes import MAX_SVM_CLASSES, probe_accuracy, token_embeddings
+from ncvqvae.evaluation.rivals import rival_series
+from ncvqvae.evaluation.rocket import n_kernels_for
 from ncvqvae.evaluation.sets import Extent
 from ncvqvae.labels import is_class, rows_by_class
+from ncvqvae.report.content import ReportContent
 from ncvqvae.report.pictures import scatter
 from ncvqvae.report.style import class_style
+from ncvqvae.report.variety import class_rows
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import MAX_CODES, codebook_size
 
@@ -126,6 +134,62 @@ def test_rows_of_each_class_are_those_of_the_slow_way() -> None:
     rows = rows_by_class(y)
     assert list(rows) == ["b", "a", ("a", 1), 3]
     assert all(rows[label].tolist() == np.flatnonzero(is_class(y, label)).tolist() for label in rows)
+
+
+class Counted(np.ndarray):
+    """Labels that count how often all of them are read."""
+
+    reads = 0
+
+    def tolist(self) -> list[Any]:
+        type(self).reads += 1
+        return super().tolist()
+
+
+def test_no_loop_over_classes_reads_all_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, rng = np.arange(300).repeat(2).view(Counted), np.random.default_rng(0)
+    X = rng.normal(size=(600, 1, 8)).astype(np.float32)
+    monkeypatch.setattr(Counted, "reads", 0)
+    few_series(y, 600, y, 600)
+    first, second = halves(y, rng)
+    assert len(first) + len(second) == 600
+    pairs = class_matched(y, y[::-1], rng)
+    assert len(pairs.a) == 600 and (y[pairs.a] == y[::-1][pairs.b]).all()
+    assert set(map(tuple, rival_series("train", X, y, y, 0)[:, 0])) <= set(map(tuple, X[:, 0]))
+    content = ReportContent("x", X, X, y, y, X_labelled=X, y_labelled=y)
+    assert len(class_rows(content)) == 300
+    assert Counted.reads < 60
+
+
+def test_linear_classifiers_of_many_classes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(30).repeat(4)
+    Z = rng.normal(size=(30, 40))[y] + 0.3 * rng.normal(size=(120, 40))
+    exact = representation.linear_accuracy((Z[::2], Z[1::2]), y[::2], y[1::2])
+    calls: list[int] = []
+    monkeypatch.setattr(ridge, "MAX_CLASSES", 8)
+    monkeypatch.setattr("sklearn.linear_model.RidgeClassifierCV.fit", lambda *_: pytest.fail("leave-one-out by class"))
+    original = representation.linear_accuracy
+    assert original((Z[::2], Z[1::2]), y[::2], y[1::2]) == pytest.approx(exact, abs=0.05) and exact > 0.8
+    monkeypatch.setattr(representation, "linear_accuracy", lambda *given: calls.append(1) or original(*given))
+    assert len(set(representation.few_shot((Z, Z), y, y, 0).values())) == 1
+    assert len(calls) == 1  # no class has more than 5 series, so that each draw would be the same
+
+
+def test_minirocket_has_fewer_features_for_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aeon.transformations.collection.convolution_based import MiniRocket
+
+    assert [n_kernels_for(n) for n in (0, 2, 100, 2000, 10**6)] == [10_000, 10_000, 10_000, 500, 84]
+    monkeypatch.setattr(rocket, "MAX_COEFFICIENTS", 3000)
+    shapes: list[int] = []
+    transform = MiniRocket.transform
+    monkeypatch.setattr(
+        MiniRocket, "transform", lambda *given: (found := transform(*given), shapes.append(found.shape[1]))[0]
+    )
+    X, y = np.random.default_rng(0).normal(size=(60, 1, 32)).astype(np.float32), np.arange(30).repeat(2)
+    utility.rocket_predictions({"": utility.Labelled(X, y)}, [("",)], X, 0)
+    representation.features_without_model(X, X, 0, 30)["minirocket"]()
+    assert set(shapes) == {84}
 
 
 # ---------------------------------------------------------------- memory

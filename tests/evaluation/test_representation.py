@@ -62,7 +62,7 @@ def test_all_metrics_of_labels_of_any_kind() -> None:
     names = np.array(["left", 7, True], dtype=object)
     X, X_test = (np.sin(np.arange(20) * (1 + 0.5 * y[:, None]))[:, None] for y in (y, y_test))
     X[0, 0, 12:] = np.nan  # a shorter series
-    others = features_without_model(X, X_test, 0)
+    others = features_without_model(X, X_test, 0, 2)
     metrics = representation_metrics((Z, Z_test), names[y], names[y_test], others, 0)
     assert metrics["chance"] == pytest.approx(1 / 3)
     for key in ("embedding_linear", "linear_raw", "linear_catch22", "linear_minirocket", "fewshot_5_minirocket"):

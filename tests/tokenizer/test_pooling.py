@@ -85,6 +85,16 @@ def test_parts_of_time_weigh_more_where_they_tell_classes_apart() -> None:
     assert choose_parts_weight(noise, of_parts, torch.full((60,), 3)) == PARTS_WEIGHT
 
 
+def test_of_many_classes_random_sums_choose_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = torch.Generator().manual_seed(0)
+    classes, of_parts = torch.arange(40).repeat(3), torch.arange(60) >= 30
+    signal, noise = torch.randn(40, 60, generator=rng)[classes], torch.randn(120, 60, generator=rng)
+    both = [signal * of_parts + noise * ~of_parts, signal * ~of_parts + noise * of_parts]
+    exact = [choose_parts_weight(of, of_parts, classes) for of in both]
+    monkeypatch.setattr("ncvqvae.tokenizer.pooling.MAX_TARGETS", 20)
+    assert [choose_parts_weight(of, of_parts, classes) for of in both] == exact == [1, 0]
+
+
 def test_the_estimator_gives_them_and_keeps_them(tmp_path: Path) -> None:
     X, y = two_classes()
     model = NCVQVAE(settings={**SMALL, "embedding.size": 5}).fit(X, y)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
 from ncvqvae.cli.given import GivenOptions, opened, reading
-from ncvqvae.cli.parameters import ColumnOptions, Plugins, Switch, UserPath
+from ncvqvae.cli.parameters import ColumnOptions, Plugins, Switch, UserPath, whole_from
 from ncvqvae.commands.next_step import free_name, next_line, say
 from ncvqvae.commands.options import named_as_options
 from ncvqvae.config import Device, EmbeddingKind
@@ -68,7 +65,7 @@ def score(
     /,
     *,
     out: UserPath,
-    masks: Annotated[int, Parameter(validator=Number(gte=1))] = 32,
+    masks: Annotated[int, whole_from(1, 10**6)] = 32,
     options: GivenOptions | None = None,
     source: ColumnOptions | None = None,
 ) -> None:

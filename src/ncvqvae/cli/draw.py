@@ -10,7 +10,17 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from ncvqvae.cli.given import DrawOptions, GivenOptions, next_of_written, opened, reading, say_files
-from ncvqvae.cli.parameters import ColumnOptions, Plugins, SamplingOptions, SamplingSettings, Seed, Switch, UserPath
+from ncvqvae.cli.parameters import (
+    POSITIVE,
+    ColumnOptions,
+    Count,
+    Plugins,
+    SamplingOptions,
+    SamplingSettings,
+    Seed,
+    Switch,
+    UserPath,
+)
 from ncvqvae.commands.next_step import free_name, next_line, say
 from ncvqvae.commands.options import given, named_as_options
 from ncvqvae.config import Device
@@ -22,10 +32,10 @@ def sample(
     /,
     *,
     out: UserPath,
-    n: Annotated[int, Parameter(name=["-n", "--n"])] = 500,
+    n: Annotated[int, Parameter(name=["-n", "--n"]), POSITIVE] = 500,
     label: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     unconditional: Switch = False,
-    length: int | None = None,
+    length: Count = None,
     seed: Seed = None,
     device: Device = "auto",
     overwrite: Switch = False,
@@ -95,7 +105,7 @@ def extend(
     /,
     *,
     out: UserPath,
-    steps: Annotated[int, Parameter(validator=Number(gte=1))],
+    steps: Annotated[int, POSITIVE],
     options: GivenOptions | None = None,
     draw: DrawOptions | None = None,
     source: ColumnOptions | None = None,
@@ -130,7 +140,7 @@ def vary(
     *,
     out: UserPath,
     share: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.6,
-    n: Annotated[int, Parameter(name=["-n", "--n"], validator=Number(gte=1))] = 1,
+    n: Annotated[int, Parameter(name=["-n", "--n"]), POSITIVE] = 1,
     options: GivenOptions | None = None,
     source: ColumnOptions | None = None,
     sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]

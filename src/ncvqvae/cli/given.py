@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from ncvqvae.cli.parameters import ColumnOptions, Plugins, Seed, Switch
+from ncvqvae.cli.parameters import ColumnOptions, Plugins, Seed, Switch, whole_from
 from ncvqvae.commands.next_step import free_name, next_line
 from ncvqvae.commands.options import given, named_as_options
 from ncvqvae.config import Device
@@ -40,9 +40,11 @@ class GivenOptions:
 class DrawOptions:
     """How many draws are made of each series, and which files are written of them."""
 
-    draws: Annotated[int, Parameter(validator=Number(gte=1))] = 20
+    draws: Annotated[int, whole_from(1, 10**6)] = 20
     """Number of draws. FILE holds their median, step by step."""
-    quantiles: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
+    quantiles: Annotated[
+        list[float] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=0, lte=1))
+    ] = None
     """Shares such as 0.1 0.9, whose quantiles of the draws go to files beside FILE, as in FILE-q0.1 (default: none)."""
     each_draw: Switch = False
     """Writes every single draw, too, to files beside FILE, as in FILE-draw1."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
-from ncvqvae.commands.options import options
+from ncvqvae.commands.options import options, whole
 from ncvqvae.config import Config, SamplingConfig, load_config
 
 Settings = Parameter(
@@ -39,9 +39,17 @@ Plugins = Annotated[
     ),
 ]
 Switch = Annotated[bool, Parameter(negative="")]
-Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
-Counts = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=1))]
-Seed = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**32 - 1))]
+
+
+def whole_from(lowest: int, highest: int) -> Parameter:
+    """A whole number in a range, or a list of such numbers."""
+    return Parameter(converter=whole, validator=Number(gte=lowest, lte=highest))
+
+
+POSITIVE = whole_from(1, 10**9)
+Count = Annotated[int | None, POSITIVE]
+Counts = Annotated[list[int] | None, Parameter(consume_multiple=True, negative=""), POSITIVE]
+Seed = Annotated[int | None, whole_from(0, 2**32 - 1)]
 
 
 @cache

@@ -20,6 +20,7 @@ from ncvqvae.cli.parameters import (
     UserPath,
     absolute,
     as_text,
+    whole_from,
 )
 from ncvqvae.commands.next_step import next_line, say
 from ncvqvae.commands.options import given, named_as_options, settings_as_options
@@ -101,14 +102,14 @@ def bench(
     out: UserPath | None = None,
     datasets: Names = None,
     models: Names = None,
-    seeds: int | None = None,
+    seeds: Annotated[int | None, whole_from(1, 10_000)] = None,
     per_class: Counts = None,
     device: Device = "auto",
     backend: Literal["local", "ray", "slurm"] = "local",
     workers: Count = None,
     address: str | None = None,
     slurm: Names = None,
-    cpus: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    cpus: Annotated[int, whole_from(1, 1024)] = 1,
     gpus: Annotated[float, Parameter(validator=Number(gte=0, lte=1024))] = 0.0,
     data_dir: UserPath | None = None,
     fcn_dir: UserPath | None = None,

@@ -17,7 +17,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.evaluation.metric_files import read_metrics, write_metrics
 from ncvqvae.evaluation.sets import STANDARD, Extent
-from ncvqvae.files import all_replaced, locked, remove_leftovers
+from ncvqvae.files import all_replaced, is_temporary, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
 from ncvqvae.report.history import read_history
 
@@ -123,8 +123,10 @@ def evaluate_series(
         raise InputError(f"{out} holds a run; choose another --out, or: ncvqvae evaluate {out} --samples {samples}")
     check_links(out)
     if not (overwrite or _is_evaluation(out)):
-        for name in ("metrics.json", "report.html", "figures"):
+        for name in ("metrics.json", "report.html"):
             check_output(out / name)
+        if not _is_unfinished(out / "figures"):
+            check_output(out / "figures")
     resolve_device(device)  # one that is not there is said before any data is read
     splits = source.load(seed)
     with locked(out):
@@ -137,6 +139,11 @@ def _is_evaluation(out: Path) -> bool:
     with suppress(InputError):
         return "evaluation_seed" in read_metrics(out / "metrics.json")
     return False
+
+
+def _is_unfinished(pictures: Path) -> bool:
+    """Whether a folder holds nothing but what an evaluation of ours that failed or was killed left in it."""
+    return pictures.is_dir() and not pictures.is_symlink() and all(is_temporary(path) for path in pictures.iterdir())
 
 
 def _evaluate_file(

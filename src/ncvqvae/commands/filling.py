@@ -15,7 +15,6 @@ import numpy as np
 from ncvqvae.commands.rows import write_rows
 from ncvqvae.commands.run_folder import check_output
 from ncvqvae.data import Half, SeriesWriter, TableForm
-from ncvqvae.errors import InputError
 from ncvqvae.generation.draws import Draws
 from ncvqvae.generation.samples import Samples
 from ncvqvae.model import NCVQVAE
@@ -49,11 +48,8 @@ class Wanted:
         """Say before any work what cannot be written.
 
         Raises:
-            InputError: a file that is there already and is not to be replaced, or a quantile that is none.
+            InputError: a file that is there already and is not to be replaced.
         """
-        for share in self.quantiles:
-            if not 0 <= share <= 1:
-                raise InputError(f"--quantiles {share:g}: give shares between 0 and 1, for example 0.1 0.9")
         for path in self.files():
             check_output(path, overwrite)
 

@@ -10,6 +10,7 @@ from ncvqvae.evaluation.representation import asked, features_without_model, rep
 from ncvqvae.evaluation.sets import RealData
 from ncvqvae.evaluation.tokens import token_usage
 from ncvqvae.generation.trained import TrainedModel
+from ncvqvae.labels import sorted_classes
 
 
 def token_metrics(model: TrainedModel, encoded: EncodedSets) -> dict[str, float]:
@@ -36,7 +37,8 @@ def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[s
     """What the embeddings that ``transform`` gives are good for, beside features that need no model."""
     assert real.y_train is not None and real.y_test is not None
     train, test = asked(len(real.X_train), seed), asked(len(real.X_test), seed)
-    others = features_without_model(real.X_train[train], real.X_test[test], seed)
+    n_classes = len(sorted_classes(real.y_train))
+    others = features_without_model(real.X_train[train], real.X_test[test], seed, n_classes)
     Z = encoded.train.embedding[train], encoded.test.embedding[test]
     return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
 

@@ -6,11 +6,11 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token, convert
 
 from ncvqvae.errors import InputError, SettingError
 from ncvqvae.validation import fields_of, help_text, parse_yaml
@@ -29,11 +29,29 @@ def options(cls: type, default_of: Callable[[str], Any], where: str = "") -> typ
         if dataclasses.is_dataclass(field.annotation):
             kind: Any = options(typing.cast(type, field.annotation), default_of, f"{where}{name}.") | None
         else:
+            plain = _plain_type(field.annotation)
             shown = Parameter(help=_plain_text(help_text(cls, name)), show_default=_shown(default_of, where + name))
-            kind = Annotated[_plain_type(field.annotation) | None, shown]
+            exact = [Parameter(converter=whole)] if int in (plain, *typing.get_args(plain)) else []
+            kind = Annotated[plain | None, shown, *exact]
         made.append((name, kind, None))
     namespace = {"__doc__": cls.__doc__, "__module__": __name__}
     return dataclasses.make_dataclass(f"{cls.__name__}Options", made, kw_only=True, namespace=namespace)
+
+
+def whole(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Convert what was typed for a whole number, or for a list of them; 2.5 is refused, not rounded.
+
+    Raises:
+        ValueError: if it is a number, but not a whole one.
+    """
+    for token in tokens:
+        try:
+            is_whole = float(token.value).is_integer()
+        except ValueError:  # a word, or another base
+            continue
+        if not is_whole:
+            raise ValueError(f'"{token.value}" is not a whole number')
+    return convert(kind, tokens)
 
 
 def given(options: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from ncvqvae.errors import listed
@@ -21,8 +23,8 @@ def few_series(y_train: np.ndarray | None, n_train: int, y_test: np.ndarray | No
     """
     classes, counts = count_classes(y_train)
     lines = few_to_learn(classes, counts, n_train)
-    held_out = [] if y_test is None else y_test.tolist()
-    few = [label for label in classes.tolist() if held_out.count(label) < FEW_TO_JUDGE]
+    held_out = Counter([] if y_test is None else y_test.tolist())
+    few = [label for label in classes.tolist() if held_out[label] < FEW_TO_JUDGE]
     which = f" of {listed(few)}" if few else ""
     if few or n_test < FEW_TO_JUDGE:
         lines.append(

@@ -15,7 +15,7 @@ import numpy as np
 
 from ncvqvae.evaluation.nearer import Estimate, class_matched
 from ncvqvae.evaluation.resampling import centred_interval, subsample
-from ncvqvae.labels import is_class, sorted_classes
+from ncvqvae.labels import rows_by_class, sorted_classes
 
 FALSE_ALARMS = 0.01
 MAX_KNOWN = 2000
@@ -108,8 +108,9 @@ def hits(members: np.ndarray, strangers: np.ndarray, false_alarms: float = FALSE
 def halves(y: np.ndarray, rng: np.random.Generator, share: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Rows of two parts of a set, the first with that share of each class; a rest goes to either by chance."""
     first = [np.empty(0, int)]
+    by_class = rows_by_class(y)
     for label in sorted_classes(y):
-        rows = rng.permutation(np.flatnonzero(is_class(y, label)))
+        rows = rng.permutation(by_class[label])
         first.append(rows[: int(share * len(rows) + rng.uniform())])
     chosen = np.concatenate(first)
     return chosen, np.setdiff1d(np.arange(len(y)), chosen)

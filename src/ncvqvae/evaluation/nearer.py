@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncvqvae.evaluation.resampling import Interval, centred_interval, subsample
-from ncvqvae.labels import is_class, sorted_classes
+from ncvqvae.labels import rows_by_class, sorted_classes
 
 CANDIDATES = 10
 """Of either set, the nearest in MiniRocket's features are compared by DTW."""
@@ -45,8 +45,9 @@ class Estimate(NamedTuple):
 def class_matched(y_a: np.ndarray, y_b: np.ndarray, rng: np.random.Generator) -> Pairs:
     """Rows of both sets, as many of each class as the set has that has fewer of it, drawn without replacement."""
     rows_a, rows_b = [np.empty(0, int)], [np.empty(0, int)]
+    in_a, in_b = rows_by_class(y_a), rows_by_class(y_b)
     for label in sorted_classes(y_a, y_b):
-        of_a, of_b = (np.flatnonzero(is_class(y, label)) for y in (y_a, y_b))
+        of_a, of_b = in_a.get(label, rows_a[0]), in_b.get(label, rows_b[0])
         size = min(len(of_a), len(of_b))
         rows_a.append(rng.choice(of_a, size, replace=False))
         rows_b.append(rng.choice(of_b, size, replace=False))

@@ -13,7 +13,7 @@ import torch
 from torch import Generator
 
 from ncvqvae.augmentations import linear, warped_times
-from ncvqvae.labels import is_class, sorted_classes
+from ncvqvae.labels import rows_by_class, sorted_classes
 
 JITTER = 0.05
 """Standard deviation of the noise, in standard deviations of the train split."""
@@ -66,9 +66,9 @@ def rival_series(name: str, X: np.ndarray, y: np.ndarray, wanted: np.ndarray, se
     """
     rng = np.random.default_rng([seed, list(RIVALS).index(name)])
     made = np.empty((len(wanted), *X.shape[1:]), np.float32)
+    known, places = rows_by_class(y), rows_by_class(wanted)
     for label in sorted_classes(wanted):
-        places = is_class(wanted, label)
-        made[places] = RIVALS[name](X[is_class(y, label)], int(places.sum()), rng)
+        made[places[label]] = RIVALS[name](X[known[label]], len(places[label]), rng)
     return made
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 N_PROJECTED = 128
 CHUNK = 1024  # series at a time: MiniRocket makes 10,000 features of each
 MAX_DEVIATIONS = 10.0
+MAX_COEFFICIENTS = 1_000_000
+"""Most coefficients of a linear classifier of MiniRocket's features: for more than 100 classes these are fewer."""
 
 Extractor = Callable[[np.ndarray], np.ndarray]
 """From series (n, C, L) to features (n, d), float64."""
@@ -35,6 +37,11 @@ def is_compiled() -> bool:
     places = [Path(path, "transformations/collection") for path in (found and found.submodule_search_locations) or ()]
     places += [Path(os.environ.get("NUMBA_CACHE_DIR") or user_cache_path("numba", appauthor=False))]
     return any(path for place in places for path in place.rglob("_minirocket*.nbi"))
+
+
+def n_kernels_for(n_classes: int, n_kernels: int = 10_000) -> int:
+    """How many features MiniRocket makes for a linear classifier of these classes, at least its 84 kernels."""
+    return max(84, min(n_kernels, MAX_COEFFICIENTS // max(n_classes, 1)))
 
 
 @contextmanager

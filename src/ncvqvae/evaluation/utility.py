@@ -12,7 +12,8 @@ import torch
 
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, cached_fcn, extract
 from ncvqvae.evaluation.resampling import subsample
-from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, kept_threads
+from ncvqvae.evaluation.ridge import ridge_classifier
+from ncvqvae.evaluation.rocket import CHUNK, at_least_9_steps, kept_threads, n_kernels_for
 from ncvqvae.hardware import CPU
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def rocket_predictions(
         trained_on: the training sets: the name of a part, or of the first part and another.
         X_test: series to classify (n_test, C, L).
         seed: seed of MiniRocket and of the choice of 4000 series where a training set has more.
-        n_kernels: number of MiniRocket's features.
+        n_kernels: number of MiniRocket's features; fewer for more than 100 classes (`n_kernels_for`).
     """
     from aeon.transformations.collection.convolution_based import MiniRocket
 
@@ -125,6 +126,7 @@ def rocket_predictions(
 
     cut = {name: part.take(subsample(len(part.y), MAX_FOR_ROCKET, seed)) for name, part in parts.items()}
     first = next(iter(cut))
+    n_kernels = n_kernels_for(len(np.unique(cut[first].y)), n_kernels)
     transform = MiniRocket(n_kernels, random_state=seed, n_jobs=torch.get_num_threads())
     transform.fit(at_least_9_steps(cut[first].X))
     wanted, of_first = list(trained_on), features(cut[first].X)
@@ -146,17 +148,17 @@ def rocket_predictions(
 def _fitted(features: np.ndarray, y: np.ndarray, seed: int) -> Pipeline:
     """Ridge classifier of MiniRocket's features; with a single class the answer is always that class."""
     from sklearn.dummy import DummyClassifier
-    from sklearn.linear_model import RidgeClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     rows = subsample(len(y), MAX_FOR_ROCKET, seed)
     if len(np.unique(y[rows])) == 1:
         return make_pipeline(DummyClassifier()).fit(features[rows], y[rows])
-    classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)))
+    scaler = StandardScaler().fit(features[rows])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*ill-conditioned matrix.*")  # nearly equal series cause it
-        return classifier.fit(features[rows], y[rows])
+        ridge = ridge_classifier(scaler.transform(features[rows]), y[rows], np.logspace(-3, 3, 10))
+    return make_pipeline(scaler, ridge)
 
 
 def two_sample_test(a: np.ndarray, b: np.ndarray, *, permutations: int, seed: int = 0) -> TwoSampleTest:

@@ -23,6 +23,9 @@ that are tried where there are. In some data the place in time tells classes apa
 STRENGTHS = torch.logspace(-4, 1, 11, dtype=torch.float64)
 """Penalties of the ridge regression that compares these weights, for statistics of mean square norm 1."""
 
+MAX_TARGETS = 100
+"""Of more classes, the regression predicts so many random sums instead: their errors are as large on average."""
+
 LIMIT = 10.0
 """Standardised statistics are cut to so many standard deviations, so that no single one decides a distance."""
 
@@ -118,6 +121,9 @@ def choose_parts_weight(standard: Tensor, of_parts: Tensor, classes: Tensor) -> 
     target = nn.functional.one_hot(classes).double()
     if (target.sum(0) > 0).sum() < 2:
         return PARTS_WEIGHT
+    if target.shape[1] > MAX_TARGETS:
+        signs = torch.randint(2, (target.shape[1], MAX_TARGETS), generator=torch.Generator().manual_seed(0))
+        target = target @ (2.0 * signs.double() - 1)
     target = target - target.mean(0)
     centred = (standard - standard.mean(0)).double()
     whole, parts = (of @ of.T for of in (centred[:, ~of_parts], centred[:, of_parts]))
@@ -125,10 +131,11 @@ def choose_parts_weight(standard: Tensor, of_parts: Tensor, classes: Tensor) -> 
     def error(weight: float) -> float:
         products = whole + weight**2 * parts
         values, vectors = torch.linalg.eigh(products / products.trace().clamp(min=FAINT) * len(products))
-        errors = []
+        values, along, squares, errors = values.clamp(min=0), vectors.T @ target, vectors.square(), []
         for strength in STRENGTHS:
-            fitted = vectors * (values.clamp(min=0) / (values.clamp(min=0) + strength)) @ vectors.T
-            left_out = (target - fitted @ target) / (1 - 1 / len(fitted) - fitted.diagonal()).clamp(min=FAINT)[:, None]
+            kept = values / (values + strength)
+            left_out = target - vectors @ (kept[:, None] * along)
+            left_out /= (1 - 1 / len(target) - squares @ kept).clamp(min=FAINT)[:, None]
             errors.append(float(left_out.square().sum(1).mean()))
         return min(errors)
 
