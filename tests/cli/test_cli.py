@@ -240,7 +240,10 @@ BAD_INPUT = {
     ),
     "folder of something else": (["fit", "data.npz", "--out", "."], "not a run's"),
     "no series wanted": (["sample", "run", "-n", "0", "--out", "new.npz"], 'Invalid value "0" for -n. Must be >= 1'),
-    "fewer than none wanted": (["sample", "run", "-n", "-3", "--out", "new.npz"], "cannot generate -3 series"),
+    "fewer than none wanted": (
+        ["sample", "run", "-n", "-3", "--out", "new.npz"],
+        'Invalid value "-3" for -n. Must be >= 1',
+    ),
     "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "'a', 'b', 'c'"),
     "length that cannot be": (["sample", "run", "--length", "9", "--out", "new.npz"], "all have length 32"),
     "label and unconditional": (

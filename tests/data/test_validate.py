@@ -146,3 +146,9 @@ def test_splits_of_different_shape_or_labels_are_refused() -> None:
     with pytest.raises(InputError, match="the train split alone has no labels; label both"):
         check_label_pair(None, np.array(["a"]))
     check_label_pair(np.array([1, 2]), np.array([2]))
+
+
+def test_characters_that_do_not_exist_are_no_labels() -> None:
+    y = np.array([2**31 - 1, 2**22], np.uint32).view("<U1")
+    with pytest.raises(InputError, match="labels that are no text"):
+        check_labels(y, 2)

@@ -233,7 +233,10 @@ def _as_label_list(y: Any, where: object) -> list[Any]:
         array = array[:, 0]
     if array.ndim != 1:
         raise bad_input(where, f"labels of shape {array.shape}", "give one label per series")
-    return array.tolist()
+    try:
+        return array.tolist()
+    except (SystemError, ValueError):  # NumPy reads any 32 bits of a file as a character
+        raise bad_input(where, "labels that are no text", "write them as valid characters") from None
 
 
 def _check_distinct(labels: list[Any], where: object) -> None:
