@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig
+from ncvqvae.config import Config, SamplingConfig, keeps_series
 from ncvqvae.data import GlobalScaler, ScaledSeries, check_series
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -108,8 +109,13 @@ def train_stage(
 
 
 def estimate(asked: Config, train: TrainSet) -> dict[str, float]:
-    """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
+    """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped.
+
+    If settings of sampling are to be chosen, ``sampling`` is the time of that: passes of the prior without gradients,
+    each a third of a step.
+    """
     from ncvqvae.training.loop import Plan
+    from ncvqvae.training.sampler import combinations, n_judged
 
     config = settled_unseen(asked, train.facts).config
     device = resolve_device(config.device)
@@ -119,19 +125,31 @@ def estimate(asked: Config, train: TrainSet) -> dict[str, float]:
         few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
         _, parts = prior_stage(config, few, Codec(train.facts, train.series.scaler, tokenizer))
         n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
-        seconds["stage2"] = estimated_seconds(parts, device) * n_steps / parts.plan.n_steps
+        step = estimated_seconds(parts, device) / parts.plan.n_steps
+        seconds["stage2"] = step * n_steps
+    tried = combinations(config.sampling, keeps_series=keeps_series(config.sampling))
+    if len(tried) > 1:
+        n_passes = sum(int(way.n_steps) for way in tried)
+        seconds["sampling"] = n_passes * step / 3 * n_judged(len(train.series)) / len(few.series)
     return seconds
 
 
 def settled_sampling(
-    codec: Codec, generator: SeriesGenerator, sampling: SamplingConfig, train: TrainSet, seed: int
-) -> tuple[SamplingConfig, list[str]]:
-    """The settings of sampling that are left to the trained networks, chosen, and a line that says so."""
+    codec: Codec,
+    generator: SeriesGenerator,
+    sampling: SamplingConfig,
+    train: TrainSet,
+    seed: int,
+    explain: Callable[[list[str]], None],
+) -> SamplingConfig:
+    """The settings of sampling that are left to the trained networks, chosen; lines before and after say so."""
     names = [name for name in ("n_steps", "choice_temperature", "kept_share") if getattr(sampling, name) == "auto"]
     if not names:
-        return sampling, []
+        return sampling
     from ncvqvae.training.sampler import choose_sampling  # imports MiniRocket, which takes seconds
 
+    explain(["sampling: now chosen by what the trained networks draw"])
     chosen = choose_sampling(codec, generator, sampling, train.series, train.classes, seed)
     values = ", ".join(f"{name} {getattr(chosen.value, name):g}" for name in names)
-    return chosen.value, [f"sampling: {values} ({chosen.reason})"]
+    explain([f"sampling: {values} ({chosen.reason})"])
+    return chosen.value

@@ -195,9 +195,9 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
             keep_residuals(self.tokenizer_, train.series, train.classes, config.seed)
         if sampling.residual_neighbours and sampling.residual_scale == "auto":
             sampling.residual_scale = self._choose_residual_scale()
-        config.sampling, reason = settled_sampling(self._codec, self._generator, sampling, train, config.seed)
-        if explain is not None and reason:
-            explain(reason)
+        config.sampling = settled_sampling(
+            self._codec, self._generator, sampling, train, config.seed, explain or (lambda lines: None)
+        )
         return self
 
     def _train(
@@ -215,7 +215,10 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         self.seconds_[stage] = trained.seconds
 
     def estimate_seconds(self, X: Any, y: Any = None) -> dict[str, float]:
-        """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped."""
+        """Expected seconds of ``stage1`` and ``stage2``, from three steps of each by networks that are then dropped.
+
+        Where settings of sampling are chosen after training, ``sampling`` is the time of that.
+        """
         config = self._config()
         return estimate(config, train_set(X, y, config))
 

@@ -44,6 +44,7 @@ def test_what_was_chosen_is_said_kept_and_used(fitted: NCVQVAE, lines: list[str]
     values = {name.partition(".")[2]: getattr(settled, name.partition(".")[2]) for name in OPEN}
     assert values in CANDIDATES
     said = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    assert lines[-2:-1] == ["sampling: now chosen by what the trained networks draw"]
     assert lines[-1].startswith(f"sampling: {said} (")
     fitted.save_pretrained(tmp_path)
     loaded = NCVQVAE.from_pretrained(tmp_path)
@@ -127,3 +128,10 @@ def test_unequal_lengths_and_gaps_can_choose_too() -> None:
     assert model.config_.sampling.n_steps in (10, 40)
     made = model.sample(8, kept_share=0.75)
     assert {len(x) for x in made.X} <= set(range(30, 60))
+
+
+def test_the_choice_is_part_of_the_estimate() -> None:
+    X, y = two_classes()
+    settled, left_open = (NCVQVAE(settings=settings).estimate_seconds(X, y) for settings in (KEPT, {**KEPT, **OPEN}))
+    assert set(settled) == {"stage1", "stage2"}
+    assert set(left_open) == {"stage1", "stage2", "sampling"} and left_open["sampling"] > 0

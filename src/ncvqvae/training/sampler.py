@@ -109,6 +109,11 @@ def combinations(config: SamplingConfig, *, keeps_series: bool) -> list[Sampling
     return found
 
 
+def n_judged(n_cases: int) -> int:
+    """How many series each combination is judged by."""
+    return min(max(4 * n_cases, N_DRAWN[0]), N_DRAWN[1])
+
+
 def judged(
     codec: Codec,
     generator: SeriesGenerator,
@@ -129,7 +134,7 @@ def judged(
         """Components and a column for each class, as large as the first component."""
         return np.concatenate([components(found), size * np.eye(n_classes + 1)[indices.numpy()]], axis=1)
 
-    n_drawn = min(max(4 * len(X), N_DRAWN[0]), N_DRAWN[1])
+    n_drawn = n_judged(len(X))
     results = []
     for config in settings:
         source = Generator().manual_seed(seed)
