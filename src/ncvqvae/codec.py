@@ -23,6 +23,9 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstructio
 CHUNK = 256
 """Series that go through a network at once, outside training."""
 
+LARGEST = 1e12
+"""Greatest absolute value of a scaled series: real ones of n series of T steps have none above sqrt(n T)."""
+
 MAX_REDUCED = 2048
 """Training series that the reduction of embeddings is fitted on; more hardly move its axes."""
 
@@ -56,8 +59,14 @@ class Codec:
         return ScaledSeries(series, self.scaler)
 
     def in_units(self, scaled: Tensor, lengths: Any = None) -> np.ndarray:
-        """Series in their own units from scaled ones (n, C, T), NaN behind the ends if ``lengths`` (n,) are given."""
+        """Series in their own units from scaled ones (n, C, T), NaN behind the ends if ``lengths`` (n,) are given.
+
+        Raises:
+            InputError: if the networks made values that no series has, as damaged weights do.
+        """
         values = scaled.numpy()
+        if not (np.abs(values) <= LARGEST).all():
+            raise InputError("this model's series are not finite: its weights are damaged; fit it again")
         if lengths is not None:
             values = np.where(beyond(lengths, self.facts.n_timepoints), np.float32(np.nan), values)
         X = self.scaler.inverse_transform(values)

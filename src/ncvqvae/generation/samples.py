@@ -13,7 +13,7 @@ from torch import Generator
 
 from ncvqvae.codec import Codec
 from ncvqvae.config import CHOSEN_BY_SAMPLES, KEEPS_SERIES, SamplingConfig
-from ncvqvae.data import TableForm, beyond, series_frame, series_lengths
+from ncvqvae.data import TableForm, series_frame, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
 from ncvqvae.generation.generator import SeriesGenerator
@@ -110,9 +110,6 @@ def sample_chunks(
             indices = generator.draw_classes(count, source)
         drawn = generator.draw(indices, config, source, length)
         X = codec.in_units(*drawn)
-        finite = np.isfinite(X).reshape(len(X), -1, facts.n_timepoints)
-        if not (finite if drawn.lengths is None else finite | beyond(drawn.lengths.numpy(), facts.n_timepoints)).all():
-            raise InputError("this model's series are not finite: its weights are damaged; fit it again")
         yield Samples(X, None if unconditional or not facts.n_classes else facts.classes[indices.numpy()])
 
 
