@@ -80,13 +80,13 @@ def test_copies_and_pickles_hold_no_training_series(model: NCVQVAE) -> None:
 
 
 def test_every_plot_draws_on_the_axes_that_are_given(model: NCVQVAE) -> None:
-    figure = Figure()
+    figure, before = Figure(), pyplot.get_fignums()
     for kind in ("generated", "reconstructions", "embeddings", "tokens", "losses"):
         ax = figure.add_subplot()
         given = () if kind == "losses" else (X[TEST], Y[TEST])
         assert model.plot(kind, *given, ax=ax) is ax  # type: ignore[arg-type]
         assert ax.get_xlabel() and (ax.lines or ax.collections or ax.patches), kind
-    assert not pyplot.get_fignums()
+    assert pyplot.get_fignums() == before
     ax = model.plot("generated", X[TEST], Y[TEST], label="slow", n=7)
     assert isinstance(ax, Axes) and ax.figure.number in pyplot.get_fignums()  # type: ignore[union-attr]
     pyplot.close("all")
