@@ -197,6 +197,9 @@ def test_labels_one_for_all_or_one_per_series(model: NCVQVAE) -> None:
 def test_the_label_reaches_the_prior(model: NCVQVAE) -> None:
     assert not np.array_equal(model.sample(7, "up", seed=0).X, model.sample(7, "down", seed=0).X)
     assert not np.array_equal(model.sample(7, "up", seed=0).X, model.sample(7, unconditional=True, seed=0).X)
+    hidden = model.sample(8, unconditional=True, seed=0, hidden_class=True)
+    assert hidden.y is None
+    np.testing.assert_array_equal(hidden.X, model.sample(8, seed=0).X)  # the class is drawn, and not given out
 
 
 @pytest.mark.parametrize(

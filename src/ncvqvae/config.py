@@ -242,6 +242,9 @@ class SamplingConfig:
     others. With choice_temperature and n_steps, the choice auto is made after training, among a few combinations: the
     one whose series are distributed most like training series, without lying nearer to them than they lie to each
     other. It is 0 where neither residual_neighbours nor redraws keep training series."""
+    hidden_class: Flag = False
+    """Draws a class for each unconditional series, by the shares of the train split, and does not give it out. Without
+    it the prior is asked for no class."""
     guidance_scale: Annotated[Number, Field(ge=0.0, le=100.0)] = 1.0
     """Scale of the classifier-free guidance. With 1 the class-conditional distribution stays as it is."""
     residual_neighbours: Limit = 0

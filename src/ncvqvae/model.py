@@ -387,7 +387,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
             n: number of series.
             labels: one label for all, or one per series; by default each is drawn from the train split's class
                 distribution first (label-first sampling).
-            unconditional: sample without any label.
+            unconditional: give no labels out; ``sampling.hidden_class`` says whether the series have a class.
             length: time steps of all series; by default each length is drawn from those of its class in the train
                 split, where series differ in length. Behind the end of a shorter series stands NaN.
             seed: seed of the draw; the model's own if not given.

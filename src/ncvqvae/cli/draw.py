@@ -49,7 +49,7 @@ def sample(
         out: File to write: .npz (X and y), .npy, or a table as in the run (.csv, .tsv, .parquet, .feather, .ts, .arff).
         n: Number of series.
         label: Class of all series (default: classes are drawn from those of the train split).
-        unconditional: Samples without a class.
+        unconditional: Gives no labels out; the prior is asked for no class, or for one drawn by hidden_class.
         length: Number of time steps of all series (default: drawn from the lengths of the class, if they differ).
         seed: Seed of the draw (default: the run's own).
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.

@@ -102,7 +102,7 @@ def sample_chunks(
     for start in range(first, n, size):
         count, chunk = min(size, n - start), start // size
         source = Generator().manual_seed(int(np.random.SeedSequence([seed, 3, chunk]).generate_state(1)[0]))
-        if unconditional:
+        if unconditional and not config.hidden_class:
             indices = torch.full((count,), facts.n_classes)
         elif wanted is not None:
             indices = wanted[start : start + count]
