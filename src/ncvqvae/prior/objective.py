@@ -93,8 +93,8 @@ def token_log_likelihoods(
         tokens: tokens (B, N); those that were not observed (``mask_token``) or are not there (``absent_token``) stay so
             and do not count.
         classes: class indices (B,); ``no_class`` gives the likelihood without a class.
-        n_masks: masks of each grid; their sizes are spread evenly over 1 ... N, and all series get the same, so that the value of a
-            series does not depend on others.
+        n_masks: masks of each grid; their sizes are spread evenly over 1 ... N, and all series get the same, so that
+            the value of a series does not depend on others.
         seed: of the masks.
         batch_size: series in a batch.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
 from typing import NamedTuple, cast
 
 import torch
@@ -16,7 +15,6 @@ from ncvqvae.tokenizer.encoder import Encoder
 from ncvqvae.tokenizer.pooling import Reduction, are_of_parts, pooled
 from ncvqvae.tokenizer.quantizer import Quantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
-
 
 FINER_DROPPED = 0.2
 """Share of training series that are decoded without a finer grid, so that a coarser one says by itself what it can."""
@@ -141,14 +139,13 @@ class Tokenizer(nn.Module):
     def latents(self, u: Tensor, present: Tensor | None = None) -> Tensor:
         """Unquantized latents (B, d, H, W) of a spectrogram (B, 2 C, rows, frames); 0 in columns not ``present``."""
         z = self.encoder(u.contiguous(memory_format=torch.channels_last))
-        return z if present is None else z * present[:, None, None]
+        return _shown(z, present)
 
     def levels(self, z: Tensor, present: Tensor | None = None) -> list[Tensor]:
         """Latents of each grid from those of the finest (B, d, H, W), the coarsest first; 0 where not ``present``."""
         found = [z]
         for grid in self._coarser[::-1]:
-            coarser = grid.down(found[-1])
-            found.append(coarser if present is None else coarser * _widest(present, grid.width)[:, None, None])
+            found.append(_shown(grid.down(found[-1]), present))
         return found[::-1]
 
     def coarsest_columns(self, present: Tensor | None) -> Tensor | None:
@@ -163,9 +160,8 @@ class Tokenizer(nn.Module):
         coarsest = latents = found.latents
         codes, commitment = [found.tokens.flatten(1)], found.commitment
         for grid, own, quantizer in zip(self._coarser, finer, others, strict=True):
-            columns = None if present is None else _widest(present, own.shape[3])
-            guess = grid.up(latents) if columns is None else grid.up(latents) * columns[:, None, None]
-            found = quantizer(own - guess.detach(), columns)
+            guess = _shown(grid.up(latents), present)
+            found = quantizer(own - guess.detach(), None if present is None else _widest(present, own.shape[3]))
             kept = torch.rand(len(z), 1, 1, 1).to(z.device) >= FINER_DROPPED if self.training else 1.0
             latents = guess + kept * found.latents
             codes.append(found.tokens.flatten(1))
@@ -178,18 +174,18 @@ class Tokenizer(nn.Module):
         u = self.decoder(z)
         return Reconstruction(u, self.spectrogram.inverse(u))
 
-    def embed(self, x: Tensor) -> Tensor:
+    def embed(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Unquantized latents of series (B, C, T) as one vector per token: (B, N, d), rows of the grid one by one.
 
         Those of a finer grid are what the nearest codes of the coarser ones leave out.
         """
-        own, *finer = self.levels(self.latents(self.spectrogram(x)))
-        found, latents = [_per_token(own)], torch.zeros_like(own)
+        present = None if observed is None else self.present(observed)
+        own, *finer = self.levels(self.latents(self.spectrogram(x), present), present)
+        found, guess = [_per_token(own)], torch.zeros_like(own)
         for grid, own, quantizer in zip(self._coarser, finer, self._quantizers[:-1], strict=True):
-            nearest = quantizer.squared_distances(found[-1]).argmin(-1)
-            guess = grid.up(latents + self._grid(quantizer.codebook[nearest]))
+            nearest = quantizer.codebook[quantizer.squared_distances(found[-1]).argmin(-1)]
+            guess = _shown(grid.up(guess + _shown(self._grid(nearest), present)), present)
             found.append(_per_token(own - guess))
-            latents = guess
         return torch.cat(found, dim=1)
 
     def _grid(self, vectors: Tensor) -> Tensor:
@@ -210,12 +206,12 @@ class Tokenizer(nn.Module):
         """What each normalisation makes of series (B, C, T), on the way to the coarsest grid."""
         level = self.spectrogram(x).contiguous(memory_format=torch.channels_last)
         for encoder in (self.encoder, *(grid.down for grid in self._coarser[::-1])):
-            for level in encoder.levels(level):  # noqa: B020, PLW2901 - the last is what the next encoder starts from
+            for level in encoder.levels(level):  # noqa: B020 - the last is what the next encoder starts from
                 yield level
 
     def encode(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Tokens (B, N) of series (B, C, T), places in the codebook; -1 where nothing was ``observed`` (B, C, T)."""
-        tokens = self.tokens_of(self.token_logits(self.embed(x)).argmax(-1))
+        tokens = self.tokens_of(self.token_logits(self.embed(x, observed)).argmax(-1))
         if observed is None:
             return tokens
         return tokens.masked_fill(~self.on_grid(self.present(observed)), -1)
@@ -262,6 +258,11 @@ class Tokenizer(nn.Module):
 def _per_token(latents: Tensor) -> Tensor:
     """Latents (B, d, H, w) as one vector per token (B, H w, d), rows of the grid one by one."""
     return rearrange(latents, "b d h w -> b (h w) d")
+
+
+def _shown(latents: Tensor, present: Tensor | None) -> Tensor:
+    """Latents (B, d, H, w) that are 0 in columns in whose time nothing is ``present`` (B, W)."""
+    return latents if present is None else latents * _widest(present, latents.shape[3])[:, None, None]
 
 
 def _widest(columns: Tensor, width: int) -> Tensor:

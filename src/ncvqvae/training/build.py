@@ -33,11 +33,11 @@ def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int)
     encoder = Encoder(2 * n_channels, width, n_halved, n_blocks)
     decoder = Decoder(2 * n_channels, width, n_halved, n_blocks, size)
 
-
     def quantizer() -> Quantizer:
         return quantizers[config.quantizer](width, config, **config.quantizer_settings)
 
-    finest, grid, coarser = quantizer(), token_grid(spectrogram, config.latent_width), []
+    finest, grid = quantizer(), token_grid(spectrogram, config.latent_width)
+    coarser: list[CoarserGrid] = []
     for _ in range(config.coarser_grids):
         finer_width = coarser[-1].width if coarser else grid[1]
         coarser.append(CoarserGrid(width, finer_width, n_blocks, quantizer()))

@@ -124,7 +124,7 @@ def _latents(tokenizer: Tokenizer, series: ScaledSeries) -> Callable[[Tensor], T
     device, codebook = tokenizer.codebook.device, tokenizer.codebook
 
     def embed(part: ScaledSeries) -> Tensor:
-        return in_chunks(lambda x, _: tokenizer.embed(x), part, device)
+        return in_chunks(tokenizer.embed, part, device)
 
     if len(series) * tokenizer.n_tokens * codebook.shape[1] <= MAX_LATENTS:
         return embed(series).__getitem__
