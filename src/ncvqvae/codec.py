@@ -109,10 +109,11 @@ class Codec:
         return weight
 
     def embed(self, tokens: Tensor) -> np.ndarray:
-        """The mean code vector (n, d) of tokens (n, N); a token of -1 does not count."""
+        """The mean code vector (n, d) of tokens (n, N), those of the coarsest grid; a token of -1 does not count."""
         codebook = self.tokenizer.codebook.cpu()
         codes = torch.cat([codebook, codebook.new_zeros(1, codebook.shape[1])])
         absent = len(codebook)
+        tokens = tokens[:, : self.tokenizer.n_coarsest]
         bags = tokens.masked_fill(tokens < 0, absent)
         return nn.functional.embedding_bag(bags, codes, mode="mean", padding_idx=absent).numpy()
 

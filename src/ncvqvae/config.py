@@ -63,6 +63,9 @@ class TokenizerConfig:
     """Time steps from one window of the Fourier transform to the next; at most half of ``n_fft``."""
     latent_width: Size = 8
     """Width of the token grid that is aimed at. Time is halved until the grid is about this wide."""
+    coarser_grids: Annotated[Whole, Field(ge=0, le=8)] = 0
+    """Further token grids above that one, each half as wide as the one below. The prior draws the coarsest first, and
+    each finer one from those before it."""
     hidden_channels: Size = 64
     """Channels of the convolutions, and the width of a code."""
     n_residual_blocks: Annotated[Whole, Field(ge=0, le=1000)] = 4

@@ -114,7 +114,8 @@ class _Decoder(_Half):
 def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
     """Write ``encoder.onnx``, ``decoder.onnx``, ``prior.onnx`` and ``embedding.onnx``, all of them or none.
 
-    The number of series is free. A model without embeddings by its encoder leaves out ``embedding.onnx``.
+    The number of series is free. A model without embeddings by its encoder leaves out ``embedding.onnx``. With coarser
+    grids the prior is a file for each grid, ``prior_1.onnx`` for the coarsest: it takes the tokens up to that grid.
 
     Args:
         model: the model.
@@ -128,7 +129,9 @@ def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) 
     if model.facts_.unequal:
         raise InputError("a model of series of unequal lengths cannot be exported; fit it on series of one length")
     folder = Path(folder)
-    for name in ("encoder", "decoder", "prior", "embedding"):
+    ends = model.prior_.ends
+    priors = {"prior" if len(ends) == 1 else f"prior_{level}": end for level, end in enumerate(ends, start=1)}
+    for name in ("encoder", "decoder", *priors, "embedding"):
         check_output(folder / f"{name}.onnx", overwrite)
     series = torch.zeros(2, model.n_channels_, model.n_timepoints_)
     tokens = torch.zeros(2, model.tokenizer_.n_tokens, dtype=torch.int64)
@@ -136,8 +139,10 @@ def export_onnx(model: NCVQVAE, folder: str | Path, *, overwrite: bool = False) 
     parts: dict[str, tuple[nn.Module, dict[str, Tensor], str]] = {
         "encoder": (_Encoder(model), {"series": series}, "tokens"),
         "decoder": (_Decoder(model), {"tokens": tokens}, "series"),
-        "prior": (copy.deepcopy(model.prior_).cpu(), {"tokens": tokens, "classes": classes}, "logits"),
     }
+    for name, end in priors.items():
+        prior = copy.deepcopy(model.prior_).cpu()
+        parts[name] = prior, {"tokens": tokens[:, :end], "classes": classes}, "logits"
     if model.tokenizer_.reduction is not None:
         parts["embedding"] = (_Embedding(model), {"series": series}, "embeddings")
     programs = {folder / f"{name}.onnx": _program(*part) for name, part in parts.items()}

@@ -49,7 +49,10 @@ def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> 
     metrics = {"val_recon": model.reconstruction_loss(splits.X_test, tokens=tokens)}
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
         codebook = model.tokenizer_.codebook.cpu().numpy()
-        train, test = (token_embeddings(part.tokens, codebook) for part in (encoded.train, encoded.test))
+        train, test = (
+            token_embeddings(part.tokens[:, : model.tokenizer_.n_coarsest], codebook)
+            for part in (encoded.train, encoded.test)
+        )
         for suffix, embedding in train.items():
             probes = probe_accuracy(embedding, splits.y_train, test[suffix], splits.y_test)
             metrics |= {f"{name}{suffix}": score for name, score in probes._asdict().items() if score == score}

@@ -39,6 +39,7 @@ def parallel_decode(
     mask_token: int,
     config: SamplingConfig,
     generator: Generator | None = None,
+    first_code: int = 0,
 ) -> Decoded:
     """Fill every masked token in ``config.n_steps`` passes, the most confident first.
 
@@ -51,6 +52,7 @@ def parallel_decode(
         mask_token: index that marks an unknown token.
         config: steps, schedule and temperatures.
         generator: source of all randomness (CPU).
+        first_code: token that the first of the logits stands for.
 
     Raises:
         InputError: if logits are not finite.
@@ -71,7 +73,7 @@ def parallel_decode(
         confidence = (log_p + noise).masked_fill(~unknown, math.inf)
         still_masked = confidence.argsort(1).argsort(1) < n_masked[:, None].to(tokens.device)
         fixed = unknown & ~still_masked
-        tokens = torch.where(fixed, tokens.masked_scatter(unknown, drawn.tokens), tokens)
+        tokens = torch.where(fixed, tokens.masked_scatter(unknown, drawn.tokens + first_code), tokens)
         probabilities.append(log_p.exp().masked_fill(~fixed, math.nan))
         entropies.append(drawn.entropies.mean())
     return Decoded(tokens, torch.stack(probabilities), torch.stack(entropies))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -27,13 +28,16 @@ class _LinearMix(nn.Module):
     def __init__(self, n_tokens: int, dim: int, rank: int, width: int) -> None:
         super().__init__()
         self.down = nn.Linear(n_tokens * (dim + 1), rank)
-        self.up = nn.Linear(rank, n_tokens * width)
+        self.up, self.width = nn.Linear(rank, n_tokens * width), width
         nn.init.normal_(self.up.weight, std=0.02)
 
     def forward(self, vectors: Tensor, known: Tensor) -> Tensor:
-        """Mix vectors (B, N, d), of which those that are ``known`` (B, N) count."""
-        shown = torch.cat([vectors * known[..., None], known[..., None]], dim=-1)
-        return rearrange(self.up(self.down(shown.flatten(1))), "b (n w) -> b n w", n=known.shape[1])
+        """Mix vectors (B, n, d) of the first n tokens, of which those that are ``known`` (B, n) count."""
+        shown = torch.cat([vectors * known[..., None], known[..., None]], dim=-1).flatten(1)
+        n, dim = vectors.shape[1:]
+        down, up = self.down.weight[:, : n * (dim + 1)], slice(n * self.width)
+        mixed = F.linear(F.linear(shown, down, self.down.bias), self.up.weight[up], self.up.bias[up])
+        return rearrange(mixed, "b (n w) -> b n w", n=n)
 
 
 class Prior(nn.Module):
@@ -49,8 +53,8 @@ class Prior(nn.Module):
         make_transformer: makes the network from (B, 1 + N, width) to the same. It is called in the midst of the other
             draws, so that a seed gives the weights that it always gave.
         width: width of the transformer.
-        codebook: code vectors (K, d) of the tokenizer.
-        n_tokens: tokens N of a series.
+        codebook: code vectors of the tokenizer (L K, d), K for each of L grids.
+        level_sizes: tokens of each grid, the coarsest one's first; N in all.
         n_classes: number of classes; 0 for unlabelled data.
         unequal: series differ in length, so that some grids end in ``absent_token``.
         input_mode: how a token enters, see above.
@@ -63,7 +67,7 @@ class Prior(nn.Module):
         make_transformer: Callable[[], nn.Module],
         width: int,
         codebook: Tensor,
-        n_tokens: int,
+        level_sizes: Sequence[int],
         n_classes: int,
         *,
         unequal: bool = False,
@@ -73,7 +77,9 @@ class Prior(nn.Module):
     ) -> None:
         super().__init__()
         self.n_codes, dim = codebook.shape
-        self.n_tokens, self.n_classes = n_tokens, n_classes
+        self.level_sizes, self.ends = list(level_sizes), list(accumulate(level_sizes))
+        self.codes_per_level = self.n_codes // len(self.level_sizes)
+        self.n_tokens, self.n_classes = n_tokens, n_classes = self.ends[-1], n_classes
         self.tied = input_mode == "token"
         self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=input_mode != "codebook")
         self.mask_vector = nn.Parameter(torch.randn(2 if unequal else 1, dim) * self.codes.std())
@@ -90,7 +96,7 @@ class Prior(nn.Module):
             self.output.weight = nn.Parameter(codebook.detach().clone())
         else:
             self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
-        self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.n_codes))
+        self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.codes_per_level))
         # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
         self.output_scale = dim**-0.5 if self.tied and scale_tied_logits else 1.0
         if self.tied:
@@ -112,23 +118,34 @@ class Prior(nn.Module):
         return self.n_classes
 
     def forward(self, tokens: Tensor, classes: Tensor, at: Tensor | None = None) -> Tensor:
-        """Logits (B, N, K) of tokens (B, N), unknown ones being ``mask_token``, given class indices (B,).
+        """Logits (B, n, K) of the n tokens of a grid, given class indices (B,).
 
-        With ``at`` (B, N), only those of the M places where it is True, (M, K); those of the others are not computed.
+        Args:
+            tokens: those of the coarser grids and of this one; ``mask_token`` where one is unknown.
+            classes: class indices (B,).
+            at: as tokens; where it is True, in this grid, logits are computed, (M, K), and nowhere else.
         """
+        level = self.ends.index(tokens.shape[1])
         table = torch.cat([self.codes, self.mask_vector])
-        vectors = self.norm_in(F.embedding(tokens, table) + self.positions)
+        vectors = self.norm_in(F.embedding(tokens, table) + self.positions[: tokens.shape[1]])
         x = self.project_in(torch.cat([self.classes(classes)[:, None], vectors], dim=1))
         if self.mix is not None:
             known = tokens < self.n_codes
             x = x + F.pad(self.mix(F.embedding(tokens * known, self.codes), known), (0, 0, 1, 0))
         x = self.transformer(x)
+        own_codes = self.output.weight[self.first_code(level) : self.first_code(level + 1)]
         if at is None:
-            return self.output(self.head(x[:, 1:]) * self.output_scale) + self.output_bias
+            own = slice(self.ends[level] - self.level_sizes[level], self.ends[level])
+            logits = F.linear(self.head(x[:, 1:][:, own]) * self.output_scale, own_codes)
+            return logits + self.output_bias[own]
         # index_select, since the backward pass of x[at] is slow on a CPU
         places = F.pad(at, (1, 0)).flatten().nonzero().squeeze(1)
         bias = self.output_bias.index_select(0, places % x.shape[1] - 1)
-        return self.output(self.head(x.flatten(0, 1).index_select(0, places)) * self.output_scale) + bias
+        return F.linear(self.head(x.flatten(0, 1).index_select(0, places)) * self.output_scale, own_codes) + bias
+
+    def first_code(self, level: int) -> int:
+        """Place in the codebook at which the codes of a grid begin."""
+        return level * self.codes_per_level
 
     def guided_logits(self, tokens: Tensor, classes: Tensor, scale: float, at: Tensor | None = None) -> Tensor:
         """Classifier-free guidance, l_none + scale (l_class - l_none); one network pass where ``scale`` is 1."""
@@ -172,15 +189,25 @@ class Prior(nn.Module):
             generator: source of all randomness (CPU).
         """
         device = start.device
-        blank = bool((start == self.mask_token).all())
         distinct, place = classes.to(device).unique(return_inverse=True)
-
-        def logits(tokens: Tensor) -> Tensor:
-            if tokens is start and blank:  # nothing is known yet: the answer depends on the class alone
-                return self.guided_logits(start[: len(distinct)], distinct, config.guidance_scale)[place].flatten(0, 1)
-            return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=tokens == self.mask_token)
-
         bf16 = resolve_precision(config.precision, device) == "bf16-mixed"
         autocast = torch.autocast(device.type, torch.bfloat16, bf16)
+        done, parts = start[:, :0], []
         with freed_pages_kept(), fp32_products("high", device), autocast:
-            return parallel_decode(logits, start, self.mask_token, config, generator)
+            for level, part in enumerate(start.split(self.level_sizes, dim=1)):
+                grid = torch.cat([done, part], dim=1)
+                blank = bool((grid == self.mask_token).all())
+
+                def logits(tokens: Tensor, grid: Tensor = grid, blank: bool = blank) -> Tensor:
+                    if tokens is grid and blank:  # nothing is known yet: the answer depends on the class alone
+                        of_class = self.guided_logits(grid[: len(distinct)], distinct, config.guidance_scale)
+                        return of_class[place].flatten(0, 1)
+                    unknown = tokens == self.mask_token
+                    return self.guided_logits(tokens, distinct[place], config.guidance_scale, at=unknown)
+
+                first = self.first_code(level)
+                parts.append(parallel_decode(logits, grid, self.mask_token, config, generator, first))
+                done = parts[-1].tokens
+        of_levels = [found.probabilities[..., -n:] for found, n in zip(parts, self.level_sizes, strict=True)]
+        entropies = torch.stack([found.entropies for found in parts]).mean(0)
+        return Decoded(done, torch.cat(of_levels, dim=-1), entropies)

@@ -196,5 +196,5 @@ def _build(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> tuple[
     if n_residuals:
         shape = (tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
         tokenizer.residuals = Residuals(n_residuals, *shape, with_classes=data.get("residual_classes") is True)
-    codebook, n_tokens = tokenizer.codebook, tokenizer.n_tokens
-    return tokenizer, build_prior(config.prior, codebook, n_tokens, facts.n_classes, unequal=facts.unequal)
+    codebook, sizes = tokenizer.codebook, tokenizer.level_sizes
+    return tokenizer, build_prior(config.prior, codebook, sizes, facts.n_classes, unequal=facts.unequal)

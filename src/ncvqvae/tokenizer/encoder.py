@@ -15,11 +15,16 @@ def n_halvings(n_frames: int, latent_width: int) -> int:
     return max(rate, 1).bit_length() - 1
 
 
+def halved(width: int) -> int:
+    """Columns that a convolution with stride 2 makes of ``width`` columns."""
+    return (width - 2) // 2 + 1
+
+
 def token_grid(spectrogram: Spectrogram, latent_width: int) -> tuple[int, int]:
     """(H, W) of the token grid that the encoder makes of this spectrogram."""
     width = spectrogram.n_frames
     for _ in range(n_halvings(spectrogram.n_frames, latent_width)):
-        width = (width - 2) // 2 + 1
+        width = halved(width)
     return spectrogram.n_rows, width
 
 

@@ -69,7 +69,11 @@ class TokenizerObjective(nn.Module):
             if config.augmented_weight:
                 error = self._error(u_view, view, tokenizer.reconstruct(z_view), view_observed)
                 terms["recon_view"] = config.augmented_weight * error
-            pooled = [pool(quantized.latents, present), pool(z_view.float(), view_present)]
+            coarsest_view = tokenizer.levels(z_view, view_present)[0].float()
+            pooled = [
+                pool(quantized.coarsest, tokenizer.coarsest_columns(present)),
+                pool(coarsest_view, tokenizer.coarsest_columns(view_present)),
+            ]
             projections = self.projector(torch.stack(pooled))
             terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
         return terms
@@ -85,7 +89,7 @@ class TokenizerObjective(nn.Module):
         Args:
             progress: share of the training that is done; in its first tenth the codebook may still be settling.
         """
-        usage = self.tokenizer.quantizer.usage
+        usage = self.tokenizer.usage
         perplexity = float(torch.special.entr(usage).sum().exp())
         if progress > 0.1 and perplexity < COLLAPSED * len(usage) and not self.warned:
             self.warned = True

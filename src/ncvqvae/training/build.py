@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ncvqvae.config import PriorConfig, TokenizerConfig
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.transformer import Transformer
 from ncvqvae.registry import quantizers
+from ncvqvae.tokenizer.coarser import CoarserGrid
 from ncvqvae.tokenizer.decoder import Decoder
 from ncvqvae.tokenizer.encoder import Encoder, n_halvings, token_grid
+from ncvqvae.tokenizer.quantizer import Quantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
@@ -28,25 +32,33 @@ def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int)
     width, n_blocks = config.hidden_channels, config.n_residual_blocks
     encoder = Encoder(2 * n_channels, width, n_halved, n_blocks)
     decoder = Decoder(2 * n_channels, width, n_halved, n_blocks, size)
-    quantizer = quantizers[config.quantizer](width, config, **config.quantizer_settings)
-    return Tokenizer(spectrogram, encoder, quantizer, decoder, token_grid(spectrogram, config.latent_width))
+
+    def quantizer() -> Quantizer:
+        return quantizers[config.quantizer](width, config, **config.quantizer_settings)
+
+    finest, grid = quantizer(), token_grid(spectrogram, config.latent_width)
+    coarser: list[CoarserGrid] = []
+    for _ in range(config.coarser_grids):
+        finer_width = coarser[-1].width if coarser else grid[1]
+        coarser.append(CoarserGrid(width, finer_width, n_blocks, quantizer()))
+    return Tokenizer(spectrogram, encoder, finest, decoder, grid, coarser)
 
 
 def build_prior(
-    config: PriorConfig, codebook: Tensor, n_tokens: int, n_classes: int, *, unequal: bool = False
+    config: PriorConfig, codebook: Tensor, level_sizes: Sequence[int], n_classes: int, *, unequal: bool = False
 ) -> Prior:
-    """An untrained prior over grids of ``n_tokens`` tokens; it starts from the codebook (K, d).
+    """An untrained prior over grids of so many tokens each; it starts from the codebook.
 
     Args:
         config: the settings, without ``auto``.
-        codebook, n_tokens, n_classes, unequal: see :class:`Prior`.
+        codebook, level_sizes, n_classes, unequal: see :class:`Prior`.
     """
     assert config.linear_rank != "auto" and config.input_mode != "auto"
     return Prior(
         lambda: build_transformer(config),
         config.width,
         codebook,
-        n_tokens,
+        level_sizes,
         n_classes,
         unequal=unequal,
         input_mode=config.input_mode,

@@ -90,7 +90,7 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
     tokenizer = codec.tokenizer
     with _seeded(config.seed, 2):
         facts, codebook = train.facts, tokenizer.codebook.cpu()
-        prior = build_prior(config.prior, codebook, tokenizer.n_tokens, facts.n_classes, unequal=facts.unequal)
+        prior = build_prior(config.prior, codebook, tokenizer.level_sizes, facts.n_classes, unequal=facts.unequal)
         objective = PriorObjective(prior, config.stage2)
     tokenizer.eval()
     temperature = config.stage2.token_temperature
@@ -111,10 +111,10 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
         with fp32_products("highest", device):
             logits = tokenizer.token_logits(latents_of(rows).to(device))
         if config.stage2.stochastic_tokens:
-            tokens = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
+            codes = draw_tokens(logits.flatten(0, 1), temperature).tokens.view(logits.shape[:2])
         else:
-            tokens = logits.argmax(-1)
-        return torch.maximum(tokens, special[rows].to(device)), classes
+            codes = logits.argmax(-1)
+        return torch.maximum(tokenizer.tokens_of(codes), special[rows].to(device)), classes
 
     return prior, StageParts(Plan(len(train.series), config.stage2, config.seed), objective, get_batch)
 
@@ -124,7 +124,7 @@ def _latents(tokenizer: Tokenizer, series: ScaledSeries) -> Callable[[Tensor], T
     device, codebook = tokenizer.codebook.device, tokenizer.codebook
 
     def embed(part: ScaledSeries) -> Tensor:
-        return in_chunks(lambda x, _: tokenizer.embed(x), part, device)
+        return in_chunks(tokenizer.embed, part, device)
 
     if len(series) * tokenizer.n_tokens * codebook.shape[1] <= MAX_LATENTS:
         return embed(series).__getitem__

@@ -1,0 +1,221 @@
+"""Coarser grids of tokens above the finest: they are drawn first, and all that works for one grid works for several."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.waves import SMALL, two_classes
+
+from ncvqvae import NCVQVAE, InputError
+from ncvqvae.commands.export import export_onnx
+from ncvqvae.config import PriorConfig, SamplingConfig, Stage2Config, TokenizerConfig
+from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_log_likelihoods
+from ncvqvae.prior.prior import Prior
+from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.training.build import build_prior, build_tokenizer
+
+K = 8
+SIZES, N_CLASSES = [2, 4, 7], 3
+
+
+def tokenizer(length: int = 64, channels: int = 1, coarser: int = 1) -> Tokenizer:
+    torch.manual_seed(0)
+    config = TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=K, coarser_grids=coarser)
+    network = build_tokenizer(config, channels, length)
+    for _ in range(3):  # norms and codebooks that have seen something
+        network.quantize(network.latents(network.spectrogram(torch.randn(16, channels, length))))
+    return network.eval()
+
+
+def prior(**settings: Any) -> Prior:
+    torch.manual_seed(0)
+    config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode="token", **{"linear_rank": 0, **settings})
+    network = build_prior(config, torch.randn(K * len(SIZES), 4), SIZES, N_CLASSES)
+    with torch.no_grad():
+        network.output_bias.normal_()
+    return network.eval()
+
+
+def some_tokens(n: int = 5) -> torch.Tensor:
+    """Tokens of each grid among the codes of that grid."""
+    torch.manual_seed(1)
+    return torch.cat([K * level + torch.randint(K, (n, size)) for level, size in enumerate(SIZES)], dim=1)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("coarser", [1, 2])
+@pytest.mark.parametrize("length", [16, 17, 31, 64, 99, 141, 500])
+def test_every_length_survives_and_each_grid_has_codes_of_its_own(length: int, coarser: int) -> None:
+    network = tokenizer(length, 2, coarser)
+    x = torch.randn(3, 2, length)
+    tokens = network.encode(x)
+    assert tokens.shape == (3, network.n_tokens) and len(network.codebook) == K * (1 + coarser)
+    assert network.level_sizes == sorted(network.level_sizes) and network.level_sizes[-1] == np.prod(network.grid)
+    for level, part in enumerate(tokens.split(network.level_sizes, dim=1)):
+        assert K * level <= int(part.min()) <= int(part.max()) < K * (level + 1)
+    quantized = network.quantize(network.latents(network.spectrogram(x)))
+    assert torch.equal(quantized.tokens, tokens)
+    torch.testing.assert_close(network.code_latents(tokens), quantized.latents)
+    assert torch.isfinite(network.decode(tokens)).all() and network.decode(tokens).shape == x.shape
+    assert torch.equal(network.encode(x[1:2]), tokens[1:2])
+    assert network.pooled(x).shape[1] == len(network.of_parts)
+
+
+@torch.no_grad()
+def test_a_gap_is_a_gap_in_every_grid() -> None:
+    network = tokenizer(128, coarser=2)
+    x, observed = torch.randn(2, 1, 128), torch.ones(2, 1, 128, dtype=torch.bool)
+    observed[0, :, 64:] = False
+    tokens = network.encode(x, observed)
+    coarsest, *_, finest = (part.unflatten(1, (5, -1)) for part in tokens.split(network.level_sizes, dim=1))
+    for part in (coarsest, finest):
+        assert (part[0, :, : part.shape[2] // 2] >= 0).all() and (part[0, :, -1] == -1).all()
+    assert (tokens[1] >= 0).all()
+    present = network.present(observed)
+    quantized = network.quantize(network.latents(network.spectrogram(x), present), present)
+    assert torch.equal(quantized.tokens, tokens)
+    torch.testing.assert_close(network.code_latents(tokens), quantized.latents)
+    # what stands in a gap does not matter where its time is not read
+    assert torch.equal(network.encode(x.masked_fill(~observed, 0.0), observed)[:, :1], tokens[:, :1])
+
+
+def test_all_parts_learn_and_a_coarser_grid_is_decoded_by_itself() -> None:
+    network = tokenizer(64).train()
+    quantized = network.quantize(network.latents(network.spectrogram(torch.randn(400, 1, 64))))
+    reconstruction = network.reconstruct(quantized.latents).series
+    (reconstruction.square().mean() + quantized.commitment).backward()
+    parts = dict(network.named_parameters())
+    assert all(part.grad is not None and part.grad.abs().sum() > 0 for name, part in parts.items() if "coarser" in name)
+    guess = network.coarser[0].up(quantized.coarsest)  # type: ignore[operator]
+    alone = (quantized.latents - guess).detach().abs().amax((1, 2, 3)) < 1e-4
+    assert 0.1 < float(alone.float().mean()) < 0.3
+
+
+def test_a_grid_of_one_column_cannot_be_halved() -> None:
+    config = TokenizerConfig(hidden_channels=8, n_residual_blocks=1, latent_width=1, coarser_grids=2)
+    with pytest.raises(InputError, match=r"tokenizer\.coarser_grids: a grid one token wide cannot be halved"):
+        build_tokenizer(config, 1, 16)
+
+
+def test_every_grid_is_asked_for_and_none_sees_a_finer_one() -> None:
+    network, tokens, classes = prior(), some_tokens(), torch.zeros(5, dtype=torch.int64)
+    objective, asked = PriorObjective(network, Stage2Config()), set()
+    for _ in range(20):
+        network.zero_grad()
+        objective(tokens, classes)["prior"].backward()
+        of_level = network.output_bias.grad.abs().sum(1).split(SIZES)  # type: ignore[union-attr]
+        (level,) = (level for level, part in enumerate(of_level) if part.sum() > 0)
+        asked.add(level)
+        seen = network.positions.grad.abs().sum(1).split(SIZES)  # type: ignore[union-attr]
+        assert [bool(part.sum() > 0) for part in seen] == [other <= level for other in range(3)]
+    assert asked == {0, 1, 2}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("linear_rank", [0, 4])
+def test_logits_at_some_places_are_those_of_all(linear_rank: int) -> None:
+    network, tokens, classes = prior(linear_rank=linear_rank), some_tokens(), torch.tensor([0, 1, 2, 3, 0])
+    for level, end in enumerate(network.ends):
+        upto = tokens[:, :end].clone()
+        at = torch.zeros_like(upto, dtype=torch.bool)
+        at[:, -SIZES[level] :] = torch.rand(5, SIZES[level]) < 0.5
+        upto[at] = network.mask_token
+        of_all = network(upto, classes)
+        assert of_all.shape == (5, SIZES[level], K)
+        torch.testing.assert_close(network(upto, classes, at), of_all[at[:, -SIZES[level] :]])
+
+
+@torch.no_grad()
+def test_the_likelihood_is_the_product_over_grids() -> None:
+    """Against the definition: grid by grid, tokens one by one in many random orders, each given those before it."""
+    network, tokens, classes = prior(), some_tokens(2), torch.tensor([0, 1])
+    rng, totals = np.random.default_rng(0), []
+    for _ in range(60):
+        total = torch.zeros(2)
+        for level, (end, size) in enumerate(zip(network.ends, SIZES, strict=True)):
+            shown = tokens[:, :end].clone()
+            shown[:, -size:] = network.mask_token
+            for place in rng.permutation(size):
+                code = tokens[:, end - size + place] - K * level
+                total += network(shown, classes)[:, place].log_softmax(-1).gather(1, code[:, None])[:, 0]
+                shown[:, end - size + place] = tokens[:, end - size + place]
+        totals.append(total / sum(SIZES))
+    expected = torch.stack(totals).mean(0)
+    torch.testing.assert_close(token_log_likelihoods(network, tokens, classes, 1000), expected, atol=0.05, rtol=0)
+    assert masked_token_loss(network, tokens.repeat(100, 1), classes.repeat(100)) == pytest.approx(
+        -float(expected.mean()), abs=0.3
+    )
+
+
+def test_what_is_known_stays_and_the_rest_is_drawn_among_the_codes_of_its_grid() -> None:
+    network, tokens = prior(), some_tokens(200)
+    known = torch.rand(tokens.shape) < 0.3
+    config = SamplingConfig(n_steps=3, choice_temperature=1.0, kept_share=0.0, residual_scale=0.0)
+    drawn = network.fill(tokens.masked_fill(~known, network.mask_token), torch.zeros(200, dtype=torch.int64), config)
+    assert torch.equal(drawn.tokens[known], tokens[known])
+    assert drawn.probabilities.shape == (3, *tokens.shape) and drawn.entropies.shape == (3,)
+    assert torch.equal(drawn.probabilities.isnan().all(0), known)
+    for level, part in enumerate(drawn.tokens.split(SIZES, dim=1)):
+        assert set(part.unique().tolist()) == set(range(K * level, K * (level + 1)))
+
+
+@pytest.fixture(scope="module", params=["gaps", "unequal", "plain"])
+def data(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
+    """Two channels of series with gaps, series that end early, or neither."""
+    X, y = two_classes(48)
+    X = np.stack([5 * X + 100, X.cumsum(1)], axis=1).astype(np.float32)
+    if request.param == "gaps":
+        X[::3, :, 10:25] = np.nan
+    if request.param == "unequal":
+        X[::3, :, 33:] = np.nan
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def model(data: tuple[np.ndarray, np.ndarray]) -> NCVQVAE:
+    own = {"tokenizer.coarser_grids": 1, "sampling.kept_share": 0.3, "sampling.residual_neighbours": 3}
+    return NCVQVAE(settings=SMALL | own).fit(*data)
+
+
+def test_all_that_a_model_does_works_with_two_grids(
+    model: NCVQVAE, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    (X, y), n = data, model.tokenizer_.n_tokens
+    model.save_pretrained(tmp_path / "saved")
+    again = NCVQVAE.from_pretrained(tmp_path / "saved")
+    for network in (model, again):
+        samples = network.sample(6, seed=1)
+        np.testing.assert_array_equal(samples.X, model.sample(6, seed=1).X)
+    tokens = model.encode(X)
+    assert tokens.shape == (40, n) and again.decode(tokens).shape == X.shape
+    assert model.embed(tokens).shape == (40, 8) and np.isfinite(model.transform(X)).all()
+    gaps = X[:5].copy()
+    gaps[:, :, 4:20] = np.nan
+    draws = model.impute(gaps, y[:5], n_draws=2)
+    given = ~np.isnan(gaps)
+    for draw in draws:
+        np.testing.assert_array_equal(np.asarray(draw)[given], gaps[given])
+    assert len(model.vary(X[:3], share=0.5, n=2).X) == 6
+    assert np.isfinite(model.score_samples(X[:5])).all()
+    assert model.reconstruction_loss(X) > 0 and model.prior_loss(X, y) > 0
+
+
+def test_each_grid_of_the_prior_is_a_file_of_its_own(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    X, y = two_classes(48)
+    X = X.astype(np.float32)[:, None]
+    model = NCVQVAE(settings=SMALL | {"tokenizer.coarser_grids": 1}).fit(X, y)
+    names = [path.name for path in export_onnx(model, tmp_path)]
+    assert names == ["encoder.onnx", "decoder.onnx", "prior_1.onnx", "prior_2.onnx", "embedding.onnx"]
+    encode, decode, *steps, _ = (onnxruntime.InferenceSession(tmp_path / name) for name in names)
+    tokens = model.encode(X[:5])
+    assert np.array_equal(encode.run(None, {"series": X[:5]})[0], tokens)
+    np.testing.assert_allclose(decode.run(None, {"tokens": tokens})[0], model.decode(tokens), rtol=1e-4, atol=1e-3)
+    for step, end in zip(steps, model.prior_.ends, strict=True):
+        with torch.no_grad():
+            expected = model.prior_(torch.from_numpy(tokens[:, :end]), torch.zeros(5, dtype=torch.int64)).numpy()
+        given = {"tokens": tokens[:, :end], "classes": np.zeros(5, np.int64)}
+        np.testing.assert_allclose(step.run(None, given)[0], expected, rtol=1e-4, atol=1e-5)
