@@ -77,7 +77,8 @@ class Prior(nn.Module):
     ) -> None:
         super().__init__()
         self.n_codes, dim = codebook.shape
-        self.level_sizes, self.ends = list(level_sizes), list(accumulate(level_sizes))
+        self.level_sizes: list[int] = list(level_sizes)
+        self.ends: list[int] = list(accumulate(level_sizes))
         self.codes_per_level = self.n_codes // len(self.level_sizes)
         self.n_tokens, self.n_classes = n_tokens, n_classes = self.ends[-1], n_classes
         self.tied = input_mode == "token"

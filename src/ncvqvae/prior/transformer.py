@@ -88,6 +88,11 @@ class Attention(nn.Module):
         attended = torch.bmm(self.dropout(torch.softmax(scores, dim=-1)), v)
         return self.to_out(rearrange(attended, "(b h) n d -> b n (h d)", h=self.n_heads))
 
+    def weights(self, x: Tensor) -> Tensor:
+        """How much each place of x (B, N, width) attends to each, softmax(Q K^T / sqrt(d)): (B, heads, N, N)."""
+        q, k, _ = rearrange(self.to_qkv(x), "b n (part h d) -> part b h n d", part=3, h=self.n_heads)
+        return torch.softmax(q @ k.transpose(2, 3) * q.shape[-1] ** -0.5, dim=-1)
+
 
 class Block(nn.Module):
     """x + attention(norm(x)), then x + feed-forward(norm(x))."""

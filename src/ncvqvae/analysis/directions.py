@@ -1,0 +1,94 @@
+"""Directions of the tokenizer's latents, and what moving along them does to a series.
+
+A direction is a difference of latents: between the means of two classes, or between series and changed copies of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ncvqvae.codec import in_chunks
+from ncvqvae.errors import InputError
+
+if TYPE_CHECKING:
+    from ncvqvae.model import NCVQVAE
+
+
+def latents(model: NCVQVAE, X: Any) -> np.ndarray:
+    """Latents (n, d, H, W) of series in their own units, before quantization.
+
+    Args:
+        model: a fitted model.
+        X: series (n, n_channels, n_timepoints), or what ``fit`` takes.
+
+    Raises:
+        InputError: if the series do not fit the model.
+    """
+    tokenizer = model.tokenizer_
+    scaled = model._codec.scaled(X)
+    device = tokenizer.codebook.device
+    return in_chunks(lambda x, _: tokenizer.latents(tokenizer.spectrogram(x)), scaled, device).numpy()
+
+
+def decode_latents(model: NCVQVAE, Z: np.ndarray) -> np.ndarray:
+    """Series in the units of the data that the decoder makes of latents (n, d, H, W), without quantization."""
+    tokenizer = model.tokenizer_
+    device = tokenizer.codebook.device
+    with torch.no_grad():
+        parts = torch.as_tensor(np.asarray(Z, np.float32)).split(256)
+        series = torch.cat([tokenizer.reconstruct(part.to(device)).series.cpu() for part in parts])
+    return model._codec.in_units(series)
+
+
+def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.ndarray:
+    """From the mean of one class to that of another, (d, H, W).
+
+    Args:
+        model: a fitted model.
+        X: series.
+        y: their labels (n,).
+        start: label of the class from which the direction leads.
+        end: label of the class to which it leads.
+
+    Raises:
+        InputError: if no series has one of the labels.
+    """
+    Z, labels = latents(model, X), np.asarray(y)
+    for label in (start, end):
+        if not (labels == label).any():
+            raise InputError(f"no series has the label {label!r}; give one of {sorted(set(labels.tolist()))}")
+    return Z[labels == end].mean(0) - Z[labels == start].mean(0)
+
+
+def pair_direction(model: NCVQVAE, X: Any, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The mean step from series to changed copies of them, (d, H, W).
+
+    Args:
+        model: a fitted model.
+        X: series.
+        change: from series (n, n_channels, n_timepoints), or what X is, to as many of the same shape; for example
+            ``lambda X: 1.2 * X`` for the amplitude, ``lambda X: np.roll(X, 2, axis=-1)`` for a shift in time.
+
+    Example:
+        >>> louder = pair_direction(model, X, lambda X: 1.2 * X)  # doctest: +SKIP
+        >>> X_louder = move(model, X, louder, amount=2)  # doctest: +SKIP
+    """
+    X = np.asarray(X)
+    return (latents(model, change(X)) - latents(model, X)).mean(0)
+
+
+def move(model: NCVQVAE, X: Any, direction: np.ndarray, amount: float = 1.0) -> np.ndarray:
+    """What the decoder makes of the latents of series, moved along a direction, in the units of the data.
+
+    Args:
+        model: a fitted model. With ``tokenizer.keep_standardised`` and standardised data its series keep their
+            amplitude whatever the direction.
+        X: series.
+        direction: (d, H, W), for example of :func:`class_direction` or :func:`pair_direction`.
+        amount: how far; 1 is one step of the direction, 0 the plain reconstruction, below 0 the other way.
+    """
+    return decode_latents(model, latents(model, X) + amount * direction)

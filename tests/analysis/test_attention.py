@@ -1,0 +1,86 @@
+"""Attention maps are the weights that the prior uses, by step, layer and head; their picture has a panel of each."""
+
+import numpy as np
+import pytest
+import torch
+from tests.waves import SMALL, two_classes
+
+from ncvqvae import NCVQVAE, InputError
+from ncvqvae.analysis import attention_maps, draw_attention
+from ncvqvae.prior.transformer import Attention
+
+
+@pytest.fixture(scope="module")
+def model() -> NCVQVAE:
+    X, y = two_classes()
+    own = {"prior.n_layers": 2, "prior.n_heads": 2, "stage2.max_steps": 20}
+    return NCVQVAE(settings=SMALL | own).fit(5 * X + 100, y)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("training", [False, True])
+def test_weights_are_those_of_the_forward_pass(training: bool) -> None:
+    torch.manual_seed(0)
+    layer, x = Attention(8, 2, 4, dropout=0.0).train(training), torch.randn(3, 5, 8)
+    weights = layer.weights(x)
+    assert weights.shape == (3, 2, 5, 5)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 5))
+    values = layer.to_qkv(x)[..., 16:].unflatten(-1, (2, 4)).transpose(1, 2)
+    attended = (weights @ values).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(layer.to_out(attended), layer(x))
+
+
+def test_maps_have_a_part_for_each_step_layer_and_head(model: NCVQVAE) -> None:
+    n = model.tokenizer_.n_tokens
+    maps = attention_maps(model, "slow", n=6, n_steps=3)
+    assert maps.weights.shape == (3, 2, 2, 1 + n, 1 + n) and maps.series.shape == (6, 1, 32)
+    np.testing.assert_allclose(maps.weights.sum(-1), 1, atol=1e-5)
+    over_time = maps.over_time()
+    assert over_time.shape == (3, 2, 2, model.tokenizer_.grid[1])
+    to_class = maps.weights[..., 0].mean(-1)
+    np.testing.assert_allclose(over_time.sum(-1) + to_class, 1, atol=1e-5)
+    again = attention_maps(model, "slow", n=6, n_steps=3)
+    np.testing.assert_array_equal(again.weights, maps.weights)
+    assert not np.array_equal(attention_maps(model, "fast", n=6, n_steps=3).weights, maps.weights)
+    # the class is unheard of in the first step of an unconditional draw, and the model is left as it was
+    assert attention_maps(model, n=6, n_steps=3).weights.shape == maps.weights.shape
+    assert not any(part._forward_pre_hooks for part in model.prior_.modules())
+
+
+def test_a_head_that_looks_at_one_place_is_seen_to(model: NCVQVAE) -> None:
+    """Planted: a first layer whose queries and keys single out the positions of one column."""
+    X, y = two_classes()
+    copy = NCVQVAE(settings=SMALL | {"prior.n_layers": 1, "prior.n_heads": 1}).fit(X, y)
+    rows, columns = copy.tokenizer_.grid
+    prior, attention = copy.prior_, next(m for m in copy.prior_.modules() if isinstance(m, Attention))
+    with torch.no_grad():
+        prior.positions.zero_()
+        places = torch.arange(rows * columns).view(rows, columns)[:, 2]
+        prior.positions[places] = 1e3 * torch.linspace(-1, 1, prior.positions.shape[1]).roll(3)
+        vector = prior.project_in(prior.norm_in(prior.positions[places[:1]]))[0]
+        vector = vector - prior.project_in(prior.norm_in(torch.zeros_like(prior.positions[:1])))[0]
+        width = attention.to_qkv.weight.shape[0] // 3
+        attention.to_qkv.weight[:width] = 30 * vector / vector.norm()
+        attention.to_qkv.weight[width : 2 * width] = 30 * vector / vector.norm()
+    over_time = attention_maps(copy, "slow", n=4, n_steps=2).over_time()
+    assert over_time[-1, 0, 0].argmax() == 2
+
+
+def test_the_picture_has_a_panel_for_each_head(model: NCVQVAE) -> None:
+    figure = draw_attention(attention_maps(model, "slow", n=4, n_steps=3), step=0)
+    assert [ax.get_title() for ax in figure.axes] == [
+        f"layer {layer}, head {head}" for layer in (1, 2) for head in (1, 2)
+    ]
+    assert "step 1 of 3" in figure.get_suptitle()
+
+
+def test_several_grids_have_maps_each() -> None:
+    X, y = two_classes(48)
+    model = NCVQVAE(settings=SMALL | {"tokenizer.coarser_grids": 1}).fit(X, y)
+    sizes, ends = model.tokenizer_.level_sizes, model.prior_.ends
+    for level in (0, 1):
+        maps = attention_maps(model, "slow", n=3, n_steps=2, level=level)
+        assert maps.weights.shape[-1] == 1 + ends[level] and np.prod(maps.grid) == sizes[level]
+        assert maps.over_time().shape[-1] == maps.grid[1]
+    with pytest.raises(InputError, match="unknown label"):
+        attention_maps(model, "sideways")
