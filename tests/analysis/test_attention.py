@@ -6,7 +6,7 @@ import torch
 from tests.waves import SMALL, two_classes
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.analysis import attention_maps, draw_attention
+from ncvqvae.analysis import Attended, attention_maps, draw_attention
 from ncvqvae.prior.transformer import Attention
 
 
@@ -47,23 +47,14 @@ def test_maps_have_a_part_for_each_step_layer_and_head(model: NCVQVAE) -> None:
     assert not any(part._forward_pre_hooks for part in model.prior_.modules())
 
 
-def test_a_head_that_looks_at_one_place_is_seen_to(model: NCVQVAE) -> None:
-    """Planted: a first layer whose queries and keys single out the positions of one column."""
-    X, y = two_classes()
-    copy = NCVQVAE(settings=SMALL | {"prior.n_layers": 1, "prior.n_heads": 1}).fit(X, y)
-    rows, columns = copy.tokenizer_.grid
-    prior, attention = copy.prior_, next(m for m in copy.prior_.modules() if isinstance(m, Attention))
-    with torch.no_grad():
-        prior.positions.zero_()
-        places = torch.arange(rows * columns).view(rows, columns)[:, 2]
-        prior.positions[places] = 1e3 * torch.linspace(-1, 1, prior.positions.shape[1]).roll(3)
-        vector = prior.project_in(prior.norm_in(prior.positions[places[:1]]))[0]
-        vector = vector - prior.project_in(prior.norm_in(torch.zeros_like(prior.positions[:1])))[0]
-        width = attention.to_qkv.weight.shape[0] // 3
-        attention.to_qkv.weight[:width] = 30 * vector / vector.norm()
-        attention.to_qkv.weight[width : 2 * width] = 30 * vector / vector.norm()
-    over_time = attention_maps(copy, "slow", n=4, n_steps=2).over_time()
-    assert over_time[-1, 0, 0].argmax() == 2
+def test_what_a_column_gets_is_the_sum_over_its_rows() -> None:
+    """Planted: all places look at column 2 of a grid of 3 rows and 5 columns, or at the class, or at a coarser grid."""
+    weights = np.zeros((3, 1, 1, 20, 20))  # the class, 4 tokens of a coarser grid, 15 of this one
+    weights[0, ..., [5 + 2, 5 + 7, 5 + 12]] = 1 / 3
+    weights[1, ..., 0] = 1
+    weights[2, ..., 1:5] = 1 / 4
+    over_time = Attended(weights, np.zeros((1, 1, 10)), (3, 5)).over_time()[:, 0, 0]
+    np.testing.assert_allclose(over_time, [[0, 0, 1, 0, 0], [0] * 5, [0] * 5], atol=1e-12)
 
 
 def test_the_picture_has_a_panel_for_each_head(model: NCVQVAE) -> None:
