@@ -201,6 +201,7 @@ def test_the_readme_fits_one_screen() -> None:
 OWN_TESTS = {
     "README.md": "docs/test_pages.py",
     "howto.md": "docs/test_pages.py",
+    "analysis.md": "docs/test_analysis_page.py",
     "embeddings.md": "docs/test_embeddings_page.py",
     "filling.md": "docs/test_filling_page.py",
     "extending.md": "test_extending.py",
