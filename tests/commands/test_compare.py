@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from tests.bench.tasks import TINY
 
 from ncvqvae import NCVQVAE, InputError, load_splits
@@ -68,3 +69,27 @@ def test_a_run_without_an_evaluation_is_said(run: Path) -> None:
     (run / "metrics.json").unlink(missing_ok=True)
     with pytest.raises(InputError, match="has no metrics yet; first run: ncvqvae evaluate"):
         compare_runs([run], run.parent / "comparison.html")
+
+
+def test_chosen_classes_have_as_many_series_as_asked_for(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("ncvqvae.report.page.write_comparison", lambda *_: None)
+    monkeypatch.setattr("ncvqvae.study.pictures.save_pictures", lambda *_: [])
+    monkeypatch.setattr(
+        "ncvqvae.report.model_pictures.save_all",
+        lambda drawings, _: drawn.extend(draw() for name, draw in drawings.items() if name == "series_by_model"),
+    )
+    (run / "metrics.json").write_text(json.dumps({"fid": 1.0}))
+    compare_runs([run], run.parent / "plates.html", classes=["b", "b"], per_class=7)
+    panels = {ax.get_title(): len(ax.lines) for ax in drawn[0].axes}
+    real = [title for title in panels if title.startswith(("train, class b", "test, class b"))]
+    (made,) = [title for title in panels if "class b" in title and title not in real]
+    assert made.endswith("n = 7") and panels[made] == 7 and len(real) == 2
+    assert not any("class a" in title for title in panels)
+    for classes, words in (
+        (["c"], "unknown label 'c'"),
+        ([str(i) for i in range(9)], "a picture shows 1 to 8 of them"),
+    ):
+        with pytest.raises(InputError, match=words):
+            compare_runs([run], run.parent / "never.html", classes=classes)
+    assert not (run.parent / "never.html").exists()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ncvqvae.cli.parameters import DataOptions, Plugins, Seed, Switch, UserPath, absolute, as_text
+from ncvqvae.cli.parameters import DataOptions, Names, PanelCount, Plugins, Seed, Switch, UserPath, absolute, as_text
 from ncvqvae.commands.next_step import browse_line, free_name, next_line, say
 from ncvqvae.commands.options import given, named_as_options
 from ncvqvae.config import Device
@@ -133,7 +133,13 @@ def tables(folder: UserPath, /, *, out: UserPath | None = None, overwrite: Switc
 
 
 def report(
-    run: UserPath, /, *more: UserPath, out: UserPath = Path("comparison.html"), overwrite: Switch = False
+    run: UserPath,
+    /,
+    *more: UserPath,
+    out: UserPath = Path("comparison.html"),
+    classes: Names = None,
+    per_class: PanelCount = None,
+    overwrite: Switch = False,
 ) -> None:
     """Show evaluated runs side by side on one page.
 
@@ -141,6 +147,8 @@ def report(
         run: Folder of an evaluated run.
         more: Folders of further runs (default: none).
         out: HTML file to write, beside a folder of pictures.
+        classes: Classes of the picture of series by class, as in --classes 1 5 7 (default: the first eight).
+        per_class: Series of each class in that picture, real ones and those of each run (default: 50).
         overwrite: Replaces the file and the pictures if they exist.
     """
     from ncvqvae.commands.compare import compare_runs
@@ -148,7 +156,7 @@ def report(
     from ncvqvae.files import check_target
 
     check_target(out)
-    compare_runs([run, *more], out, overwrite=overwrite)
+    compare_runs([run, *more], out, overwrite=overwrite, classes=classes, per_class=per_class)
     console().print(f"comparison: {out}", highlight=False, soft_wrap=True)
     say(browse_line(out))
 

@@ -49,6 +49,7 @@ def whole_from(lowest: int, highest: int) -> Parameter:
 POSITIVE = whole_from(1, 10**9)
 Count = Annotated[int | None, POSITIVE]
 Counts = Annotated[list[int] | None, Parameter(consume_multiple=True, negative=""), POSITIVE]
+PanelCount = Annotated[int | None, whole_from(1, 1000)]
 Seed = Annotated[int | None, whole_from(0, 2**32 - 1)]
 
 

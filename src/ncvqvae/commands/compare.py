@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import check_output, known_source, open_run, say_path
+from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
 from ncvqvae.evaluation.sets import n_unconditional
 from ncvqvae.files import check_no_link
 from ncvqvae.report.compose import report_content
+from ncvqvae.report.content import Sample
 from ncvqvae.report.history import read_history
 
+if TYPE_CHECKING:
+    from ncvqvae.model import NCVQVAE
+    from ncvqvae.report.model_pictures import Plates
 
-def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> None:
+
+def compare_runs(
+    folders: Sequence[str | Path],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    classes: Sequence[Any] | None = None,
+    per_class: int | None = None,
+) -> None:
     """Write one page that shows evaluated runs side by side, and a folder of pictures beside it.
 
     Pictures over models count runs of one SSL loss and augmentation as seeds of one model, so the presets must agree.
@@ -25,16 +40,19 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: b
         folders: of the runs.
         out: the page.
         overwrite: replace a page, and pictures, that are there already.
+        classes: those that the picture of series by class shows; by default the first eight.
+        per_class: number of series of each class that it shows, real ones and those of each model.
 
     Raises:
         InputError: if the page or its pictures exist, or a run has not been evaluated since its model was fitted, or
-            its data have changed.
+            its data have changed; for more than eight classes, or one that a run does not have.
     """
     import pandas as pd
 
     from ncvqvae.commands.score import Scores, compared
-    from ncvqvae.report.model_pictures import save_model_pictures
+    from ncvqvae.report.model_pictures import NO_PLATES, save_model_pictures
     from ncvqvae.report.page import write_comparison
+    from ncvqvae.report.pictures import MAX_CLASSES
     from ncvqvae.study.pictures import run_curves, save_pictures
     from ncvqvae.study.rows import chapter_model
 
@@ -42,6 +60,10 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: b
     for path in (Path(out), pictures):
         check_output(path, overwrite)
     check_no_link(pictures)
+    chosen = None if classes is None else list(dict.fromkeys(classes))
+    if chosen is not None and not 1 <= len(chosen) <= MAX_CLASSES:
+        raise InputError(f"classes: a picture shows 1 to {MAX_CLASSES} of them, not {len(chosen)}; give as many")
+    plates = NO_PLATES._replace(per_class=per_class or NO_PLATES.per_class, generated={})
     contents, rows, curves = [], [], []
     for folder in map(Path, folders):
         model, found = open_run(folder)
@@ -61,16 +83,29 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path, *, overwrite: b
             settings={"preset": model.preset} | flat_settings(asdict(config)),
         )
         contents.append(content)
+        if labelled is not None and (chosen or per_class):
+            plates = _with_plate(plates, model, content.folder, chosen, seed + 1)
         name = chapter_model(config.ssl, config.augmentation)
         identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
         rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
         if content.history:
             curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
     write_comparison(contents, out)
-    save_model_pictures(contents, pictures)
+    save_model_pictures(contents, pictures, plates)
     if len({row["preset"] for row in rows}) == 1:
         joined = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
         save_pictures(pd.DataFrame(rows), joined, pictures)
+
+
+def _with_plate(plates: Plates, model: NCVQVAE, folder: str, classes: Sequence[Any] | None, seed: int) -> Plates:
+    """Add the series of a run that are drawn for the picture of series by class."""
+    from ncvqvae.report.pictures import MAX_CLASSES
+
+    known = model.classes_[:MAX_CLASSES]
+    if classes is not None:
+        known = model.classes_[model.facts_.wanted_classes(list(classes), len(classes))]
+    made = model.sample(plates.per_class * len(known), np.repeat(known, plates.per_class), seed=seed)
+    return plates._replace(classes=known.tolist(), generated={**plates.generated, folder: Sample(made.X, made.y)})
 
 
 def flat_settings(settings: Mapping[str, Any], before: str = "") -> dict[str, str]:

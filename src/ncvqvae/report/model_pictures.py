@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -50,6 +51,7 @@ def series_by_model(
     generated: Mapping[str, Sample],
     unconditional: Mapping[str, np.ndarray],
     classes: Sequence[Hashable] | None = None,
+    per_panel: int = SERIES_PER_PANEL,
 ) -> Figure:
     """Train, test and each model's generated series (the study's pictures 12 to 16).
 
@@ -61,6 +63,7 @@ def series_by_model(
         generated: model → series generated for given labels; a model without labels has no panel in the rows by class.
         unconditional: model → series (n, C, L) generated without a class.
         classes: the classes shown, at most `MAX_CLASSES`; by default the first ones.
+        per_panel: greatest number of series in a panel.
     """
     every = sorted_classes(*(part.y for part in (train, test) if part.y is not None))
     chosen = list(every if classes is None else classes)[:MAX_CLASSES]
@@ -74,30 +77,49 @@ def series_by_model(
         for column, title in enumerate(("train", "test", *models)):
             part = named.get(title)
             ax = figure.add_subplot(len(rows), 2 + len(models), row * (2 + len(models)) + column + 1)
-            X = train.X[:0] if part is None else part.X[_members(part, label)]
+            X = train.X[:0] if part is None else part.X[_members(part, label, per_panel)]
             overlay(ax, X[:, 0], LIGHT[7] if label is None else styles[label].color)
             ax.set_ylim(*limits)
             panel_title(ax, f"{title}, {'all' if label is None else f'class {label_text(label)}'}, n = {len(X)}")
     return figure
 
 
-def save_model_pictures(contents: Sequence[ReportContent], folder: str | Path) -> list[Path]:
+class Plates(NamedTuple):
+    """What the picture of series by class shows.
+
+    classes : which classes; None for the first ones.
+    per_class : greatest number of series of a class and model.
+    generated : series that were drawn for it, by the folder of the run.
+    """
+
+    classes: Sequence[Hashable] | None
+    per_class: int
+    generated: Mapping[str, Sample]
+
+
+NO_PLATES = Plates(None, SERIES_PER_PANEL, {})
+
+
+def save_model_pictures(
+    contents: Sequence[ReportContent], folder: str | Path, plates: Plates = NO_PLATES
+) -> list[Path]:
     """Write the pictures that compare models, for each dataset of the runs, as PNG; returns their paths."""
     groups = by_data(contents)
     drawings: dict[str, Callable[[], Figure]] = {}
     for number, group in enumerate(groups, start=1):
         prefix = "" if len(groups) == 1 else f"{number}-"
-        drawings |= {f"{prefix}{name}": draw for name, draw in _drawings(group).items()}
+        drawings |= {f"{prefix}{name}": draw for name, draw in _drawings(group, plates).items()}
     return save_all(drawings, folder)
 
 
-def _drawings(contents: Sequence[ReportContent]) -> dict[str, Callable[[], Figure]]:
+def _drawings(contents: Sequence[ReportContent], plates: Plates) -> dict[str, Callable[[], Figure]]:
     runs = dict(zip(run_titles(contents), contents, strict=True))
     first = contents[0]
     train, test = Sample(first.X_train, first.y_train), Sample(first.X_test, first.y_test)
     latents = {title: (run.Z_test, run.y_test) for title, run in runs.items() if run.Z_test is not None}
     made = {title: run.generated for title, run in runs.items() if run.generated is not None}
-    labelled = {title: part for title, part in made.items() if part.y is not None}
+    shown = {title: plates.generated.get(runs[title].folder, part) for title, part in made.items()}
+    labelled = {title: part for title, part in shown.items() if part.y is not None}
     free = {title: run.X_unconditional for title, run in runs.items() if run.X_unconditional is not None}
     drawings: dict[str, Callable[[], Figure]] = {}
     if latents:
@@ -105,11 +127,13 @@ def _drawings(contents: Sequence[ReportContent]) -> dict[str, Callable[[], Figur
         drawings["pca_of_latents_by_model"] = lambda: pca_by_model(latents)
     if made:
         drawings["pca_of_generated_by_model"] = lambda: pca_of_generated_by_model(train, made)
-        drawings["series_by_model"] = lambda: series_by_model(train, test, labelled, free)
+        drawings["series_by_model"] = lambda: series_by_model(
+            train, test, labelled, free, plates.classes, plates.per_class
+        )
     return drawings
 
 
-def _members(part: Sample, label: Hashable | None) -> np.ndarray:
+def _members(part: Sample, label: Hashable | None, at_most: int) -> np.ndarray:
     if label is None or part.y is None:
-        return choose(len(part.X), SERIES_PER_PANEL)
-    return choose_per_class(part.y, label, SERIES_PER_PANEL)
+        return choose(len(part.X), at_most)
+    return choose_per_class(part.y, label, at_most)
