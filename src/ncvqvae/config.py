@@ -308,6 +308,9 @@ class Config:
     """Seed of everything that is drawn at random."""
     device: Device = "auto"
     """Device of both networks. The choice auto is cuda if this machine has one, else mps if it has one, else cpu."""
+    heldout_share: Annotated[Number, Field(ge=0.0, le=0.9)] = 0.0
+    """Share of the training series, of each class alike, that neither network learns from. Their losses stand beside
+    those of training, as heldout_recon and heldout_prior."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     stage1: Stage1Config = field(default_factory=Stage1Config)
     prior: PriorConfig = field(default_factory=PriorConfig)

@@ -19,7 +19,16 @@ from ncvqvae.prior.prior import Prior
 from ncvqvae.storage.weights import load_stage, save_stage
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import Choice, Resolved, choose_by_series, resolve
-from ncvqvae.training.stages import Report, StageParts, TrainSet, estimated_seconds, prior_stage, relay, tokenizer_stage
+from ncvqvae.training.stages import (
+    Report,
+    StageParts,
+    TrainSet,
+    estimated_seconds,
+    learned_and_heldout,
+    prior_stage,
+    relay,
+    tokenizer_stage,
+)
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only training needs it
     from ncvqvae.training.loop import Trained
@@ -100,7 +109,7 @@ def train_stage(
             checkpoints=checkpoints,
             logger=logger,
             report=relay(report, stage),
-            monitor=getattr(parts.objective, "monitor", None),
+            monitor=parts.monitor,
         )
         if done is not None:
             save_stage(done, network, trained)
@@ -124,7 +133,7 @@ def estimate(asked: Config, train: TrainSet) -> dict[str, float]:
         seconds = {"stage1": estimated_seconds(parts, device)}
         few = train.first(config.stage2.batch_size)  # latents of all series would take long, and memory
         _, parts = prior_stage(config, few, Codec(train.facts, train.series.scaler, tokenizer))
-        n_steps = Plan(len(train.series), config.stage2, config.seed).n_steps
+        n_steps = Plan(len(learned_and_heldout(config, train)[0]), config.stage2, config.seed).n_steps
         step = estimated_seconds(parts, device) / parts.plan.n_steps
         seconds["stage2"] = step * n_steps
     tried = combinations(config.sampling, keeps_series=keeps_series(config.sampling))

@@ -158,8 +158,9 @@ def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) 
     )
 
 
-SSL_TERM, RECONSTRUCTION_TERM = "ssl", "recon"
-"""Columns of history.csv: the self-supervised loss, and the reconstruction error of the series (not the views)."""
+SSL_TERM, RECONSTRUCTION_TERM, HELDOUT_TERM = "ssl", "recon", "heldout_recon"
+"""Columns of history.csv: the self-supervised loss, and the reconstruction error of the series (not the views), of
+those that are learned from and of those held out."""
 
 
 def ssl_curves(curves: pd.DataFrame) -> Figure | None:
@@ -173,24 +174,28 @@ def ssl_curves(curves: pd.DataFrame) -> Figure | None:
 
 
 def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
-    """Reconstruction error of the train split during stage 1, mean over seeds: a panel per dataset, a line per model.
+    """Reconstruction error during stage 1, mean over seeds: a panel per dataset, a line per model.
 
-    The study's picture 2 shows the error of the test split. Training here never sees that split, so only the error
-    after training is known; picture 1 shows it.
+    The study's picture 2 shows the error of the test split, which training here never sees. With ``heldout_share`` the
+    error is that of the part of train that was held out, else that of the series that are learned from.
     """
-    if RECONSTRUCTION_TERM not in curves:
-        return None
-    return _curve_panels(curves, ["dataset"], "model", RECONSTRUCTION_TERM, "reconstruction (train)")
+    return _reconstruction_panels(curves, ["dataset"], "model")
 
 
 def weight_curves(curves: pd.DataFrame, augmentation: str) -> Figure | None:
     """Reconstruction error during stage 1, mean over seeds: a panel per dataset, a line per augmented weight."""
-    if RECONSTRUCTION_TERM not in curves:
-        return None
     chosen = curves[(curves["augmentation"] == augmentation) & (curves["method"] != "none")]
     if chosen["weight"].nunique() < 2:
         return None
-    return _curve_panels(chosen, ["dataset", "method"], "weight", RECONSTRUCTION_TERM, "reconstruction (train)")
+    return _reconstruction_panels(chosen, ["dataset", "method"], "weight")
+
+
+def _reconstruction_panels(curves: pd.DataFrame, panel: list[str], line: str) -> Figure | None:
+    """Curves of the held-out part of train where runs have one, else of the series that are learned from."""
+    for column, of in ((HELDOUT_TERM, "held out"), (RECONSTRUCTION_TERM, "train")):
+        if column in curves and len(known := curves.dropna(subset=[column])):
+            return _curve_panels(known, panel, line, column, f"reconstruction ({of})")
+    return None
 
 
 def final_ssl_loss(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

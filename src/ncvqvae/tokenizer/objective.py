@@ -11,7 +11,13 @@ from ncvqvae.config import Stage1Config
 from ncvqvae.registry import ssl_losses
 from ncvqvae.tokenizer.patches import patch_distance
 from ncvqvae.tokenizer.ssl import SSLLoss, pool
-from ncvqvae.tokenizer.tokenizer import Reconstruction, Tokenizer, observed_error, reconstruction_error
+from ncvqvae.tokenizer.tokenizer import (
+    QuantizedSeries,
+    Reconstruction,
+    Tokenizer,
+    observed_error,
+    reconstruction_error,
+)
 
 COLLAPSED = 1 / 4
 """The codebook counts as collapsed if its perplexity is below this share of the number of codes."""
@@ -54,13 +60,11 @@ class TokenizerObjective(nn.Module):
         The masks (B, C, T) say which values were observed; no term asks for the others.
         """
         tokenizer, config = self.tokenizer, self.config
-        u = tokenizer.spectrogram(x)
         present = None if observed is None else tokenizer.present(observed)
-        quantized = tokenizer.quantize(tokenizer.latents(u, present), present)
-        decoded = tokenizer.reconstruct(quantized.latents)
-        terms = {"recon": self._error(u, x, decoded, observed), "commit": quantized.commitment}
+        quantized, error, decoded = self.reconstruction(x, observed)
+        terms = {"recon": error, "commit": quantized.commitment}
         if config.patch_weight:
-            terms["patches"] = config.patch_weight * patch_distance(x, decoded.series, observed)
+            terms["patches"] = config.patch_weight * patch_distance(x, decoded, observed)
         if self.ssl_loss is not None:
             assert view is not None
             u_view = tokenizer.spectrogram(view)
@@ -77,6 +81,15 @@ class TokenizerObjective(nn.Module):
             projections = self.projector(torch.stack(pooled))
             terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
         return terms
+
+    def reconstruction(self, x: Tensor, observed: Tensor | None) -> tuple[QuantizedSeries, Tensor, Tensor]:
+        """Quantized latents of series x (B, C, T), the reconstruction error (a scalar), and the decoded series."""
+        tokenizer = self.tokenizer
+        u = tokenizer.spectrogram(x)
+        present = None if observed is None else tokenizer.present(observed)
+        quantized = tokenizer.quantize(tokenizer.latents(u, present), present)
+        decoded = tokenizer.reconstruct(quantized.latents)
+        return quantized, self._error(u, x, decoded, observed), decoded.series
 
     def _error(self, u: Tensor, x: Tensor, decoded: Reconstruction, observed: Tensor | None) -> Tensor:
         if observed is None:

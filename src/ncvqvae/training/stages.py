@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from ncvqvae.augmentations import augment_observed, augment_share
-from ncvqvae.codec import Codec, in_chunks, tensors
+from ncvqvae.codec import CHUNK, Codec, in_chunks, tensors
 from ncvqvae.config import Config
 from ncvqvae.data import ScaledSeries
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.evaluation.resampling import seeded_cpu
 from ncvqvae.hardware import fp32_products, resolve_precision, wait_for
+from ncvqvae.labels import rows_by_class
 from ncvqvae.prior.decoding import draw_tokens
-from ncvqvae.prior.objective import PriorObjective
+from ncvqvae.prior.objective import PriorObjective, masked_token_loss
 from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.objective import TokenizerObjective
 from ncvqvae.tokenizer.tokenizer import Tokenizer
@@ -49,11 +50,38 @@ class TrainSet(NamedTuple):
 
 
 class StageParts(NamedTuple):
-    """Input of the training loop: the plan of batches, the objective, and a function from rows to its arguments."""
+    """Input of the training loop: the plan of batches, the objective, and a function from rows to its arguments.
+
+    ``heldout`` gives the loss of series that are not learned from, by name; None where there are none.
+    """
 
     plan: Plan
     objective: nn.Module
     get_batch: Callable[[Tensor], Sequence[Tensor]]
+    heldout: Callable[[], dict[str, float]] | None = None
+
+    def monitor(self, progress: float) -> dict[str, float]:
+        """Values to record beside the loss terms, when the share ``progress`` of the steps is done."""
+        own = getattr(self.objective, "monitor", None)
+        values = {} if own is None else own(progress)
+        return values if self.heldout is None else values | self.heldout()
+
+
+def learned_and_heldout(config: Config, train: TrainSet) -> tuple[Tensor, Tensor]:
+    """Rows of the training series that the networks learn from, and of those held out: of each class the same share.
+
+    At most 256 of the latter are given: their losses are computed hundreds of times.
+    """
+    if not config.heldout_share:
+        return torch.arange(len(train.series)), torch.empty(0, dtype=torch.int64)
+    rng, heldout = np.random.default_rng([config.seed, 6]), []
+    for rows in rows_by_class(train.classes.numpy()).values():
+        heldout.append(rng.permutation(rows)[: int(config.heldout_share * len(rows))])
+    out = torch.from_numpy(np.sort(np.concatenate(heldout)))
+    learned = torch.ones(len(train.series), dtype=torch.bool)
+    learned[out] = False
+    judged = np.sort(rng.permutation(out.numpy())[:CHUNK])
+    return learned.nonzero().flatten(), torch.from_numpy(judged)
 
 
 def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StageParts]:
@@ -65,9 +93,15 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
         objective = TokenizerObjective(tokenizer, config.stage1, config.ssl)
     share = config.stage1.warped_share
     assert share != "auto"
+    learned, out = learned_and_heldout(config, train)
+
+    def heldout() -> dict[str, float]:
+        x, observed = tensors(train.series, out.numpy(), tokenizer.codebook.device)
+        with _judging(tokenizer):
+            return {"heldout_recon": float(objective.reconstruction(x, observed)[1])}
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
-        x, observed = tensors(train.series, rows.numpy())
+        x, observed = tensors(train.series, learned[rows].numpy())
         if share:
             x, observed = augment_share(x, observed, "warp", share)
         if config.ssl == "none" and observed is None:
@@ -77,7 +111,8 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
         view, view_observed = augment_observed(x, observed, kind, settings=own)
         return [part for part in (x, view, observed, view_observed) if part is not None]
 
-    return tokenizer, StageParts(Plan(len(train.series), config.stage1, config.seed), objective, get_batch)
+    plan = Plan(len(learned), config.stage1, config.seed)
+    return tokenizer, StageParts(plan, objective, get_batch, heldout if len(out) else None)
 
 
 def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, StageParts]:
@@ -103,8 +138,20 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
         shown = with_warped_copies(shown, strength, config.seed)
     latents_of = _latents(tokenizer, shown)
     special = codec.special_tokens(shown, prior.mask_token, prior.absent_token)
+    learned, out = learned_and_heldout(config, train)
+
+    def nearest(rows: Tensor) -> Tensor:
+        with fp32_products("highest", device):
+            codes = tokenizer.token_logits(latents_of(rows).to(device)).argmax(-1)
+        return torch.maximum(tokenizer.tokens_of(codes), special[rows].to(device)).cpu()
+
+    def heldout() -> dict[str, float]:
+        with _judging(prior):
+            loss = masked_token_loss(prior, nearest(out), train.classes[out], config.stage2.schedule, config.seed)
+            return {"heldout_prior": loss}
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
+        rows = learned[rows]
         classes = train.classes[rows]
         if len(shown) > n:
             rows = rows + n * torch.randint(len(shown) // n, (len(rows),))
@@ -116,7 +163,20 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
             codes = logits.argmax(-1)
         return torch.maximum(tokenizer.tokens_of(codes), special[rows].to(device)), classes
 
-    return prior, StageParts(Plan(len(train.series), config.stage2, config.seed), objective, get_batch)
+    plan = Plan(len(learned), config.stage2, config.seed)
+    return prior, StageParts(plan, objective, get_batch, heldout if len(out) else None)
+
+
+@contextmanager
+def _judging(network: nn.Module) -> Iterator[None]:
+    """A network that neither learns nor draws at random for a while; afterwards it goes on as it was."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(was_training)
 
 
 def _latents(tokenizer: Tokenizer, series: ScaledSeries) -> Callable[[Tensor], Tensor]:
