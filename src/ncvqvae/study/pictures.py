@@ -184,6 +184,8 @@ def reconstruction_curves(curves: pd.DataFrame) -> Figure | None:
 
 def weight_curves(curves: pd.DataFrame, augmentation: str) -> Figure | None:
     """Reconstruction error during stage 1, mean over seeds: a panel per dataset, a line per augmented weight."""
+    if curves.empty:
+        return None
     chosen = curves[(curves["augmentation"] == augmentation) & (curves["method"] != "none")]
     if chosen["weight"].nunique() < 2:
         return None
