@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from tests.faults.processes import PROGRAM
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -45,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for line in text.splitlines():
                 program, *arguments = line.removeprefix("$ ").split()
                 assert program == "ncvqvae"
-                run(folder, sys.executable, "-m", "ncvqvae", *arguments)
+                run(folder, sys.executable, "-c", PROGRAM, *arguments)
     return folder
 
 

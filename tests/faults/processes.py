@@ -21,9 +21,14 @@ from safetensors import safe_open
 from ncvqvae.data import read_series
 from ncvqvae.training.checkpoints import WholeFileIO
 
+FEW_STEPS = 20
+"""Steps of the networks behind FID and CAS in tests."""
+
 # Checkpoints every half second instead of every minute, so that short trainings have some.
 PROGRAM = (
-    "import sys, ncvqvae.cli, ncvqvae.training.loop as t; t.train.__kwdefaults__['checkpoint_seconds'] = 0.5; "
+    "import sys, ncvqvae.cli, ncvqvae.training.loop as t, ncvqvae.evaluation.fcn as f; "
+    "t.train.__kwdefaults__['checkpoint_seconds'] = 0.5; "
+    f"f.FCNTraining.n_steps = lambda *_: {FEW_STEPS}; "
     "ncvqvae.cli.main(sys.argv[1:])"
 )
 TINY = {

@@ -1,0 +1,31 @@
+"""What all tests share: the networks behind FID and CAS learn for a few steps, unless a test asks for whole trainings."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ncvqvae.evaluation.fcn import FCNTraining
+from tests.faults.processes import FEW_STEPS
+
+_whole = FCNTraining.n_steps
+
+
+def _few(training: FCNTraining, n_cases: int, n_timepoints: int) -> int:
+    """Steps of a training that nobody gave settings to; with settings of its own, those that they say."""
+    wanted = _whole(training, n_cases, n_timepoints)
+    return min(wanted, FEW_STEPS) if training == FCNTraining() else wanted
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_trainings_of_fcns() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FCNTraining, "n_steps", _few)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole_fcns(_short_trainings_of_fcns: None) -> Iterator[None]:
+    """The FCNs of these tests learn as those of users do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FCNTraining, "n_steps", _whole)
+        yield
