@@ -30,9 +30,10 @@ TINY = {
 
 
 def tiny(run: Run) -> Outcome:
-    """The real run, but the networks behind FID and CAS learn for one step, and nothing is drawn."""
+    """The real run, but the networks behind FID and CAS learn for one step, without rivals and pictures."""
     with (
         patch("ncvqvae.evaluation.fcn.FCNTraining.n_steps", lambda *_: 1),
+        patch("ncvqvae.evaluation.protocol.rival_sets", lambda *_: {}),
         patch("ncvqvae.report.pictures.drawn_pictures", lambda _: {}),
         patch("ncvqvae.report.page.write_report", lambda _, path: Path(path).touch()),
     ):

@@ -213,11 +213,15 @@ def test_a_bench_of_the_default_preset_is_killed_and_started_again(tmp_path: Pat
     # what auto became differs from what was asked: a run is known by what was asked
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(40, 1, 24)).astype("float32"), y=np.arange(40) % 2)
-    (tmp_path / "suite.yaml").write_text(
-        "preset: default\ndatasets: [tiny.npz]\nseeds: 2\nmodels: {a: {stage1.max_steps: 2, stage2.max_steps: 2}}\n"
+    small = {name: value for name, value in tasks.TINY.items() if not name.startswith("sampling.")}
+    suite = {"preset": "default", "datasets": ["tiny.npz"], "seeds": 2, "models": {"a": small}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
+    program = (
+        "import sys; from ncvqvae.bench.local import LocalBackend; from ncvqvae.cli import main;"
+        "LocalBackend.__init__.__kwdefaults__['task'] = 'tests.bench.tasks:tiny'; main(sys.argv[1:])"
     )
-    command = [sys.executable, "-m", "ncvqvae", "bench", "--suite", "suite.yaml", "--out", "out", "--workers", "1"]
-    environment = {**os.environ, "NCVQVAE_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", program, "bench", "--suite", "suite.yaml", "--out", "out", "--workers", "1"]
+    environment = {**os.environ, "PYTHONPATH": PATHS, "NCVQVAE_CACHE_DIR": str(tmp_path / "cache")}
     places: dict[str, Any] = {"cwd": tmp_path, "env": environment}
     process = subprocess.Popen([*command, "--no-cas"], **places)
     runs = tmp_path / "out" / "tiny" / "a"
