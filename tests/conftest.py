@@ -1,11 +1,11 @@
-"""What all tests share: the networks behind FID and CAS learn for a few steps, unless a test asks for whole trainings."""
+"""What all tests share: networks behind FID and CAS learn for a few steps, unless a test asks for whole trainings."""
 
 from collections.abc import Iterator
 
 import pytest
+from tests.faults.processes import FEW_STEPS
 
 from ncvqvae.evaluation.fcn import FCNTraining
-from tests.faults.processes import FEW_STEPS
 
 _whole = FCNTraining.n_steps
 
@@ -23,9 +23,7 @@ def _short_trainings_of_fcns() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def whole_fcns(_short_trainings_of_fcns: None) -> Iterator[None]:
-    """The FCNs of these tests learn as those of users do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FCNTraining, "n_steps", _whole)
-        yield
+@pytest.fixture
+def whole_fcns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The FCNs of this test learn as those of users do."""
+    monkeypatch.setattr(FCNTraining, "n_steps", _whole)

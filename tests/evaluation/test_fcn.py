@@ -287,3 +287,17 @@ def test_one_series_or_constant_series_do_no_harm() -> None:
         made = extract(train_fcn(X, np.array(y), 2, seed=0, training=few), X)
         assert np.isfinite(made.features).all()
         assert np.isfinite(made.probabilities).all()
+
+
+def test_a_training_without_settings_learns(whole_fcns: None) -> None:
+    """As users train it; other tests stop after a few steps."""
+    steps, y = np.arange(16), np.array([0, 1] * 6)
+    rng = np.random.default_rng(0)
+
+    def waves() -> np.ndarray:
+        phases = rng.random((12, 1, 1))
+        return np.sin(2 * np.pi * (steps / np.where(y, 4, 12)[:, None, None] + phases)).astype(np.float32)
+
+    assert FCNTraining().n_steps(12, 16) == 600
+    fcn = train_fcn(waves(), y, 2, seed=0)
+    assert (extract(fcn, waves()).probabilities.argmax(1) == y).all()
