@@ -233,9 +233,15 @@ def copies_and(metric: str) -> str:
     return f"{float(rank_correlation(pairs)):.2f} [{low:.2f}, {high:.2f}]"
 
 
+@cache
+def shares_of_ssl() -> pd.DataFrame:
+    """SSL's part of the published gain, of all datasets and metrics of the ablation."""
+    return ssl_share(ablation())
+
+
 def shares(metric: str, dataset: str) -> str:
     """SSL's part of the published gain, with the model's and with the naive prior."""
-    table = ssl_share(ablation())
+    table = shares_of_ssl()
     of = table[(table["metric"] == metric) & (table["dataset"] == dataset)].iloc[0]
     return f"{of['share, with the model' + chr(39) + 's prior']} or {of['share, with the naive prior']}"
 

@@ -124,8 +124,8 @@ def in_full() -> str:
     return (
         f"{in_short()} Both seeds lie within the range in {inside} of them, and outside it on the same side in "
         f"{outside}; without ECG5000 in {_counted(but_one.both_within, but_one)} and "
-        f"{_counted(but_one.both_outside, but_one)}. A perfect replication would have 40 % and 13 % there, whatever the "
-        f"distribution. The {_percent(expected_within())} of means are those of normal runs. Runs drawn from the "
+        f"{_counted(but_one.both_outside, but_one)}. A perfect replication would have 40 % and 13 % there, whatever "
+        f"the distribution. The {_percent(expected_within())} of means are those of normal runs. Runs drawn from the "
         f"authors' own give {_percent(share)} ± {_percent(sd)} over as many models. The mean of two of their runs lies "
         f"within the other two in {_percent(observed_within_halves(), 1)} of cases, where normal runs would in "
         f"{_percent(expected_within(2, 2), 1)}."

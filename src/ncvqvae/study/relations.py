@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from ncvqvae.evaluation.metric_list import RELATED
 from ncvqvae.evaluation.metrics import metric_of
@@ -20,7 +19,7 @@ from ncvqvae.study.markup import Line, latex_float, markdown_lines, metric_name
 from ncvqvae.study.pictures import save
 
 Pairs = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Two metrics of the runs of each group; the last axis is that of the runs."""
+"""Two metrics of the runs of each group."""
 
 TITLE = "Relations: Spearman's rho over runs, its 95 % interval, and the number of runs"
 POOLED, WITHIN_VIEWS = "pooled", "pooled within augmentations"
@@ -29,6 +28,9 @@ POOLED, WITHIN_VIEWS = "pooled", "pooled within augmentations"
 LEAST_RUNS = 8
 """Runs of one dataset from which on there is a line; with fewer the interval misses too often. A pool needs as many
 comparisons: the runs of each group but one, over all groups."""
+
+AT_ONCE = 2_000_000
+"""Runs of resamples that are in memory at once."""
 
 LEAST_IN_GROUP = 3
 """Runs of a group that counts in a pool: two runs can only agree or disagree."""
@@ -58,8 +60,8 @@ def relations(rows: pd.DataFrame, n_resamples: int = 1000, seed: int = 0) -> pd.
         scopes = [(POOLED, "", known, own), (WITHIN_VIEWS, "", known, [*own, "augmentation"])]
         scopes += [("dataset", str(name), of, own) for name, of in known.groupby("dataset", sort=False)]
         for scope, dataset, runs, columns in scopes:
-            groups = (of[[first, second]].to_numpy(float).T for _, of in runs.groupby(columns))
-            pairs = _varying([(x, y) for x, y in groups])
+            x, y = (runs[name].to_numpy(float) for name in (first, second))
+            pairs = _varying([(x[of], y[of]) for of in runs.groupby(columns, sort=True).indices.values()])
             if sum(len(x) - 1 for x, _ in pairs) < LEAST_RUNS - 1:
                 continue
             low, high = interval(pairs, n_resamples, seed)
@@ -69,18 +71,28 @@ def relations(rows: pd.DataFrame, n_resamples: int = 1000, seed: int = 0) -> pd.
     return pd.DataFrame(found)
 
 
-def rank_correlation(pairs: Pairs) -> NDArray[np.float64]:
-    """Spearman's rho over groups that are ranked each by itself; NaN where a metric does not vary."""
-    ranks = [[_centred_ranks(values) for values in pair] for pair in pairs]
-    xy, xx, yy = (sum((pair[a] * pair[b]).sum(axis=-1) for pair in ranks) for a, b in ((0, 1), (0, 0), (1, 1)))
+def rank_correlation(pairs: Pairs, weights: list[NDArray[np.int_]] | None = None) -> NDArray[np.float64]:
+    """Spearman's rho over groups that are ranked each by itself; NaN where a metric does not vary.
+
+    Args:
+        pairs: two metrics of the runs of each group.
+        weights: of each group how often each run counts, (..., runs); once where there are none.
+    """
+    weights = weights or [np.ones(len(x), int) for x, _ in pairs]
+    xy = xx = yy = np.zeros(())
+    for (x, y), times in zip(pairs, weights, strict=True):
+        a, b = _centred_ranks(x, times), _centred_ranks(y, times)
+        xy, xx, yy = (total + (times * u * v).sum(axis=-1) for total, u, v in ((xy, a, b), (xx, a, a), (yy, b, b)))
     with np.errstate(invalid="ignore"):
         return np.asarray(xy / np.sqrt(xx * yy))
 
 
-def _centred_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks along the last axis as shares of its length, about 0; ties share a rank."""
-    n = values.shape[-1]
-    return np.asarray((rankdata(values, axis=-1) - (n + 1) / 2) / n)
+def _centred_ranks(values: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Ranks of values that count several times or not at all, as shares of their number, about 0; ties share a rank."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    each = np.add.reduceat(times[..., np.argsort(place, kind="stable")], np.cumsum(counts) - counts, axis=-1)
+    below = np.cumsum(each, axis=-1) - each / 2
+    return np.asarray(below[..., place] / len(values) - 0.5)
 
 
 def _varying(pairs: Pairs) -> Pairs:
@@ -91,10 +103,21 @@ def _varying(pairs: Pairs) -> Pairs:
 def interval(pairs: Pairs, n_resamples: int, seed: int) -> tuple[float, float]:
     """The middle 95 % of rho over resamples of the runs within each group; resamples that do not vary are left out."""
     rng = np.random.default_rng(seed)
-    chosen = [rng.integers(len(x), size=(n_resamples, len(x))) for x, _ in pairs]
-    drawn = rank_correlation([(x[rows], y[rows]) for (x, y), rows in zip(pairs, chosen, strict=True)])
+    sizes = [len(x) for x, _ in pairs]
+    at_once = max(1, AT_ONCE // sum(sizes))
+    parts = []
+    for begin in range(0, n_resamples, at_once):
+        n = min(at_once, n_resamples - begin)
+        parts.append(rank_correlation(pairs, [_resamples(size, n, rng) for size in sizes]))
+    drawn = np.concatenate(parts)
     low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-    return float(low), float(high)
+    return round(float(low), 9) + 0.0, round(float(high), 9) + 0.0  # an end of 0 is 0, whatever the machine adds up
+
+
+def _resamples(size: int, n: int, rng: np.random.Generator) -> NDArray[np.int_]:
+    """How often each of some runs is drawn, with replacement, in n resamples of as many: (n, size)."""
+    chosen = rng.integers(size, size=(n, size)) + size * np.arange(n)[:, np.newaxis]
+    return np.bincount(chosen.ravel(), minlength=n * size).reshape(n, size)
 
 
 def _lines(found: pd.DataFrame) -> list[Line]:
