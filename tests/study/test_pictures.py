@@ -11,7 +11,7 @@ from tests.bench.folders import write_finished
 
 from ncvqvae.bench.suites import load_suite
 from ncvqvae.errors import InputError
-from ncvqvae.study.pictures import bars, model_looks, save, save_pictures, scatter
+from ncvqvae.study.pictures import bars, model_looks, save, save_pictures, scatter, with_final_losses
 from ncvqvae.study.rows import CHAPTER_MODELS, chapter_model, main_models
 from ncvqvae.study.tables import write_all
 
@@ -50,7 +50,8 @@ def test_a_study_of_new_models_alone_has_every_table_and_picture(tmp_path: Path)
     assert {f"{name}.png" for name in wanted} <= files
     assert "| mine |" in (tmp_path / "tables" / "table-1.md").read_text()
 
-    drawn = {path.stem for path in save_pictures(rows, curves_of(rows), tmp_path / "pictures")}
+    curves = curves_of(rows)
+    drawn = {path.stem for path in save_pictures(with_final_losses(rows, curves), curves, tmp_path / "pictures")}
     assert {"figure-06-ssl-loss", "figure-07-knn-against-ssl-loss", *wanted} - drawn == {"ranks-fid"}
 
 

@@ -5,6 +5,7 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ncvqvae.study.tables import write_all
@@ -33,7 +34,29 @@ def test_tables_of_matrix_and_ablation_are_those_of_their_rows(tmp_path: Path, m
         assert (tmp_path / "tables.md").read_text() == (ROOT / "results" / tables).read_text(encoding="utf-8")
     made = runpy.run_path(str(ROOT / "results" / "matrix_table.py"))
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert made["table"]() in text and "{} of {} lie".format(*made["n_within"]()) in " ".join(text.split())
+    assert made["table"]() in text and made["in_full"]() in " ".join(text.split())
+    assert made["in_short"]() in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_how_often_a_perfect_replication_would_lie_within() -> None:
+    made = runpy.run_path(str(ROOT / "results" / "matrix_table.py"))
+    rng = np.random.default_rng(0)
+    for n, m in ((4, 2), (2, 2)):
+        theirs, ours = rng.normal(size=(n, 50_000)), rng.normal(size=(m, 50_000)).mean(axis=0)
+        drawn = np.mean((theirs.min(axis=0) <= ours) & (ours <= theirs.max(axis=0)))
+        assert made["expected_within"](n, m) == pytest.approx(drawn, abs=0.01)
+    sides = [made["_sides"](*np.split(rng.exponential(size=6), [4])) for _ in range(20_000)]
+    assert np.mean([(of == 0).all() for of in sides]) == pytest.approx(0.4, abs=0.02)
+    assert np.mean([abs(of.sum()) == 2 for of in sides]) == pytest.approx(2 / 15, abs=0.02)
+    every, rest = made["agreement"](), made["agreement"](["ECG5000"])
+    assert every.n - rest.n == 15 and every.within - rest.within in range(16)
+
+
+def test_the_chapters_claims_and_relations_are_those_of_the_rows() -> None:
+    made = runpy.run_path(str(ROOT / "results" / "chapter_numbers.py"))
+    text = (ROOT / "docs" / "chapter.md").read_text(encoding="utf-8")
+    assert text.endswith(made["page"]())
+    assert made["relations_table"]() in (ROOT / "results" / "relations.md").read_text(encoding="utf-8")
 
 
 def test_every_question_of_the_experiments_has_rows() -> None:

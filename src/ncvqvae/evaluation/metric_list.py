@@ -226,6 +226,10 @@ METRICS: dict[str, Metric] = {
                "Squared error of the tokenizer on held-out series, of values and spectrogram."),
         Metric("prior_loss", "Prior loss", "training", "lower",
                "Cross-entropy of masked tokens of held-out series.", unit="nats"),
+        Metric("ssl_loss", "SSL loss at the end", "training", "lower",
+               "Self-supervised loss, mean over the last tenth of stage 1; each kind of loss has a scale of its own."),
+        Metric("commitment", "Commitment at the end", "training", "lower",
+               "Distance of the latents from their codes, mean over the last tenth of stage 1."),
         Metric("stage1_seconds", "Training of stage 1", "training", "", "Training time of the tokenizer.", unit="s"),
         Metric("stage2_seconds", "Training of stage 2", "training", "", "Training time of the prior.", unit="s"),
         Metric("n_train", "Training series", "training", "", "Number of training series.", unit="whole"),
@@ -301,3 +305,9 @@ SHORT = ("val_recon", "knn", "svm", "prior_loss", "fid", "fid_labelled", "is", "
 STUDY = ("val_recon", "knn", "svm", "fid", "is", "cas", "cas_rocket", "fid_labelled", "is_labelled", "copied",
          "copied_real")  # fmt: skip
 """Metrics in the study's tables over models, in their order."""
+
+RELATED = (
+    ("knn", "svm", "val_recon", "prior_loss", "ssl_loss", "commitment"),
+    ("fid", "is", "fid_labelled", "is_labelled", "cas", "cas_rocket", "copied", "authpct"),
+)
+"""Metrics of the tokenizer and of training, and of generated series, whose relations the study looks at."""

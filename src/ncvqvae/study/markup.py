@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -40,23 +40,33 @@ class Line(NamedTuple):
 def to_markdown(spec: TableSpec, cells: pd.DataFrame) -> str:
     """The table with its title as a Markdown section."""
     models = _columns(cells)
-    lines = [f"## Table {spec.number}: {spec.title}", ""]
-    lines.append("| " + " | ".join(["dataset", "metric", "runs", *map(_cell, models)]) + " |")
-    lines.append("|" + " --- |" * 3 + " ---: |" * len(models))
-    for line in _lines(cells, models):
-        texts = ["" if cell is None else f"**{cell[0]}**" if cell[1] else cell[0] for cell in line.cells]
-        lines.append("| " + " | ".join([*map(_cell, line.heading), *texts]) + " |")
-    return "\n".join(lines) + "\n"
+    table = markdown_lines(["dataset", "metric", "runs"], models, _lines(cells, models))
+    return f"## Table {spec.number}: {spec.title}\n\n{table}\n"
 
 
 def to_latex(spec: TableSpec, cells: pd.DataFrame) -> str:
     """The table as a LaTeX float; needs package ``booktabs``."""
     models = _columns(cells)
-    out = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(spec.title)}}}", rf"\label{{tab:{spec.stem}}}"]
-    out += [rf"\begin{{tabular}}{{lll{'r' * len(models)}}}", r"\toprule"]
-    out.append(" & ".join(_escaped(name) for name in ["dataset", "metric", "runs", *models]) + r" \\")
+    return latex_float(spec.stem, spec.title, ["dataset", "metric", "runs"], models, _lines(cells, models))
+
+
+def markdown_lines(heading: Sequence[str], columns: Sequence[str], lines: Iterable[Line]) -> str:
+    """A table of lines, best cells in bold, under the names of their heading cells and of their columns."""
+    out = ["| " + " | ".join([*heading, *map(_cell, columns)]) + " |"]
+    out.append("|" + " --- |" * len(heading) + " ---: |" * len(columns))
+    for line in lines:
+        texts = ["" if cell is None else f"**{cell[0]}**" if cell[1] else cell[0] for cell in line.cells]
+        out.append("| " + " | ".join([*map(_cell, line.heading), *texts]) + " |")
+    return "\n".join(out)
+
+
+def latex_float(stem: str, title: str, heading: Sequence[str], columns: Sequence[str], lines: Iterable[Line]) -> str:
+    """The same as a LaTeX float with a caption and the label ``tab:STEM``; needs package ``booktabs``."""
+    out = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(title)}}}", rf"\label{{tab:{stem}}}"]
+    out += [rf"\begin{{tabular}}{{{'l' * len(heading)}{'r' * len(columns)}}}", r"\toprule"]
+    out.append(" & ".join(_escaped(name) for name in [*heading, *columns]) + r" \\")
     out.append(r"\midrule")
-    for line in _lines(cells, models):
+    for line in lines:
         texts = ["" if cell is None else _latex_cell(*cell) for cell in line.cells]
         out.append(" & ".join([*map(_escaped, line.heading), *texts]) + r" \\")
     return "\n".join([*out, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
@@ -101,7 +111,7 @@ def metric_name(key: str) -> str:
 
 
 def _latex_cell(text: str, best: bool) -> str:
-    number = text.replace("±", r"\pm")
+    number = text.replace("±", r"\pm").replace(" [", r"\;[").replace("; ", r";\;")
     return rf"$\mathbf{{{number}}}$" if best else f"${number}$"
 
 

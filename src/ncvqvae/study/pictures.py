@@ -48,7 +48,7 @@ def save_pictures(rows: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[P
         "figure-02-reconstruction-in-training": reconstruction_curves(curves),
         "figure-03-probes": bars(rows, ["knn", "svm"]),
         "figure-06-ssl-loss": ssl_curves(curves),
-        "figure-07-knn-against-ssl-loss": scatter(final_ssl_loss(curves, rows), "ssl_loss", "knn"),
+        "figure-07-knn-against-ssl-loss": scatter(rows, "ssl_loss", "knn"),
         "figure-08-fid-and-is": bars(rows, ["fid", "is"]),
         "figure-09-cas": bars(rows, ["cas"]),
         "figure-10-knn-against-is": scatter(rows, "knn", "is"),
@@ -121,7 +121,7 @@ def scatter(rows: pd.DataFrame, x: str, y: str) -> Figure | None:
             look = looks[str(model)]
             axis.scatter(group[x], group[y], s=18, c=look.colour, marker=look.marker)
         axis.set_title(dataset, fontsize=9)
-        axis.set_xlabel("final SSL loss" if x == "ssl_loss" else metric_of(x).title, fontsize=8)
+        axis.set_xlabel(metric_of(x).title, fontsize=8)
         axis.set_ylabel(metric_of(y).title, fontsize=8)
         if metric_of(y).logarithmic:
             axis.set_yscale("log")
@@ -158,9 +158,9 @@ def run_curves(history: pd.DataFrame, config: Config, dataset: str, model: str) 
     )
 
 
-SSL_TERM, RECONSTRUCTION_TERM, HELDOUT_TERM = "ssl", "recon", "heldout_recon"
-"""Columns of history.csv: the self-supervised loss, and the reconstruction error of the series (not the views), of
-those that are learned from and of those held out."""
+SSL_TERM, RECONSTRUCTION_TERM, HELDOUT_TERM, COMMITMENT_TERM = "ssl", "recon", "heldout_recon", "commit"
+"""Columns of history.csv: the self-supervised loss, the reconstruction error of the series (not the views) that are
+learned from, that of those held out, and the distance of the latents from their codes."""
 
 
 def ssl_curves(curves: pd.DataFrame) -> Figure | None:
@@ -200,14 +200,16 @@ def _reconstruction_panels(curves: pd.DataFrame, panel: list[str], line: str) ->
     return None
 
 
-def final_ssl_loss(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the runs with an SSL loss, extended by the loss's mean over the last tenth of stage 1."""
-    if SSL_TERM not in curves:
-        return rows.iloc[:0]
-    known = curves.dropna(subset=[SSL_TERM])
-    last = known[known["step"] > 0.9 * known.groupby(["dataset", "model", "seed"])["step"].transform("max")]
-    final = last.groupby(["dataset", "model", "seed"])[SSL_TERM].mean().rename("ssl_loss").reset_index()
-    return rows.merge(final, on=["dataset", "model", "seed"])
+def with_final_losses(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Rows with columns ``ssl_loss`` and ``commitment``: the means of these terms over the last tenth of stage 1."""
+    run = ["dataset", "model", "seed"]
+    for term, name in ((SSL_TERM, "ssl_loss"), (COMMITMENT_TERM, "commitment")):
+        if term in curves:
+            known = curves.dropna(subset=[term])
+            last = known[known["step"] > 0.9 * known.groupby(run)["step"].transform("max")]
+            final = last.groupby(run)[term].mean().rename(name).reset_index()
+            rows = rows.drop(columns=name, errors="ignore").merge(final, how="left", on=run)
+    return rows
 
 
 def _curve_panels(curves: pd.DataFrame, panel: list[str], line: str, column: str, label: str) -> Figure | None:

@@ -143,10 +143,15 @@ def _own_settings(preset: str, config: Config) -> str | None:
 
 def published_rows() -> pd.DataFrame:
     """The 364 runs published in the study, with our names: ``none`` for naive, ``seed`` for run."""
-    rows = _published("per_run.csv").rename(columns={"run": "seed"})
-    rows["ssl"] = rows["ssl"].replace("naive", "none")
+    rows = _in_our_names(_published("per_run.csv"))
     rows["model"] = [chapter_model(ssl, aug) for ssl, aug in zip(rows["ssl"], rows["augmentation"], strict=True)]
     return rows
+
+
+def _in_our_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows as the study's authors name them, with our names: ``none`` for naive, ``seed`` for run."""
+    renamed = rows.rename(columns={"run": "seed"})
+    return renamed.assign(ssl=renamed["ssl"].replace("naive", "none"))
 
 
 def timevqvae_means() -> pd.DataFrame:
@@ -191,7 +196,7 @@ def _row(folder: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
-    """Rows that were written before; a row without a model's name gets the name of suite ``paper``.
+    """Rows that were written before, or the authors' own; a row without a model's name gets that of suite ``paper``.
 
     Raises:
         InputError: if the file is no CSV of rows, or a cell is missing or no number; the line says which.
@@ -204,6 +209,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
     except (ValueError, OverflowError) as error:  # an InputError is a ValueError
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is no CSV of rows: {reason}; give rows.csv of ncvqvae tables") from None
+    if {"run", "ssl"} <= set(rows) and not {"seed", "preset"} & set(rows):
+        rows = _in_our_names(rows).assign(preset="published")
     missing = [name for name in IDENTITY if name not in rows and name != "model"]
     what = f"has no column {missing[0]!r}" if missing else "has no rows" if rows.empty else ""
     if len(rows.columns) > MAX_COLUMNS:

@@ -46,12 +46,14 @@ def write_all(folder: str | Path, out: str | Path, *, overwrite: bool = False) -
     Raises:
         InputError: if there is no evaluated run, or the folder holds something else.
     """
-    from ncvqvae.study.pictures import load_curves, save_pictures
+    from ncvqvae.study.pictures import load_curves, save_pictures, with_final_losses
     from ncvqvae.study.ranks import save_ranks
+    from ncvqvae.study.relations import save_relations
 
     folder, out = Path(folder), Path(out)
     _check_folder(out, overwrite)
-    rows = collect_rows(folder)
+    rows, curves = collect_rows(folder), load_curves(folder)
+    rows = with_final_losses(rows, curves)
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / "rows.csv", rows.to_csv(index=False))]
     sections = [TITLE, _preface(rows, folder.name if folder.is_file() else "rows.csv")]
@@ -72,8 +74,10 @@ def write_all(folder: str | Path, out: str | Path, *, overwrite: bool = False) -
         if len(effects):
             files.append(_write(out / f"{name}.csv", effects.to_csv(index=False)))
             sections.append(f"## {title}\n\n{plain_markdown(effects)}")
+    of_relations, section = save_relations(main, out)
+    sections += [section] * bool(section)
     files.append(_write(out / "tables.md", "\n\n".join(sections) + "\n"))
-    return files + save_ranks(main, out) + save_pictures(rows, load_curves(folder), out)
+    return files + of_relations + save_ranks(main, out) + save_pictures(rows, curves, out)
 
 
 def _is_ours(rows: Path) -> bool:
@@ -180,8 +184,8 @@ def _preface(rows: pd.DataFrame, source: str) -> str:
     return (
         f"{len(rows)} runs; seeds per cell: {seeds}; preset {listed('preset')}; version "
         f"{listed('version')}, commit {listed('commit')}; FCN behind FID and IS: {listed('fcn')}. Every run is a row "
-        f"of {source}. *ours*: mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four runs; "
-        "**bold**: best model of the row. A model named A+B is a variant of A, and in the tables further below."
+        f"of {source}. *ours*: these rows, mean ± sd over seeds (a single seed has no sd); *chapter*: the study's four "
+        "runs; **bold**: best model of the row. A model named A+B is a variant of A, and in the tables further below."
     )
 
 
