@@ -15,13 +15,13 @@ AMOUNTS = (0.0, 0.5, 1.0)
 def main() -> None:
     X, y = load_dataset("GunPoint", split="train")
     model = NCVQVAE("quick", seed=0).fit(X, y, verbose=True)
-    draw_attention(attention_maps(model, "1")).savefig(HERE / "attention.png")
+    draw_attention(attention_maps(model, 1)).savefig(HERE / "attention.png")
     directions = {
-        "from class 1 to class 2": class_direction(model, X, y, "1", "2"),
+        "from class 1 to class 2": class_direction(model, X, y, 1, 2),
         "later": pair_direction(model, X, lambda X: np.roll(X, 5, axis=-1)),
     }
     figure = new_figure(7.5, 2.4, "A series moved along two directions")
-    start = X[np.asarray(y) == "1"][:1]
+    start = X[np.asarray(y) == 1][:1]
     for place, (name, direction) in enumerate(directions.items(), start=1):
         ax = figure.add_subplot(1, 2, place)
         for amount, color in zip(AMOUNTS, (LIGHT[7], LIGHT[5], LIGHT[1]), strict=True):

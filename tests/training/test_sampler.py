@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.config import SamplingConfig
+from ncvqvae.data.missing import ScaledSeries
+from ncvqvae.evaluation.neighbours import nearest_distances, nearest_other
+from ncvqvae.evaluation.rocket import standard_rocket
 from ncvqvae.generation.generator import Generated, SeriesGenerator
 from ncvqvae.training import sampler
 from ncvqvae.training.sampler import CANDIDATES, Judged, choose_sampling, combinations, judged
@@ -86,12 +89,34 @@ def test_copies_and_noise_are_told_from_series_like_those_of_train(
         return Generated(torch.from_numpy(scaled), None)
 
     monkeypatch.setattr(SeriesGenerator, "draw", draw)
-    scaled = fitted.scaler_.transform(train[:, None].astype(np.float32))
+    scaled = ScaledSeries(train[:, None].astype(np.float32), fitted.scaler_)
     classes = torch.from_numpy(np.searchsorted(fitted.classes_, y[half]))
     settings = [SamplingConfig(n_steps=n) for n in (1, 2, 3)]
     copies, real, noise = judged(fitted._codec, fitted._generator, settings, scaled, classes, 0)
     assert copies.nearer > 0.95 and 0.2 < real.nearer < 0.7 and noise.nearer < 0.1
     assert copies.distance < real.distance < noise.distance
+
+
+def test_copies_are_seen_through_the_tokenizer(fitted: NCVQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Series of a tokenizer that hardly learned lie far from all real ones, also where their tokens are copied."""
+    X, y = two_classes()
+    train = ScaledSeries(X[:, None].astype(np.float32), fitted.scaler_)
+    tokens = fitted._codec.encode(train)
+
+    def draw(self: SeriesGenerator, classes: Tensor, config: SamplingConfig, source: torch.Generator) -> Generated:
+        rows = torch.randint(len(tokens), (len(classes),), generator=source)
+        shown = self.decode(tokens[rows])
+        return Generated(shown if config.n_steps == 1 else self.decode(tokens[rows].flip(1)), None)
+
+    monkeypatch.setattr(SeriesGenerator, "draw", draw)
+    classes = torch.from_numpy(np.searchsorted(fitted.classes_, y))
+    settings = [SamplingConfig(n_steps=n) for n in (1, 2)]
+    copies, others = judged(fitted._codec, fitted._generator, settings, train, classes, 0)
+    assert copies.nearer_decoded > 0.9 and others.nearer_decoded < 0.5
+    whole = fitted._codec.scaled(fitted._codec.in_units(fitted._generator.decode(tokens)))[:].values
+    features = standard_rocket(train[:].values, 0)
+    raw = nearest_distances(features(whole), features(train[:].values))[:, None]
+    assert (raw < nearest_other(features(train[:].values)).distance).mean() < 0.5 and copies.nearer < 0.5  # unseen
 
 
 @pytest.mark.parametrize(
@@ -100,6 +125,8 @@ def test_copies_and_noise_are_told_from_series_like_those_of_train(
         ([Judged(3, 0.4), Judged(1, 0.9), Judged(2, 0.5)], 2),  # copies do not count
         ([Judged(3, 0.8), Judged(1, 0.9), Judged(2, 0.7)], 2),  # all near: the farthest
         ([Judged(3, 0.1), Judged(1, 0.2), Judged(2, 0.0)], 1),
+        ([Judged(3, 0.4, 0.6), Judged(1, 0.4, 0.7), Judged(2, 0.4, 0.5)], 2),  # copies but for what the tokenizer does
+        ([Judged(3, 0.4, 0.9), Judged(1, 0.4, 0.8), Judged(2, 0.8, 0.5)], 1),
     ],
 )
 def test_which_is_taken(fitted: NCVQVAE, monkeypatch: pytest.MonkeyPatch, found: list[Judged], best: int) -> None:

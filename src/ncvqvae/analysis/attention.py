@@ -61,7 +61,7 @@ def attention_maps(
         InputError: for an unknown label, or a prior without the built-in attention.
 
     Example:
-        >>> maps = attention_maps(model, "1")  # doctest: +SKIP
+        >>> maps = attention_maps(model, 1)  # doctest: +SKIP
         >>> maps.over_time().shape  # doctest: +SKIP
         (10, 4, 2, 8)
     """

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from ncvqvae.codec import Codec
 from ncvqvae.config import SamplingConfig
-from ncvqvae.data.missing import ScaledSeries
+from ncvqvae.data.missing import ScaledSeries, series_lengths
 from ncvqvae.evaluation.fidelity import frechet_distance
 from ncvqvae.evaluation.neighbours import nearest_distances, nearest_other
 from ncvqvae.evaluation.resampling import subsample
@@ -41,9 +41,10 @@ N_DRAWN = (64, 256)
 """Least and largest number of series that each combination is judged by; between them four times the train split."""
 MAX_TRAIN = 1000
 """Training series that they are compared with, drawn by seed where there are more."""
-NEARER = 0.5
-"""Largest share of pairs in which a new series lies nearer to a training series than a training series to another:
-that of fresh series from the same source."""
+NEARER, NEARER_DECODED = 0.5, 0.6
+"""Largest share of pairs in which a new series lies nearer to a training series than a training series to another: that
+of fresh series from the same source. A little more where training series are taken as the tokenizer decodes them, since
+few codes make all series alike."""
 
 
 class Judged(NamedTuple):
@@ -51,10 +52,17 @@ class Judged(NamedTuple):
 
     distance : Fréchet distance of features and class together.
     nearer : share of pairs of a new and a training series in which the new one has the nearer neighbour in train.
+    nearer_decoded : the same among training series as the tokenizer decodes them.
     """
 
     distance: float
     nearer: float
+    nearer_decoded: float = 0.0
+
+    @property
+    def too_near(self) -> float:
+        """By how much the larger share is above what it may be."""
+        return max(self.nearer - NEARER, self.nearer_decoded - NEARER_DECODED)
 
 
 def choose_sampling(
@@ -63,8 +71,10 @@ def choose_sampling(
     """The values of the settings that are "auto" with which series are distributed most like training series.
 
     Distance alone rewards copies. So a combination counts only if its series lie no nearer to training series than
-    these lie to each other (`NEARER`); where there is none, that with the farthest series is taken. The features are
-    principal components of MiniRocket's, which neither the tokenizer nor the prior learned from.
+    these lie to each other (`Judged.too_near`); where there is none, that with the farthest series is taken. Training
+    series are also taken as the tokenizer decodes them: what it leaves out, or adds, keeps a copy away from its
+    original. The features are principal components of MiniRocket's, which neither the tokenizer nor the prior learned
+    from.
 
     Args:
         codec: gives series their units.
@@ -80,13 +90,14 @@ def choose_sampling(
         return Choice(tried[0], "the other settings leave no choice")
     if len(rows) < 4:
         return Choice(tried[0], "there are too few series to choose by")
-    found = judged(codec, generator, tried, train[rows].values, classes[torch.from_numpy(rows)], seed)
-    apart = [i for i, of in enumerate(found) if of.nearer <= NEARER]
+    part = ScaledSeries(train.X[rows], train.scaler)
+    found = judged(codec, generator, tried, part, classes[torch.from_numpy(rows)], seed)
+    apart = [i for i, of in enumerate(found) if of.too_near <= 0]
     if apart:
         best = min(apart, key=lambda i: found[i].distance)
         reason = f"most like training series among {len(apart)} of {len(tried)} ways that draw no copies"
     else:
-        best = min(range(len(found)), key=lambda i: found[i].nearer)
+        best = min(range(len(found)), key=lambda i: found[i].too_near)
         reason = f"of {len(tried)} ways that which is the farthest from copies"
     return Choice(tried[best], reason)
 
@@ -118,14 +129,17 @@ def judged(
     codec: Codec,
     generator: SeriesGenerator,
     settings: Sequence[SamplingConfig],
-    X: np.ndarray,
+    train: ScaledSeries,
     classes: Tensor,
     seed: int,
 ) -> list[Judged]:
-    """What each of the settings draws, without redraws, compared with scaled training series (n, C, T)."""
-    features = standard_rocket(X, seed)
-    of_train = features(X)
-    to_others = nearest_other(of_train).distance
+    """What each of the settings draws, without redraws, compared with training series."""
+    features = standard_rocket(train[:].values, seed)
+    of_train = features(train[:].values)
+    lengths = series_lengths(train.X) if codec.facts.unequal else None
+    decoded = codec.in_units(generator.decode(codec.encode(train)), lengths)
+    originals = [of_train, features(codec.scaled(decoded)[:].values)]
+    to_others = [nearest_other(of).distance for of in originals]
     # distances are of all features: along components of the training series, others always seem to lie near
     components, n_classes = principal(of_train), generator.facts.n_classes
     size = components(of_train)[:, 0].std()
@@ -134,7 +148,7 @@ def judged(
         """Components and a column for each class, as large as the first component."""
         return np.concatenate([components(found), size * np.eye(n_classes + 1)[indices.numpy()]], axis=1)
 
-    n_drawn = n_judged(len(X))
+    n_drawn = n_judged(len(train))
     results = []
     for config in settings:
         source = Generator().manual_seed(seed)
@@ -142,6 +156,9 @@ def judged(
         drawn = generator.draw(wanted, replace(config, redraws=0), source)
         found = features(codec.scaled(codec.in_units(*drawn))[:].values)
         distance = frechet_distance(with_class(found, wanted), with_class(of_train, classes))
-        to_train = nearest_distances(found, of_train)
-        results.append(Judged(distance, float((to_train[:, None] < to_others).mean())))
+        nearer = [
+            float((nearest_distances(found, of)[:, None] < others).mean())
+            for of, others in zip(originals, to_others, strict=True)
+        ]
+        results.append(Judged(distance, *nearer))
     return results
