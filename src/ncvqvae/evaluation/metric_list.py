@@ -227,9 +227,11 @@ METRICS: dict[str, Metric] = {
         Metric("prior_loss", "Prior loss", "training", "lower",
                "Cross-entropy of masked tokens of held-out series.", unit="nats"),
         Metric("ssl_loss", "SSL loss at the end", "training", "lower",
-               "Self-supervised loss, mean over the last tenth of stage 1; each kind of loss has a scale of its own."),
+               "Self-supervised loss, mean over the last tenth of stage 1 (in a bench's `rows.csv` alone); each kind of "
+               "loss has a scale of its own."),
         Metric("commitment", "Commitment at the end", "training", "lower",
-               "Distance of the latents from their codes, mean over the last tenth of stage 1."),
+               "Distance of the latents from their codes, mean over the last tenth of stage 1 (in a bench's `rows.csv` "
+               "alone)."),
         Metric("stage1_seconds", "Training of stage 1", "training", "", "Training time of the tokenizer.", unit="s"),
         Metric("stage2_seconds", "Training of stage 2", "training", "", "Training time of the prior.", unit="s"),
         Metric("n_train", "Training series", "training", "", "Number of training series.", unit="whole"),
@@ -306,8 +308,11 @@ STUDY = ("val_recon", "knn", "svm", "fid", "is", "cas", "cas_rocket", "fid_label
          "copied_real")  # fmt: skip
 """Metrics in the study's tables over models, in their order."""
 
+OF_CURVES = ("ssl_loss", "commitment")
+"""Metrics that no evaluation writes: rows of a bench have them from the curves of stage 1."""
+
 RELATED = (
-    ("knn", "svm", "val_recon", "prior_loss", "ssl_loss", "commitment"),
+    ("knn", "svm", "val_recon", "prior_loss", *OF_CURVES),
     ("fid", "is", "fid_labelled", "is_labelled", "cas", "cas_rocket", "copied", "authpct"),
 )
 """Metrics of the tokenizer and of training, and of generated series, whose relations the study looks at."""

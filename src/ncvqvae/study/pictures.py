@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncvqvae.config import Config
+from ncvqvae.evaluation.metric_list import OF_CURVES
 from ncvqvae.evaluation.metrics import metric_of
 from ncvqvae.files import replaced
 from ncvqvae.report.history import read_history
@@ -203,7 +204,7 @@ def _reconstruction_panels(curves: pd.DataFrame, panel: list[str], line: str) ->
 def with_final_losses(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Rows with columns ``ssl_loss`` and ``commitment``: the means of these terms over the last tenth of stage 1."""
     run = ["dataset", "model", "seed"]
-    for term, name in ((SSL_TERM, "ssl_loss"), (COMMITMENT_TERM, "commitment")):
+    for term, name in zip((SSL_TERM, COMMITMENT_TERM), OF_CURVES, strict=True):
         if term in curves:
             known = curves.dropna(subset=[term])
             last = known[known["step"] > 0.9 * known.groupby(run)["step"].transform("max")]
