@@ -227,8 +227,8 @@ METRICS: dict[str, Metric] = {
         Metric("prior_loss", "Prior loss", "training", "lower",
                "Cross-entropy of masked tokens of held-out series.", unit="nats"),
         Metric("ssl_loss", "SSL loss at the end", "training", "lower",
-               "Self-supervised loss, mean over the last tenth of stage 1 (in a bench's `rows.csv` alone); each kind of "
-               "loss has a scale of its own."),
+               "Self-supervised loss, mean over the last tenth of stage 1 (in a bench's `rows.csv` alone); each kind "
+               "of loss has a scale of its own."),
         Metric("commitment", "Commitment at the end", "training", "lower",
                "Distance of the latents from their codes, mean over the last tenth of stage 1 (in a bench's `rows.csv` "
                "alone)."),
