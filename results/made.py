@@ -118,7 +118,7 @@ def still(x: np.ndarray) -> float:
 
 
 def n_peaks(x: np.ndarray) -> float:
-    """Steps above two thirds of the range that are the highest within three steps."""
+    """Steps in the upper half of the range that are the highest within three steps."""
     near = np.lib.stride_tricks.sliding_window_view(np.pad(x, 3, mode="edge"), 7)
     return float(((x >= near.max(1)) & (x > x.min() + 0.5 * np.ptp(x))).sum())
 

@@ -24,7 +24,7 @@ from ncvqvae.training.checkpoints import WholeFileIO
 FEW_STEPS = 20
 """Steps of the networks behind FID and CAS in tests."""
 
-# Checkpoints every half second instead of every minute, so that short trainings have some.
+# Checkpoints every half second instead of every minute, so that short trainings have some; FCNs of a few steps.
 PROGRAM = (
     "import sys, ncvqvae.cli, ncvqvae.training.loop as t, ncvqvae.evaluation.fcn as f; "
     "t.train.__kwdefaults__['checkpoint_seconds'] = 0.5; "

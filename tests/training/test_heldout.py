@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.waves import SMALL, two_classes
 
-from ncvqvae import NCVQVAE
+from ncvqvae import NCVQVAE, InputError
 from ncvqvae.config import Config
 from ncvqvae.prior.objective import masked_token_loss
 from ncvqvae.study.pictures import reconstruction_curves, run_curves
@@ -32,6 +32,9 @@ def test_each_class_gives_its_share_and_none_is_in_a_batch() -> None:
     others = learned_and_heldout(Config(heldout_share=0.25, seed=1), prepared)
     assert held.tolist() != others[1].tolist()
     assert learned_and_heldout(Config(), prepared)[0].tolist() == list(range(40))
+
+    with pytest.raises(InputError, match=r"heldout_share 0\.01 of no class is a whole series"):
+        NCVQVAE(settings=SMALL | OWN | {"heldout_share": 0.01}).estimate_seconds(X, y)
 
     seen = NCVQVAE(settings=SMALL | OWN | {"ssl": "none", "stage1.batch_size": 4})
     train: TrainSet = seen.prepare(X, y)

@@ -58,7 +58,7 @@ def attention_maps(
         level: which of several grids, the coarsest first; by default the finest.
 
     Raises:
-        InputError: for an unknown label, or a prior without the built-in attention.
+        InputError: for an unknown label, a grid that there is not, or a prior without the built-in attention.
 
     Example:
         >>> maps = attention_maps(model, 1)  # doctest: +SKIP
@@ -68,6 +68,8 @@ def attention_maps(
     prior, heads = model.prior_, [part for part in model.prior_.modules() if isinstance(part, Attention)]
     if not heads:
         raise InputError("this prior has a network of its own, without the attention that could be shown")
+    if not -len(prior.ends) <= level < len(prior.ends):
+        raise InputError(f"level {level}: this model has {len(prior.ends)} grid(s); give 0 for the coarsest")
     found: list[list[np.ndarray]] = [[] for _ in heads]
 
     def keep(place: int) -> Any:

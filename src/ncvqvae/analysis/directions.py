@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ncvqvae.codec import in_chunks
+from ncvqvae.codec import CHUNK, in_chunks
 from ncvqvae.errors import InputError
+from ncvqvae.labels import is_class, sorted_classes
 
 if TYPE_CHECKING:
     from ncvqvae.model import NCVQVAE
@@ -39,7 +40,7 @@ def decode_latents(model: NCVQVAE, Z: np.ndarray) -> np.ndarray:
     tokenizer = model.tokenizer_
     device = tokenizer.codebook.device
     with torch.no_grad():
-        parts = torch.as_tensor(np.asarray(Z, np.float32)).split(256)
+        parts = torch.as_tensor(np.asarray(Z, np.float32)).split(CHUNK)
         series = torch.cat([tokenizer.reconstruct(part.to(device)).series.cpu() for part in parts])
     return model._codec.in_units(series)
 
@@ -59,9 +60,9 @@ def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.
     """
     Z, labels = latents(model, X), np.asarray(y)
     for label in (start, end):
-        if not (labels == label).any():
-            raise InputError(f"no series has the label {label!r}; give one of {sorted(set(labels.tolist()))}")
-    return Z[labels == end].mean(0) - Z[labels == start].mean(0)
+        if not is_class(labels, label).any():
+            raise InputError(f"no series has the label {label!r}; give one of {sorted_classes(labels)}")
+    return Z[is_class(labels, end)].mean(0) - Z[is_class(labels, start)].mean(0)
 
 
 def pair_direction(model: NCVQVAE, X: Any, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

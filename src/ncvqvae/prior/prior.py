@@ -80,11 +80,11 @@ class Prior(nn.Module):
         self.level_sizes: list[int] = list(level_sizes)
         self.ends: list[int] = list(accumulate(level_sizes))
         self.codes_per_level = self.n_codes // len(self.level_sizes)
-        self.n_tokens, self.n_classes = n_tokens, n_classes = self.ends[-1], n_classes
+        self.n_tokens, self.n_classes = self.ends[-1], n_classes
         self.tied = input_mode == "token"
         self.codes = nn.Parameter(codebook.detach().clone(), requires_grad=input_mode != "codebook")
         self.mask_vector = nn.Parameter(torch.randn(2 if unequal else 1, dim) * self.codes.std())
-        self.positions = nn.Parameter(torch.randn(n_tokens, dim))
+        self.positions = nn.Parameter(torch.randn(self.n_tokens, dim))
         self.norm_in = nn.LayerNorm(dim)
         self.classes = nn.Embedding(n_classes + 1, dim)
         self.project_in = nn.Linear(dim, width)
@@ -93,11 +93,11 @@ class Prior(nn.Module):
         self.head: nn.Module = nn.Linear(width, dim)
         self.output = nn.Linear(dim, self.n_codes, bias=False)
         if linear_rank:
-            self.mix = _LinearMix(n_tokens, dim, linear_rank, width)
+            self.mix = _LinearMix(self.n_tokens, dim, linear_rank, width)
             self.output.weight = nn.Parameter(codebook.detach().clone())
         else:
             self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
-        self.output_bias = nn.Parameter(torch.zeros(n_tokens, self.codes_per_level))
+        self.output_bias = nn.Parameter(torch.zeros(self.n_tokens, self.codes_per_level))
         # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
         self.output_scale = dim**-0.5 if self.tied and scale_tied_logits else 1.0
         if self.tied:

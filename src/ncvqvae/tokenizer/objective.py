@@ -61,7 +61,7 @@ class TokenizerObjective(nn.Module):
         """
         tokenizer, config = self.tokenizer, self.config
         present = None if observed is None else tokenizer.present(observed)
-        quantized, error, decoded = self.reconstruction(x, observed)
+        quantized, error, decoded = self.reconstruction(x, observed, present)
         terms = {"recon": error, "commit": quantized.commitment}
         if config.patch_weight:
             terms["patches"] = config.patch_weight * patch_distance(x, decoded, observed)
@@ -82,11 +82,12 @@ class TokenizerObjective(nn.Module):
             terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
         return terms
 
-    def reconstruction(self, x: Tensor, observed: Tensor | None) -> tuple[QuantizedSeries, Tensor, Tensor]:
+    def reconstruction(
+        self, x: Tensor, observed: Tensor | None, present: Tensor | None
+    ) -> tuple[QuantizedSeries, Tensor, Tensor]:
         """Quantized latents of series x (B, C, T), the reconstruction error (a scalar), and the decoded series."""
         tokenizer = self.tokenizer
         u = tokenizer.spectrogram(x)
-        present = None if observed is None else tokenizer.present(observed)
         quantized = tokenizer.quantize(tokenizer.latents(u, present), present)
         decoded = tokenizer.reconstruct(quantized.latents)
         return quantized, self._error(u, x, decoded, observed), decoded.series

@@ -134,8 +134,9 @@ def judged(
     seed: int,
 ) -> list[Judged]:
     """What each of the settings draws, without redraws, compared with training series."""
-    features = standard_rocket(train[:].values, seed)
-    of_train = features(train[:].values)
+    X = train[:].values
+    features = standard_rocket(X, seed)
+    of_train = features(X)
     lengths = series_lengths(train.X) if codec.facts.unequal else None
     decoded = codec.in_units(generator.decode(codec.encode(train)), lengths)
     originals = [of_train, features(codec.scaled(decoded)[:].values)]

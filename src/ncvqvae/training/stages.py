@@ -16,6 +16,7 @@ from ncvqvae.codec import CHUNK, Codec, in_chunks, tensors
 from ncvqvae.config import Config
 from ncvqvae.data import ScaledSeries
 from ncvqvae.data.facts import TrainFacts
+from ncvqvae.errors import InputError
 from ncvqvae.evaluation.resampling import seeded_cpu
 from ncvqvae.hardware import fp32_products, resolve_precision, wait_for
 from ncvqvae.labels import rows_by_class
@@ -71,6 +72,9 @@ def learned_and_heldout(config: Config, train: TrainSet) -> tuple[Tensor, Tensor
     """Rows of the training series that the networks learn from, and of those held out: of each class the same share.
 
     At most 256 of the latter are given: their losses are computed hundreds of times.
+
+    Raises:
+        InputError: if the share of every class is less than a series.
     """
     if not config.heldout_share:
         return torch.arange(len(train.series)), torch.empty(0, dtype=torch.int64)
@@ -78,6 +82,8 @@ def learned_and_heldout(config: Config, train: TrainSet) -> tuple[Tensor, Tensor
     for rows in rows_by_class(train.classes.numpy()).values():
         heldout.append(rng.permutation(rows)[: int(config.heldout_share * len(rows))])
     out = torch.from_numpy(np.sort(np.concatenate(heldout)))
+    if not len(out):
+        raise InputError(f"heldout_share {config.heldout_share:g} of no class is a whole series; give more, or 0")
     learned = torch.ones(len(train.series), dtype=torch.bool)
     learned[out] = False
     judged = np.sort(rng.permutation(out.numpy())[:CHUNK])
@@ -97,8 +103,9 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
 
     def heldout() -> dict[str, float]:
         x, observed = tensors(train.series, out.numpy(), tokenizer.codebook.device)
+        present = None if observed is None else tokenizer.present(observed)
         with _judging(tokenizer):
-            return {"heldout_recon": float(objective.reconstruction(x, observed)[1])}
+            return {"heldout_recon": float(objective.reconstruction(x, observed, present)[1])}
 
     def get_batch(rows: Tensor) -> Sequence[Tensor]:
         x, observed = tensors(train.series, learned[rows].numpy())
