@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 class Attended(NamedTuple):
     """Attention of series drawn for one class, and these series.
 
-    weights : (T, layers, heads, 1 + N, 1 + N), the mean over the series: ``weights[t, l, h, i, j]`` is the share of its
-        attention that place i pays to place j in step t. Place 0 is the class, the others are the tokens, rows of the
-        grid one by one; the tokens of coarser grids come before those of the grid that is drawn.
-    series : (n, n_channels, n_timepoints), in the units of the data.
-    grid : (rows, columns) of the grid that is drawn, whose tokens are the last ones.
+    Attributes:
+        weights: (T, layers, heads, 1 + N, 1 + N), the mean over the series: ``weights[t, l, h, i, j]`` is the share of
+            its attention that place i pays to place j in step t. Place 0 is the class, the others are the tokens, rows
+            of the grid one by one; the tokens of coarser grids come before those of the grid that is drawn.
+        series: (n, n_channels, n_timepoints), in the units of the data.
+        grid: (rows, columns) of the grid that is drawn, whose tokens are the last ones.
     """
 
     weights: np.ndarray
