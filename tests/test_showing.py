@@ -43,7 +43,7 @@ def test_evaluate_and_report_give_what_the_command_line_writes(model: NCVQVAE, t
     for name, rows in (("data_TRAIN", TRAIN), ("data_TEST", TEST)):
         np.savez(tmp_path / f"{name}.npz", X=X[rows], y=Y[rows])
     data = ["--data", str(tmp_path / "data_TRAIN.npz")]
-    main(["evaluate", str(tmp_path / "run"), *data, "--no-cas", "--no-rivals"])
+    main(["evaluate", str(tmp_path / "run"), *data, "--no-rivals"])
     written = json.loads((tmp_path / "run/metrics.json").read_text())
     del written["run"]
     assert found == written and found["n_heldout"] == 12

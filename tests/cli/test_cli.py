@@ -118,7 +118,7 @@ def test_sampling_settings_and_seed_act(work: Path) -> None:
 
 def test_evaluate_and_report_write_what_they_say(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree("run", "evaluated")
-    main(["evaluate", "evaluated"])
+    main(["evaluate", "evaluated", "--cas"])
     metrics = json.loads(Path("evaluated/metrics.json").read_text())
     assert {"val_recon", "knn", "svm", "prior_loss", "fid", "is", "cas", "copied", "fid_real", "cas_real"} <= set(
         metrics
@@ -126,7 +126,7 @@ def test_evaluate_and_report_write_what_they_say(work: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert f"{metrics['cas']:.3f}" in out and "verdict: " in out
     assert Path("evaluated/report.html").read_text().rstrip().endswith("</html>")
-    main(["evaluate", "evaluated", "--no-cas"])
+    main(["evaluate", "evaluated"])
     assert set(metrics) - set(json.loads(Path("evaluated/metrics.json").read_text())) == {"cas", "cas_real"}
     main(["report", "evaluated", "evaluated", "--out", "both.html"])
     assert Path("both.html").is_file()

@@ -223,7 +223,7 @@ def evaluate_given(work: Path, run: Path, name: str) -> list[str]:
     before = {path.name for path in run.iterdir()}
     rng = np.random.default_rng(1)
     np.savez(work / f"{name}.npz", X=rng.normal(size=(12, 1, 32)), y=np.array(["a", "b", "c"] * 4))
-    main(["evaluate", str(run), "--samples", str(work / f"{name}.npz"), "--no-cas", "--no-rivals"])
+    main(["evaluate", str(run), "--samples", str(work / f"{name}.npz"), "--no-rivals"])
     return sorted({path.name for path in run.iterdir()} - before - {".lock"})
 
 

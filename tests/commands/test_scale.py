@@ -33,19 +33,19 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import MAX_CODES, codebook_size
 
 __all__ = ["quickly"]
-FEW = Extent(cas=False)
+FEW = Extent(heldout=20)
 
 
 @pytest.fixture
 def splits(monkeypatch: pytest.MonkeyPatch) -> Splits:
     """More series in each half than are compared."""
-    monkeypatch.setattr(score, "MAX_COMPARED", 20)
+    monkeypatch.setattr(score, "MAX_COMPARED", 24)
     return Splits("waves", *waves(44, 0), *waves(30, 1), "")
 
 
 def test_of_large_sets_a_part_is_compared_which_the_seed_draws(splits: Splits) -> None:
-    part, again, other = (score.compared(splits, seed) for seed in (0, 0, 1))
-    assert part.X_train.shape == (20, 1, 32) and part.X_test.shape == (20, 1, 32)
+    part, again, other = (score.compared(splits, seed, 20) for seed in (0, 0, 1))
+    assert part.X_train.shape == (24, 1, 32) and part.X_test.shape == (20, 1, 32)
     np.testing.assert_array_equal(part.X_train, again.X_train)
     assert not np.array_equal(part.X_train, other.X_train)
     for X, y, whole, labels in (
@@ -54,9 +54,11 @@ def test_of_large_sets_a_part_is_compared_which_the_seed_draws(splits: Splits) -
     ):
         assert y is not None and labels is not None
         places = [int(np.flatnonzero((whole == series).all(axis=(1, 2)))[0]) for series in X]
-        assert len(set(places)) == 20 and labels[places].tolist() == y.tolist()
+        assert len(set(places)) == len(X) and labels[places].tolist() == y.tolist()
     small = splits._replace(X_train=splits.X_train[:20], y_train=None, X_test=splits.X_test[:5], y_test=None)
-    assert score.compared(small, 0).X_train is small.X_train and score.left_out(small, 20, 0) == ""
+    assert score.compared(small, 0, 20).X_train is small.X_train
+    assert score.left_out(small, score.compared(small, 0, 20), (20, 20), 0) == ""
+    assert len(score.compared(splits, 0, 40).X_test) == 30
 
 
 def test_a_file_of_many_series_is_scored_by_a_part_and_says_so(
@@ -70,7 +72,7 @@ def test_a_file_of_many_series_is_scored_by_a_part_and_says_so(
         score, "memorisation", lambda *given, **how: compared_with.append(given) or original(*given, **how)
     )
     found = evaluate.evaluate_series(DataSource("waves"), tmp_path / "rival.npz", tmp_path / "out", extent=FEW)
-    rule = "20 of 44 train series, 20 of 30 test series, 20 of 100 generated series, drawn by seed 0"
+    rule = "24 of 44 train series, 20 of 30 test series, 20 of 100 generated series, drawn by seed 0"
     assert f"compared: {rule}" in capsys.readouterr().err
     assert rule in found.files["report"].read_text() and "44 train, 30 test" in found.files["report"].read_text()
     assert compared_with  # the samples, and each rival
@@ -82,7 +84,7 @@ def test_a_model_of_many_series_makes_no_more_than_are_compared(splits: Splits, 
     model = NCVQVAE("quick", settings=TINY).fit(splits.X_train, splits.y_train)
     scores = score.score_model(model, splits, extent=FEW)
     assert scores.splits is not None and len(scores.splits.X_test) == 20
-    assert scores.encoded is not None and len(scores.encoded.train.tokens) == 20
+    assert scores.encoded is not None and len(scores.encoded.train.tokens) == 24
     assert "copied" in scores.metrics and "fid" in scores.metrics
 
 

@@ -204,11 +204,11 @@ def _take_over(run: Run) -> None:
 
 def _evaluate(run: Run, pulse: Pulse) -> None:
     from ncvqvae.commands.evaluate import evaluate_run
-    from ncvqvae.evaluation.sets import Extent
+    from ncvqvae.evaluation.sets import MAX_COMPARED, Extent
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
-    extent, device = Extent(cas=run.cas), run.config().device
+    extent, device = Extent(cas=run.cas, heldout=MAX_COMPARED), run.config().device
     evaluate_run(run.folder, fcn=run.fcn, device=device, data_dir=run.source.get("data_dir"), extent=extent)
     facts = read_facts(run.folder)
     facts["seconds"]["evaluation"] = time.monotonic() - start

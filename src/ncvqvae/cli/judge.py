@@ -25,7 +25,7 @@ def evaluate(
     seed: Seed = None,
     device: Device = "auto",
     full: Switch = False,
-    cas: bool = True,
+    cas: bool | None = None,
     rivals: bool = True,
     overwrite: Switch = False,
     plugin: Plugins = None,
@@ -43,8 +43,8 @@ def evaluate(
         fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
         seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
-        full: Adds bootstrap intervals, FCNs trained on real and generated series, and a finer p-value (minutes).
-        cas: Trains FCNs for CAS, which takes most of the time without a GPU (cas_rocket needs none).
+        full: Adds CAS by FCNs as the study has it, bootstrap intervals and a finer p-value (minutes).
+        cas: Trains FCNs for CAS, which takes minutes without a GPU (default: with --full; cas_rocket needs none).
         rivals: Scores cheap ways to more series, such as jitter and time warp, with the same metrics.
         overwrite: Replaces files in --out that are no earlier evaluation.
     """
@@ -56,7 +56,7 @@ def evaluate(
     from ncvqvae.evaluation.sets import Extent
 
     load_plugins(plugin or ())
-    columns, extent = source or DataOptions(), Extent(full=full, cas=cas, rivals=rivals)
+    columns, extent = source or DataOptions(), Extent.asked(full, cas, rivals)
     _check_evaluate(run, samples, data, out, columns)
     named = None if data is None else DataSource(absolute(data), **as_text(asdict(columns)))
     with named_as_options({"device": device}), steps_status("evaluating") as progress:

@@ -13,7 +13,7 @@ from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import check_output, known_source, open_run, say_path
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
-from ncvqvae.evaluation.sets import n_unconditional
+from ncvqvae.evaluation.sets import MAX_COMPARED, n_unconditional
 from ncvqvae.files import check_no_link
 from ncvqvae.report.compose import report_content
 from ncvqvae.report.content import Sample
@@ -71,7 +71,7 @@ def compare_runs(
         say_path(folder, source)
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         seed = int(metrics.get("evaluation_seed", model.config_.seed))  # of the series that the metrics are of
-        part = compared(splits, seed)
+        part = compared(splits, seed, int(metrics.get("n_heldout", MAX_COMPARED)))
         n = n_unconditional(len(part.X_test))
         labelled = None if splits.y_train is None else model.sample(n, seed=seed + 1)
         scores = Scores(metrics, model.sample(n, unconditional=True, seed=seed).X, labelled, splits=part)

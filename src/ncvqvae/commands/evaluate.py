@@ -90,7 +90,7 @@ def evaluate_run(
                 progress,
                 run_digest(folder),
             )
-        _say_left_out(splits, 0, seed)
+        _say_left_out(splits, 0, seed, extent)
         scores = score_model(model, splits, fcn=fcn, seed=seed, extent=extent, progress=progress)
         progress("report")
         content = report_content(model, splits, scores, read_history(folder))
@@ -163,7 +163,7 @@ def _evaluate_file(
 
     given = read_series(samples)
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
-    _say_left_out(splits, len(given.X), seed)
+    _say_left_out(splits, len(given.X), seed, extent)
     scores = score_series(
         splits, given.X, labels, fcn=fcn, seed=seed, device=resolve_device(device), extent=extent, progress=progress
     )
@@ -173,12 +173,13 @@ def _evaluate_file(
     return replace(_write_evaluation(folder, content, suffix, of), left_out=scores.left_out)
 
 
-def _say_left_out(splits: Splits, n_samples: int, seed: int) -> None:
+def _say_left_out(splits: Splits, n_samples: int, seed: int, extent: Extent) -> None:
     """Say on the console which sets are compared in part."""
-    from ncvqvae.commands.score import left_out
+    from ncvqvae.commands.score import compared, left_out
     from ncvqvae.commands.terminal import console
 
-    if line := left_out(splits, n_samples, seed):
+    part, given = compared(splits, seed, extent.heldout), (min(n_samples, extent.heldout), n_samples)
+    if line := left_out(splits, part, given, seed):
         console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 

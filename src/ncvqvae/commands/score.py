@@ -22,17 +22,21 @@ from ncvqvae.evaluation.privacy import MAX_MADE
 from ncvqvae.evaluation.protocol import Copies, evaluate_samples
 from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.rival_sets import rivals_left_out
-from ncvqvae.evaluation.sets import STANDARD, Extent, GeneratedData, RealData, cas_labels, n_unconditional
+from ncvqvae.evaluation.sets import (
+    MAX_COMPARED,
+    STANDARD,
+    Extent,
+    GeneratedData,
+    RealData,
+    cas_labels,
+    n_unconditional,
+)
 from ncvqvae.evaluation.tokens import prior_certainty
 from ncvqvae.files import cache_dir
 from ncvqvae.generation.samples import DecodingSteps, Samples, joined
 from ncvqvae.generation.trained import TrainedModel
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
-
-MAX_COMPARED = 5000
-"""Most series of a set that the metrics compare; of a larger set so many are drawn by the seed, without replacement."""
-
 
 @dataclass
 class Scores:
@@ -59,21 +63,33 @@ class Scores:
     splits: Splits | None = None
 
 
-def compared(splits: Splits, seed: int) -> Splits:
-    """The series of both halves that the metrics compare: all, or `MAX_COMPARED` of a half that has more."""
+def compared(splits: Splits, seed: int, heldout: int = MAX_COMPARED) -> Splits:
+    """The series of both halves that the metrics compare: at most `MAX_COMPARED` of train, and `heldout` of test."""
 
-    def drawn(X: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-        rows = subsample(len(X), MAX_COMPARED, seed)
+    def drawn(X: np.ndarray, y: np.ndarray | None, most: int) -> tuple[np.ndarray, np.ndarray | None]:
+        rows = subsample(len(X), most, seed)
         return (X, y) if len(rows) == len(X) else (X[rows], None if y is None else y[rows])
 
-    (X_train, y_train), (X_test, y_test) = drawn(splits.X_train, splits.y_train), drawn(splits.X_test, splits.y_test)
+    X_train, y_train = drawn(splits.X_train, splits.y_train, MAX_COMPARED)
+    X_test, y_test = drawn(splits.X_test, splits.y_test, heldout)
     return splits._replace(X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test)
 
 
-def left_out(splits: Splits, n_samples: int, seed: int) -> str:
-    """A line on sets of which only a part is compared, '' where all are whole."""
-    sizes = {"train": len(splits.X_train), "test": len(splits.X_test), "generated": n_samples}
-    parts = [f"{MAX_COMPARED} of {size} {name} series" for name, size in sizes.items() if size > MAX_COMPARED]
+def left_out(whole: Splits, part: Splits, generated: tuple[int, int], seed: int) -> str:
+    """A line on sets of which only a part is compared, '' where all are whole.
+
+    Args:
+        whole: the data.
+        part: what is compared of it.
+        generated: how many series of a file are compared, and how many it holds.
+        seed: what the parts are drawn by.
+    """
+    sizes = {
+        "train": (len(part.X_train), len(whole.X_train)),
+        "test": (len(part.X_test), len(whole.X_test)),
+        "generated": generated,
+    }
+    parts = [f"{n} of {size} {name} series" for name, (n, size) in sizes.items() if n < size]
     return f"compared: {', '.join(parts)}, drawn by seed {seed}" if parts else ""
 
 
@@ -108,7 +124,7 @@ def score_model(
         extent: how much is computed.
         progress: hears of each step before it begins.
     """
-    whole, splits = splits, compared(splits, seed)
+    whole, splits = splits, compared(splits, seed, extent.heldout)
     progress("sampling")
     n = n_unconditional(len(splits.X_test))
     unconditional = joined(model.iter_samples(n, unconditional=True, seed=seed)).X
@@ -267,7 +283,7 @@ def score_series(
 
     Args:
         splits: real data; its train split is what the other model was trained on.
-        X: series (n, C, L) in the units of the data; of more than `MAX_COMPARED` so many are scored.
+        X: series (n, C, L) in the units of the data; of more than `extent.heldout` so many are scored.
         y: their labels (n,), None without.
         fcn, seed, extent, progress: as in `score_model`.
         device: of the FCNs.
@@ -283,7 +299,7 @@ def score_series(
     elif y is not None:
         known = [labels for labels in (splits.y_train, splits.y_test) if labels is not None]
         class_index(y, sorted_classes(*known))  # refuses labels unheard of before the long work
-    rows, whole, splits = subsample(len(X), MAX_COMPARED, seed), splits, compared(splits, seed)
+    rows, whole, splits = subsample(len(X), extent.heldout, seed), splits, compared(splits, seed, extent.heldout)
     X, y = X[rows], None if y is None else y[rows]
     scaled = MaskedScale(GlobalScaler().fit(splits.X_train), splits.X_train, seed)
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)

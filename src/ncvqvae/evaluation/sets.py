@@ -11,6 +11,8 @@ from ncvqvae.errors import InputError
 
 MIN_UNCONDITIONAL = 256
 MIN_FOR_CAS = 1000
+MAX_COMPARED = 5000
+"""Most series of a set that the metrics compare; of a larger set so many are drawn by the seed, without replacement."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +20,23 @@ class Extent:
     """How much is computed.
 
     Attributes:
-        full: adds FCNs trained on real and generated series, bootstrap intervals (`_low`, `_high`) of FID, KID and IS,
-            and a finer permutation p-value, in minutes more.
-        cas: adds CAS by FCNs, which takes most of the time without a GPU. CAS by MiniRocket (`cas_rocket`) is always
-            computed.
+        full: adds bootstrap intervals (`_low`, `_high`) of FID, KID and IS, a finer permutation p-value, and, with
+            `cas`, FCNs trained on real and generated series together and on rivals, in minutes more.
+        cas: adds CAS by FCNs, the study's. It takes longer than all the rest without a GPU. CAS by MiniRocket
+            (`cas_rocket`) is always computed.
         rivals: scores cheap rivals (see `rivals`) beside the generator.
+        heldout: most held-out series, and generated ones, that are compared. The study compares all of its test splits.
     """
 
     full: bool = False
-    cas: bool = True
+    cas: bool = False
     rivals: bool = True
+    heldout: int = 1000
+
+    @classmethod
+    def asked(cls, full: bool, cas: bool | None, rivals: bool) -> Extent:
+        """The extent that a user asks for: `full` includes CAS by FCNs, unless `cas` says otherwise."""
+        return cls(full, full if cas is None else cas, rivals, MAX_COMPARED if full else cls.heldout)
 
 
 STANDARD = Extent()

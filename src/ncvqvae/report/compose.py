@@ -65,7 +65,8 @@ def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_sa
     splits = scores.splits or whole
     shape = splits.X_train.shape[1:]
     n_channels, length = shape
-    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)))
+    given = (min(n_samples, int(scores.metrics.get("n_generated", n_samples))), n_samples)
+    part = left_out(whole, splits, given, int(scores.metrics.get("evaluation_seed", 0)))
     return ReportContent(
         name=splits.name,
         facts={

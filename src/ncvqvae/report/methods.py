@@ -69,7 +69,7 @@ class ShowingMethods(ABC):
         fcn: str | Path | None = None,
         seed: int | None = None,
         full: bool = False,
-        cas: bool = True,
+        cas: bool | None = None,
         rivals: bool = True,
         progress: Callable[[str], None] = lambda step: None,
     ) -> dict[str, float]:
@@ -82,8 +82,8 @@ class ShowingMethods(ABC):
                 loaded needs them.
             fcn: published FCN weights for FID, IS and KID; by default an FCN is trained on the train split, and kept.
             seed: seed of the samples and of the classifiers; the model's own if not given.
-            full: adds bootstrap intervals, FCNs trained on real and generated series, and a finer p-value.
-            cas: trains FCNs for CAS, which takes most of the time without a GPU.
+            full: adds CAS by FCNs, bootstrap intervals and a finer p-value, in minutes more.
+            cas: trains FCNs for CAS, the study's, which takes minutes without a GPU; by default with ``full`` alone.
             rivals: scores cheap ways to more series with the same metrics.
             progress: hears of each step before it begins.
 
@@ -91,11 +91,11 @@ class ShowingMethods(ABC):
             InputError: if the series do not fit the model, or ``train`` is not what it was fitted on.
 
         Example:
-            >>> metrics = model.evaluate(X_test, y_test, cas=False)  # doctest: +SKIP
+            >>> metrics = model.evaluate(X_test, y_test)  # doctest: +SKIP
             >>> metrics["fid"], metrics["fid_real"]  # doctest: +SKIP
         """
         splits = self._splits(X, y, train, "series")
-        return _finite(self._scores(splits, fcn, seed, progress, full=full, cas=cas, rivals=rivals).metrics)
+        return _finite(self._scores(splits, fcn, seed, progress, full, cas, rivals).metrics)
 
     def report(
         self,
@@ -109,7 +109,7 @@ class ShowingMethods(ABC):
         fcn: str | Path | None = None,
         seed: int | None = None,
         full: bool = False,
-        cas: bool = True,
+        cas: bool | None = None,
         rivals: bool = True,
         progress: Callable[[str], None] = lambda step: None,
     ) -> dict[str, float]:
@@ -138,7 +138,7 @@ class ShowingMethods(ABC):
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists; choose another file, or replace it with overwrite=True")
         splits = self._splits(X, y, train, name)
-        scores = self._scores(splits, fcn, seed, progress, full=full, cas=cas, rivals=rivals)
+        scores = self._scores(splits, fcn, seed, progress, full, cas, rivals)
         model: Any = self
         write_report(report_content(model, splits, scores, self.history_), path)
         return _finite(scores.metrics)
@@ -253,14 +253,16 @@ class ShowingMethods(ABC):
         fcn: str | Path | None,
         seed: int | None,
         progress: Callable[[str], None],
-        **extent: bool,
+        full: bool,
+        cas: bool | None,
+        rivals: bool,
     ) -> Scores:
         from ncvqvae.commands.score import score_model
         from ncvqvae.evaluation.sets import Extent
 
         model: Any = self
         seed = self.config_.seed if seed is None else seed
-        return score_model(model, splits, fcn=fcn, seed=seed, extent=Extent(**extent), progress=progress)
+        return score_model(model, splits, fcn=fcn, seed=seed, extent=Extent.asked(full, cas, rivals), progress=progress)
 
     def _splits(self, X: Any, y: Any, train: tuple[Any, Any] | None, name: str) -> Splits:
         """Both splits, after a check that the model was fitted on the first."""
