@@ -38,6 +38,7 @@ from ncvqvae.generation.trained import TrainedModel
 from ncvqvae.hardware import CPU
 from ncvqvae.labels import class_index, sorted_classes
 
+
 @dataclass
 class Scores:
     """Metrics of generated series, and what stands behind them.
