@@ -109,7 +109,7 @@ METRICS: dict[str, Metric] = {
         Metric("rarest_n_heldout", "Held-out series of the rarest class", "utility", "",
                "Number of held-out series of the class, or classes, with the fewest training series.", unit="whole"),
         Metric("cas", "CAS", "utility", "higher",
-               "Accuracy on held-out series of an FCN trained on generated series alone.", "cas_real",
+               "Accuracy on held-out series of an FCN trained on generated series alone (with --cas).", "cas_real",
                least=FOR_SHARES),
         Metric("cas_both", "CAS, real and generated", "utility", "higher",
                "Accuracy on held-out series of an FCN trained on real and generated series together.", "cas_real",
