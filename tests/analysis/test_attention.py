@@ -1,13 +1,18 @@
 """Attention maps are the weights that the prior uses, by step, layer and head; their picture has a panel of each."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from tests.waves import SMALL, two_classes
+from torch import nn
 
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.analysis import Attended, attention_maps, draw_attention
+from ncvqvae.data import Splits
 from ncvqvae.prior.transformer import Attention
+from ncvqvae.report.compose import class_attention
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +68,20 @@ def test_the_picture_has_a_panel_for_each_head(model: NCVQVAE) -> None:
         f"layer {layer}, head {head}" for layer in (1, 2) for head in (1, 2)
     ]
     assert "step 1 of 3" in figure.get_suptitle()
+
+
+def test_a_report_has_the_mean_over_steps_for_each_class(model: NCVQVAE) -> None:
+    X, y = two_classes()
+    splits = Splits("waves", 5 * X + 100, y, X, y, "")
+    found = class_attention(model, splits)
+    assert [part.label for part in found] == ["fast", "slow"]
+    maps = attention_maps(model, "fast", n=16, seed=model.config_.seed)
+    np.testing.assert_allclose(found[0].shares, maps.over_time().mean(0))
+    np.testing.assert_allclose(found[0].series, maps.series.mean(0), rtol=1e-6)
+    assert [part.label for part in class_attention(model, splits._replace(y_train=None))] == [None]
+    other = copy.copy(model)
+    other.prior_ = nn.Identity()  # a plug-in's network has no heads that are known
+    assert class_attention(other, splits) == []
 
 
 def test_several_grids_have_maps_each() -> None:

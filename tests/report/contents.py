@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ncvqvae.report.content import ReportContent
+from ncvqvae.report.content import ClassAttention, ReportContent
 
 NAUGHTY = "<img src=x onerror=alert(1)>"
 METRICS = {
@@ -102,5 +102,9 @@ def full_content(channels: int = 1, seed: int = 0, n_test: int = 120, **given: A
         "codebook": rng.normal(size=(8, 5)),
         "selected_probabilities": probabilities,
         "decoding_entropies": np.array([2.0, 1.5, 1.0, np.nan]),
+        "attention": [
+            ClassAttention(name, rng.dirichlet(np.ones(6), (2, 3))[..., :5], X_made[y_made == place].mean(0))
+            for place, name in enumerate(names)
+        ],
     }
     return ReportContent(**(values | given))

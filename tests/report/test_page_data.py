@@ -129,6 +129,16 @@ def test_planes_and_pool_stay_small_however_many_series_there_are() -> None:
     assert len(json.dumps(payload)) < 1e6
 
 
+def test_attention_has_a_row_for_each_head_and_the_middle_of_each_part_of_time() -> None:
+    content = full_content()
+    slow, _ = report_payload(content)["attention"]
+    assert slow["title"] == "slow" and slow["heads"] == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]
+    assert slow["times"] == [4, 12, 20, 28, 36]  # five columns over 40 time steps
+    np.testing.assert_allclose(slow["values"][4], content.attention[0].shares[1, 1], rtol=1e-3)
+    np.testing.assert_allclose(slow["series"]["y"], content.attention[0].series[0], rtol=1e-3)
+    assert slow["series"]["x"][0] == 0 and slow["series"]["x"][-1] == 39
+
+
 def test_unlabelled_data_has_one_row_and_no_class() -> None:
     payload = report_payload(minimal_content())
     assert payload["classes"] == [] and [row["label"] for row in payload["grid"]["rows"]] == [-1]
@@ -137,6 +147,7 @@ def test_unlabelled_data_has_one_row_and_no_class() -> None:
         payload["losses"]
         == payload["usage"]
         == payload["confidence"]
+        == payload["attention"]
         == payload["codebook"]
         == payload["matrices"]
         == []

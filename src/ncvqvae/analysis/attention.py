@@ -15,7 +15,7 @@ from ncvqvae.prior.transformer import Attention
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ncvqvae.model import NCVQVAE
+    from ncvqvae.generation.trained import TrainedModel
 
 
 class Attended(NamedTuple):
@@ -46,7 +46,7 @@ class Attended(NamedTuple):
 
 @torch.no_grad()
 def attention_maps(
-    model: NCVQVAE, label: Any = None, *, n: int = 64, n_steps: int = 10, seed: int = 0, level: int = -1
+    model: TrainedModel, label: Any = None, *, n: int = 64, n_steps: int = 10, seed: int = 0, level: int = -1
 ) -> Attended:
     """The attention of the prior while it draws ``n`` series of a class.
 

@@ -11,6 +11,7 @@ from ncvqvae.config import Config
 from ncvqvae.data import GlobalScaler
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.generation.samples import DecodingSteps, Samples
+from ncvqvae.prior.prior import Prior
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
 
@@ -22,6 +23,7 @@ class TrainedModel(Protocol):
     facts_: TrainFacts
     scaler_: GlobalScaler
     tokenizer_: Tokenizer
+    prior_: Prior
     classes_: np.ndarray
     seconds_: dict[str, float]
     history_: list[dict[str, float | str]]

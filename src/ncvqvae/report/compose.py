@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from ncvqvae.analysis.attention import attention_maps
 from ncvqvae.commands.encoded import EncodedSets
 from ncvqvae.commands.score import Scores, left_out
 from ncvqvae.data import Splits
+from ncvqvae.errors import InputError
 from ncvqvae.generation.trained import TrainedModel
-from ncvqvae.report.content import ReportContent
+from ncvqvae.report.content import ClassAttention, ReportContent
+
+ATTENTION_CLASSES, ATTENTION_SERIES = 8, 16
+"""Of how many classes the page shows the prior's attention, and over how many series each it is the mean."""
 
 
 def report_content(
@@ -50,7 +57,22 @@ def report_content(
         codebook=model.tokenizer_.codebook.cpu().numpy(),
         selected_probabilities=steps.probabilities,
         decoding_entropies=steps.entropies,
+        attention=class_attention(model, splits) if scores.encoded is not None else (),  # a comparison shows none
     )
+
+
+def class_attention(model: TrainedModel, splits: Splits) -> list[ClassAttention]:
+    """Where the prior looks while it draws series of each class, or unlabelled ones; empty for a plug-in's network."""
+    labels = [None] if splits.y_train is None else model.classes_[:ATTENTION_CLASSES].tolist()
+    found = []
+    for label in labels:
+        try:
+            maps = attention_maps(model, label, n=ATTENTION_SERIES, seed=model.config_.seed)
+        except InputError:
+            return []  # a network of a plug-in, which has no heads that are known here
+        mean = np.ma.masked_invalid(maps.series).mean(0).filled(np.nan)  # series may have ended
+        found.append(ClassAttention(label, maps.over_time().mean(0), mean))
+    return found
 
 
 def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_samples: int = 0) -> ReportContent:

@@ -21,6 +21,18 @@ class Sample(NamedTuple):
     y: np.ndarray | None
 
 
+class ClassAttention(NamedTuple):
+    """Attention of the prior while it draws series of a class: `label`, None for all classes.
+
+    `shares` (layers, heads, columns) is what each part of time gets of each head's attention, mean over the steps of
+    decoding; `series` (C, L) is the mean of the series that were drawn.
+    """
+
+    label: Hashable | None
+    shares: np.ndarray
+    series: np.ndarray
+
+
 @dataclass
 class ReportContent:
     """The content of one run's report; the page leaves out what is None or empty.
@@ -51,6 +63,7 @@ class ReportContent:
         codebook: code vectors (K, d).
         selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
         decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
+        attention: where the prior looks while it draws, class by class.
         channels: names of the channels; without them they are "channel 1", "channel 2" and so on.
         copied_per_class: label → share of copied series among those generated for it.
         digest: SHA-256 of the run that was evaluated, as in `metrics.json`; empty for series without a run.
@@ -83,6 +96,7 @@ class ReportContent:
     codebook: np.ndarray | None = None
     selected_probabilities: np.ndarray | None = None
     decoding_entropies: np.ndarray | None = None
+    attention: Sequence[ClassAttention] = ()
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
     channels: Sequence[str] = ()
     digest: str = ""

@@ -107,6 +107,7 @@ def report_payload(content: ReportContent) -> dict[str, Any]:
         "losses": _losses(content),
         "usage": _usage(content),
         "confidence": _confidence(content),
+        "attention": _attention(content),
         "codebook": _codebook(content),
         "matrices": _matrices(content),
     }
@@ -234,6 +235,25 @@ def _confidence(content: ReportContent) -> list[dict[str, Any]]:
         {"shares": rounded(row), "sure": rounded(sure), "entropy": rounded(entropy)}
         for row, sure, entropy in zip(confidence.histogram, confidence.share_sure, entropies, strict=True)
     ]
+
+
+def _attention(content: ReportContent) -> list[dict[str, Any]]:
+    """What each part of time gets of each head's attention, by class, and the mean of the series that were drawn."""
+    found = []
+    for label, shares, series in content.attention:
+        layers, heads, columns = shares.shape
+        mean = downsample(series[None, :1], MAX_VALUES)[0, 0]
+        length = series.shape[-1]
+        found.append(
+            {
+                "title": "all" if label is None else label_text(label),
+                "heads": [f"{layer + 1}.{head + 1}" for layer in range(layers) for head in range(heads)],
+                "times": rounded((np.arange(columns) + 0.5) * (length / columns)),
+                "values": rounded(shares.reshape(layers * heads, columns)),
+                "series": {"x": rounded(np.linspace(0, length - 1, len(mean))), "y": rounded(mean)},
+            }
+        )
+    return found
 
 
 def rounded(values: Any) -> Any:

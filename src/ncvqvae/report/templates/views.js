@@ -291,6 +291,19 @@ function matrixView(container, matrices) {
   });
 }
 
+function attentionView(container, classes) {
+  switcher(container, "Class", classes, (canvas, { title, heads, times, values, series }) => {
+    const most = Math.max(...values.flat()) || 1;
+    return [new Chart(part(canvas), `Attention over time by layer and head, class ${title}`, (theme) => ({
+      traces: [{ type: "heatmap", x: times, y: heads, z: values, zmin: 0, zmax: most, name: "", colorscale: [[0, theme.page], [1, theme.k0]],
+        colorbar: { thickness: 12, outlinewidth: 0, x: 1.08, tickfont: { color: theme.quiet } }, hovertemplate: "head %{y}, step %{x}: %{z:.1%}<extra></extra>" },
+      { ...series, yaxis: "y2", mode: "lines", line: { color: theme.text, width: 2 }, hoverinfo: "skip", showlegend: false }],
+      layout: { height: 90 + 28 * heads.length, xaxis: axis(theme, "time step", { showgrid: false }),
+        yaxis: axis(theme, "layer.head", { type: "category", autorange: "reversed", showgrid: false }),
+        yaxis2: axis(theme, "", { overlaying: "y", side: "right", showgrid: false, nticks: 4 }) } }))];
+  });
+}
+
 // One metric at a time; the row at `marked` has another colour.
 function dotsView(container, options, marked = null) {
   switcher(container, "Metric", options, (canvas, option) => {
@@ -339,7 +352,8 @@ function planesByRun(container, data, planes) {
 const views = { grid: gridView, planes: planeView, reconstructions: reconstructionView,
   losses: (node, data) => lossView(node, data.losses), usage: (node, data) => usageView(node, data.usage),
   confidence: (node, data) => confidenceView(node, data.confidence), codebook: (node, data) => codebookView(node, data.codebook),
-  matrices: (node, data) => matrixView(node, data.matrices), rivals: (node, data) => dotsView(node, data.rivals, 0),
+  matrices: (node, data) => matrixView(node, data.matrices), attention: (node, data) => attentionView(node, data.attention),
+  rivals: (node, data) => dotsView(node, data.rivals, 0),
   comparison: comparisonView };
 
 for (const script of document.querySelectorAll("script[type='application/json']")) {
