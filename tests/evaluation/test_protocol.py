@@ -46,7 +46,7 @@ GAIN = {f"utility{end}" for end in ("_real", "_generated", "_both")}
 GAIN |= {f"rarest_{name}{end}" for name in ("recall", "f1") for end in ("_real", "_both")}
 UTILITY = with_real("cas", "cas_rocket") | {"cas_rocket_both", "utility_n_added", "rarest_n_heldout"}
 UTILITY |= GAIN | {f"{key}_sd" for key in GAIN}
-ALONE = Extent(rivals=False)
+ALONE = Extent(cas=True, rivals=False)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_the_full_evaluation_adds_intervals_around_the_same_metrics(
     monkeypatch.setattr(protocol, "BOOTSTRAP_DRAWS", 6)
     monkeypatch.setattr(protocol, "PERMUTATIONS", {False: 5, True: 30})
     short = evaluate_samples(real, generated, fcn, seed=4, extent=ALONE, training=SHORT)
-    extent = Extent(full=True, rivals=False)
+    extent = Extent(full=True, cas=True, rivals=False)
     full = evaluate_samples(real, generated, fcn, seed=4, extent=extent, training=SHORT)
     bounds = {f"{name}_{side}" for name in FIDELITY for side in ("low", "high")}
     assert full.keys() == short.keys() | bounds | {"cas_both", "utility_fcn_both"}
