@@ -27,6 +27,7 @@ from ncvqvae.config import to_dict
 from ncvqvae.data import ScaledSeries, Splits
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.fcn import FCNTraining, cached_fcn, extract, train_fcn
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.generation.residuals import keep_residuals, kept_residuals
 from ncvqvae.hardware import fp32_products, resolve_device, resolve_precision
 from ncvqvae.training import loop
@@ -201,7 +202,7 @@ def test_an_evaluation_stands_on_the_device(run: Path, monkeypatch: pytest.Monke
     splits = Splits("waves", X[:20, None], Y[:20], X[20:, None], Y[20:], "")
     with second_device(monkeypatch) as asked:
         model = NCVQVAE.from_pretrained(run, device="cuda")
-        scores = score_model(model, splits)
+        scores = score_model(model, splits, extent=Extent(cas=True))
     assert {"fid", "is", "cas", "prior_loss", "val_recon", "copied"} <= scores.metrics.keys()
     assert set(asked) == {"meta"}
 
@@ -373,7 +374,9 @@ def test_fit_sample_and_evaluate_on_cuda(tmp_path: Path, monkeypatch: pytest.Mon
     model.fit(X, Y, checkpoints=tmp_path / "checkpoints")
     assert model.tokenizer_.codebook.device.type == model.prior_.codes.device.type == "cuda"
     splits = Splits("waves", X[:20, None].astype(np.float32), Y[:20], X[20:, None].astype(np.float32), Y[20:], "")
-    assert np.isfinite([score_model(model, splits).metrics[name] for name in ("fid", "cas", "prior_loss")]).all()
+    assert np.isfinite(
+        [score_model(model, splits, extent=Extent(cas=True)).metrics[name] for name in ("fid", "cas", "prior_loss")]
+    ).all()
     model.save_pretrained(tmp_path / "run")
     on_cpu = NCVQVAE.from_pretrained(tmp_path / "run", device="cpu")
     assert on_cpu.tokenizer_.codebook.device == CPU

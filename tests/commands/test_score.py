@@ -87,7 +87,7 @@ def evaluation(model: NCVQVAE, splits: Splits, tmp_path_factory: pytest.TempPath
     filters = [list(warnings.filters)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tokenizer, "encode", counting)
-        scores = score_model(model, splits, seed=3, extent=Extent(full=True, rivals=False))
+        scores = score_model(model, splits, seed=3, extent=Extent(full=True, cas=True, rivals=False))
         content = report_content(model, splits, scores, read_history(folder))
     write_report(content, folder / "report.html")
     return Evaluation(scores, content, encoded, [*filters, list(warnings.filters)])

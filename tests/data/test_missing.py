@@ -14,6 +14,7 @@ from ncvqvae.config import PriorConfig, Stage1Config, Stage2Config, TokenizerCon
 from ncvqvae.data import Splits, are_unequal, series_lengths
 from ncvqvae.evaluation.fcn import FCN
 from ncvqvae.evaluation.neighbours import nearest_distances
+from ncvqvae.evaluation.sets import Extent
 from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.tokenizer.objective import TokenizerObjective
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
@@ -198,7 +199,7 @@ def test_every_figure_is_finite_on_unequal_series_with_gaps(tmp_path: Path, monk
     X[::4, 0, 3:6] = np.nan
     labels = np.array(y)
     model = NCVQVAE(settings=TINY).fit([x[:, : LENGTHS[label]] for x, label in zip(X, y, strict=True)], labels)
-    metrics = score_model(model, Splits("x", X, labels, X[:12], labels[:12], "")).metrics
+    metrics = score_model(model, Splits("x", X, labels, X[:12], labels[:12], ""), extent=Extent(cas=True)).metrics
     assert {"val_recon", "knn", "fid", "is", "cas", "copied", "fid_labelled"} <= set(metrics)
     assert np.isfinite(list(metrics.values())).all()
 
