@@ -12,6 +12,7 @@ from ncvqvae import NCVQVAE, InputError
 from ncvqvae.analysis import Attended, attention_maps, draw_attention
 from ncvqvae.data import Splits
 from ncvqvae.prior.transformer import Attention
+from ncvqvae.report import compose
 from ncvqvae.report.compose import class_attention
 
 
@@ -70,7 +71,7 @@ def test_the_picture_has_a_panel_for_each_head(model: NCVQVAE) -> None:
     assert "step 1 of 3" in figure.get_suptitle()
 
 
-def test_a_report_has_the_mean_over_steps_for_each_class(model: NCVQVAE) -> None:
+def test_a_report_has_the_mean_over_steps_for_each_class(model: NCVQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = two_classes()
     splits = Splits("waves", 5 * X + 100, y, X, y, "")
     found = class_attention(model, splits)
@@ -82,6 +83,8 @@ def test_a_report_has_the_mean_over_steps_for_each_class(model: NCVQVAE) -> None
     other = copy.copy(model)
     other.prior_ = nn.Identity()  # a plug-in's network has no heads that are known
     assert class_attention(other, splits) == []
+    monkeypatch.setattr(compose, "ATTENTION_TOKENS", model.tokenizer_.n_tokens - 1)
+    assert class_attention(model, splits) == []
 
 
 def test_several_grids_have_maps_each() -> None:

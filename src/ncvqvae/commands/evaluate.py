@@ -175,11 +175,10 @@ def _evaluate_file(
 
 def _say_left_out(splits: Splits, n_samples: int, seed: int, extent: Extent) -> None:
     """Say on the console which sets are compared in part."""
-    from ncvqvae.commands.score import compared, left_out
+    from ncvqvae.commands.score import left_out
     from ncvqvae.commands.terminal import console
 
-    part, given = compared(splits, seed, extent.heldout), (min(n_samples, extent.heldout), n_samples)
-    if line := left_out(splits, part, given, seed):
+    if line := left_out(splits, n_samples, seed, extent.heldout):
         console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 

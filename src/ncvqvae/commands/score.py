@@ -76,21 +76,14 @@ def compared(splits: Splits, seed: int, heldout: int = MAX_COMPARED) -> Splits:
     return splits._replace(X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test)
 
 
-def left_out(whole: Splits, part: Splits, generated: tuple[int, int], seed: int) -> str:
-    """A line on sets of which only a part is compared, '' where all are whole.
-
-    Args:
-        whole: the data.
-        part: what is compared of it.
-        generated: how many series of a file are compared, and how many it holds.
-        seed: what the parts are drawn by.
-    """
+def left_out(splits: Splits, n_samples: int, seed: int, heldout: int) -> str:
+    """A line on sets of which `compared` takes only a part, '' where all are whole; of a file, `n_samples` series."""
     sizes = {
-        "train": (len(part.X_train), len(whole.X_train)),
-        "test": (len(part.X_test), len(whole.X_test)),
-        "generated": generated,
+        "train": (len(splits.X_train), MAX_COMPARED),
+        "test": (len(splits.X_test), heldout),
+        "generated": (n_samples, heldout),
     }
-    parts = [f"{n} of {size} {name} series" for name, (n, size) in sizes.items() if n < size]
+    parts = [f"{most} of {size} {name} series" for name, (size, most) in sizes.items() if size > most]
     return f"compared: {', '.join(parts)}, drawn by seed {seed}" if parts else ""
 
 

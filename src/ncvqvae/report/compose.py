@@ -19,6 +19,9 @@ from ncvqvae.report.content import ClassAttention, ReportContent
 ATTENTION_CLASSES, ATTENTION_SERIES = 8, 16
 """Of how many classes the page shows the prior's attention, and over how many series each it is the mean."""
 
+ATTENTION_TOKENS = 512
+"""Models with more tokens have none on their page: maps take memory with the square of this number."""
+
 
 def report_content(
     model: TrainedModel, splits: Splits, scores: Scores, history: Sequence[Mapping[str, Any]] = ()
@@ -62,7 +65,12 @@ def report_content(
 
 
 def class_attention(model: TrainedModel, splits: Splits) -> list[ClassAttention]:
-    """Where the prior looks while it draws series of each class, or unlabelled ones; empty for a plug-in's network."""
+    """Where the prior looks while it draws series of each class, or unlabelled ones.
+
+    Empty for a plug-in's network, and for more than `ATTENTION_TOKENS` tokens.
+    """
+    if model.tokenizer_.n_tokens > ATTENTION_TOKENS:
+        return []
     labels = [None] if splits.y_train is None else model.classes_[:ATTENTION_CLASSES].tolist()
     found = []
     for label in labels:
@@ -87,8 +95,9 @@ def series_content(whole: Splits, scores: Scores, facts: Mapping[str, str], n_sa
     splits = scores.splits or whole
     shape = splits.X_train.shape[1:]
     n_channels, length = shape
-    given = (min(n_samples, int(scores.metrics.get("n_generated", n_samples))), n_samples)
-    part = left_out(whole, splits, given, int(scores.metrics.get("evaluation_seed", 0)))
+    # what was cut has as many series as the limit says
+    limit = max(len(splits.X_test), int(scores.metrics.get("n_generated", n_samples)))
+    part = left_out(whole, n_samples, int(scores.metrics.get("evaluation_seed", 0)), limit)
     return ReportContent(
         name=splits.name,
         facts={
