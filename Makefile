@@ -115,6 +115,8 @@ $(BIN)/python:
 $(READY): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing ncvqvae and its dependencies into $(VENV)"
 	@$(INSTALL) -e '.[test]'
+	@echo "Compiling what evaluations need: a minute or two"
+	@$(BIN)/ncvqvae doctor --compile > $(VENV)/doctor.txt 2>&1 || cat $(VENV)/doctor.txt
 	@touch $@
 
 $(READY_DEV): $(READY)

@@ -12,7 +12,7 @@ def test_a_sound_installation_has_no_problem(tmp_path: Path, capsys: pytest.Capt
     main(["doctor", "--out", str(tmp_path / "runs")])
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "no problem found"
-    for name in ("ncvqvae", "libraries", "device", "threads", "cache", "disk", "datasets", "MiniRocket", "[ray]"):
+    for name in ("ncvqvae", "libraries", "device", "threads", "cache", "disk", "datasets", "compiled", "[ray]"):
         assert any(line.startswith(f"{name} ") for line in out.splitlines())
     assert metadata.version("torch") in out and "fit GunPoint" in err
     assert not list(tmp_path.iterdir())  # it looks and leaves nothing

@@ -161,14 +161,21 @@ def report(
     say(browse_line(out))
 
 
-def doctor(*, out: UserPath = Path("runs")) -> None:
+def doctor(*, out: UserPath = Path("runs"), compile: Switch = False) -> None:
     """Say what of this machine and installation matters, and exit with 1 if something has to be mended.
 
     Args:
         out: Folder that runs would be written to.
+        compile: Compiles first what evaluations need (a minute or two, once; else the first evaluation does it).
     """
     from ncvqvae.commands.doctor import examine, lines
 
+    if compile:
+        from ncvqvae.commands.terminal import console
+        from ncvqvae.evaluation.compiling import compile_ahead
+
+        with console().status("compiling what evaluations need: a minute or two, once"):
+            compile_ahead()
     findings = examine(out)
     print("\n".join(lines(findings)))
     if any(finding.problem for finding in findings):

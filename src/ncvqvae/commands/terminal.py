@@ -63,10 +63,11 @@ def print_expected(seconds: Mapping[str, float]) -> None:
 
 
 def compile_hint() -> str | None:
-    """A line for the first evaluation on this machine, which takes a minute longer than all others."""
-    from ncvqvae.evaluation.rocket import is_compiled
+    """A line for the first evaluation on this machine, which takes longer than all others."""
+    from ncvqvae.evaluation.compiling import not_compiled
 
-    return None if is_compiled() else "the first evaluation compiles MiniRocket and catch22: about a minute, once"
+    missing = ", ".join(not_compiled())
+    return f"this evaluation first compiles {missing}: a minute or two, once" if missing else None
 
 
 class TrainingProgress(Progress):

@@ -4,6 +4,7 @@
 - `protocol`: which series are compared with which, and the key of each result
 - `fcn`: the supervised FCN behind FID, IS and CAS: train, load, cache, extract features
 - `rocket`: features that need no training: MiniRocket and catch22
+- `compiling`: what numba compiles at the first use of these, ahead
 - `fidelity`: FID, IS and KID of two feature sets
 - `feature_metrics`: these distances, coverage and a two-sample test for all sets of series in one feature space
 - `utility`: classification accuracy score (train on generated, test on real), two-sample tests

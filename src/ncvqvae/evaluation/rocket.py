@@ -5,11 +5,8 @@ Series are (n, C, L). A series that ends early has NaN behind its end; its last 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,16 +24,6 @@ MAX_COEFFICIENTS = 1_000_000
 
 Extractor = Callable[[np.ndarray], np.ndarray]
 """From series (n, C, L) to features (n, d), float64."""
-
-
-def is_compiled() -> bool:
-    """Whether numba has kept MiniRocket's compiled code on this machine; else the first use takes about a minute."""
-    from platformdirs import user_cache_path
-
-    found = find_spec("aeon")
-    places = [Path(path, "transformations/collection") for path in (found and found.submodule_search_locations) or ()]
-    places += [Path(os.environ.get("NUMBA_CACHE_DIR") or user_cache_path("numba", appauthor=False))]
-    return any(path for place in places for path in place.rglob("_minirocket*.nbi"))
 
 
 def n_kernels_for(n_classes: int, n_kernels: int = 10_000) -> int:
