@@ -25,7 +25,7 @@ class GivenOptions:
     split: Literal["train", "test"] = "train"
     """Half of the dataset. Of a file that stands alone, train is the whole file."""
     unconditional: Switch = False
-    """Leaves the labels of DATA out of account."""
+    """Ignores the labels of DATA."""
     seed: Seed = None
     """Seed of the draw (default: the run's own)."""
     device: Device = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ncvqvae.evaluation.metric import FOR_DISTRIBUTIONS, FOR_SHARES, Metric
+from ncvqvae.evaluation.metric import FOR_DISTRIBUTIONS, FOR_SHARES, Better, Metric
 
 
 def _in_space(space: str, title: str, features: str) -> list[Metric]:
@@ -37,16 +37,16 @@ def _of_embeddings() -> list[Metric]:
     nearest = "Held-out accuracy of 5 nearest neighbours on"
     features = {
         "catch22": ("catch22", "the 22 catch22 characteristics"),
-        "minirocket": ("MiniRocket", "MiniRocket's 10,000 features"),
+        "minirocket": ("MiniRocket", "MiniRocket's features (10,000 for up to 100 classes)"),
         "raw": ("raw series", "the values of the series"),
     }
 
-    def metric(key: str, title: str, meaning: str) -> Metric:
-        return Metric(key, title, "representation", "higher", meaning)
+    def metric(key: str, title: str, meaning: str, better: Better = "higher") -> Metric:
+        return Metric(key, title, "representation", better, meaning)
 
     few = "Mean held-out accuracy of a ridge classifier that knows {} series of each class (or all there are) by"
     return [
-        metric("chance", "Chance", "Held-out accuracy of naming the class that is most frequent in train."),
+        metric("chance", "Chance", "Held-out accuracy of naming the class that is most frequent in train.", ""),
         metric("embedding_linear", "Linear, embedding", f"{linear} the model's embeddings."),
         *(metric(f"linear_{key}", f"Linear, {name}", f"{linear} {what}.") for key, (name, what) in features.items()),
         metric("embedding_knn", "KNN, embedding", f"{nearest} the model's embeddings."),
@@ -109,11 +109,11 @@ METRICS: dict[str, Metric] = {
         Metric("rarest_n_heldout", "Held-out series of the rarest class", "utility", "",
                "Number of held-out series of the class, or classes, with the fewest training series.", unit="whole"),
         Metric("cas", "CAS", "utility", "higher",
-               "Accuracy on held-out series of an FCN trained on generated series alone (with --cas).", "cas_real",
-               least=FOR_SHARES),
+               "Accuracy on held-out series of an FCN trained on generated series alone (with --full or --cas).",
+               "cas_real", least=FOR_SHARES),
         Metric("cas_both", "CAS, real and generated", "utility", "higher",
-               "Accuracy on held-out series of an FCN trained on real and generated series together.", "cas_real",
-               least=FOR_SHARES),
+               "Accuracy on held-out series of an FCN trained on real and generated series together (with --full).",
+               "cas_real", least=FOR_SHARES),
         Metric("cas_rocket", "CAS, MiniRocket", "utility", "higher",
                "Accuracy on held-out series of MiniRocket and ridge regression trained on generated series alone.",
                "cas_rocket_real", least=FOR_SHARES),
@@ -124,7 +124,7 @@ METRICS: dict[str, Metric] = {
                "Accuracy of a classifier that tells generated from held-out series (0.5 is guessing), beside two "
                "halves of the held-out series of the same size.", "c2st_real", least=FOR_SHARES),
         Metric("c2st_p", "Two-sample test, p", "utility", "",
-               "Share of random relabellings that the classifier tells apart as well; few mean a difference.",
+               "P-value of this test by random relabellings; a small one means a difference.",
                least=FOR_SHARES),
         Metric("nearer_rocket", "Nearer to train", "diversity", 0.5,
                "Share of generated series nearer to a training series than to as many held-out ones of its classes, "
@@ -142,7 +142,7 @@ METRICS: dict[str, Metric] = {
                "Area under the ROC curve of an attacker who tells training from held-out series by the generated ones; "
                "0.5 is guessing.", "membership_auc_real", least=FOR_SHARES),
         Metric("membership_tpr", "Membership attack, hits", "diversity", "lower",
-               "Share of training series that the attacker finds while he accuses 1 % of the held-out ones.",
+               "Share of training series that the attacker finds, at a false positive rate of 1 %.",
                "membership_tpr_real", "%", least=200),
         Metric("membership_auc_shift", "Membership attack by shift alone, AUC", "diversity", "",
                "The attack on one half of the training series with the other half as samples; above 0.5 where the "
@@ -210,13 +210,14 @@ METRICS: dict[str, Metric] = {
                "Mean entropy of the tokens still unknown before each of the first three steps; low where the prior "
                "recites.", unit="nats"),
         Metric("knn", "KNN, thesis", "representation", "higher",
-               "The thesis's probe: held-out accuracy of 5 nearest neighbours on the mean of the latents."),
+               "The thesis's probe: held-out accuracy of 5 nearest neighbours on the mean of the code vectors."),
         Metric("svm", "SVM, thesis", "representation", "higher",
-               "The thesis's probe: held-out accuracy of a linear support vector machine on the mean of the latents."),
+               "The thesis's probe: held-out accuracy of a linear support vector machine on the mean of the code "
+               "vectors."),
         Metric("knn_meanmax", "KNN, mean and max", "representation", "higher",
-               "Held-out accuracy of 5 nearest neighbours on mean and maximum of each series' latents."),
+               "Held-out accuracy of 5 nearest neighbours on mean and maximum of each series' code vectors."),
         Metric("svm_meanmax", "SVM, mean and max", "representation", "higher",
-               "Held-out accuracy of a linear support vector classifier on mean and maximum of each series' latents."),
+               "Held-out accuracy of a linear support vector classifier on mean and maximum of the code vectors."),
         Metric("knn_histogram", "KNN, token histogram", "representation", "higher",
                "Held-out accuracy of 5 nearest neighbours on the share of each code in a series."),
         Metric("svm_histogram", "SVM, token histogram", "representation", "higher",
