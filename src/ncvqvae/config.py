@@ -70,6 +70,9 @@ class TokenizerConfig:
     """Channels of the convolutions, and the width of a code."""
     n_residual_blocks: Annotated[Whole, Field(ge=0, le=1000)] = 4
     """Residual blocks of the encoder, and of the decoder."""
+    refinement_channels: Annotated[Whole, Field(ge=0, le=1024)] = 0
+    """Channels of the convolutions over time that correct each decoded series, so that steps, spikes and flat parts are
+    sharp. With 0 there are none."""
     codebook_size: Size = 32
     """Smallest number of codes; ``codes_per_class`` and ``tokens_per_code`` can raise it."""
     codes_per_class: Limit = 0
@@ -246,6 +249,9 @@ class SamplingConfig:
     others. With choice_temperature and n_steps, the choice auto is made after training, among a few combinations: the
     one whose series are distributed most like training series, without lying nearer to them than they lie to each
     other. It is 0 where neither residual_neighbours nor redraws keep training series."""
+    time_warp: Weight | Auto = 0.0
+    """Strength of a smooth random time warp of each new series, after all else. The choice auto is made as that of
+    stage2.time_warp, and 0 where stage 2 learns from warped series."""
     hidden_class: Flag = False
     """Draws a class for each unconditional series, by the shares of the train split, and does not give it out. Without
     it the prior is asked for no class."""
@@ -279,6 +285,9 @@ def keeps_series(config: SamplingConfig) -> bool:
 
 CHOSEN_BY_SAMPLES = ("n_steps", "choice_temperature", "kept_share", "residual_scale")
 """Settings of sampling whose "auto" is settled after training, by what the trained networks draw."""
+
+CHOSEN_FOR_SAMPLES = (*CHOSEN_BY_SAMPLES, "time_warp")
+"""Settings of sampling that can be "auto": a draw takes what the fit settled."""
 
 
 @dataclass(config=GROUP)

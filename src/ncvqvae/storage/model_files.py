@@ -24,9 +24,9 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 4
+FORMAT = 5
 """Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
-embeddings by the encoder, format 3 no classes of the training series that are kept."""
+embeddings by the encoder, format 3 no classes of the training series that are kept, format 4 no decoder in time."""
 
 WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
 """The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""

@@ -14,6 +14,7 @@ from ncvqvae.tokenizer.coarser import CoarserGrid
 from ncvqvae.tokenizer.encoder import Encoder
 from ncvqvae.tokenizer.pooling import Reduction, are_of_parts, pooled
 from ncvqvae.tokenizer.quantizer import Quantizer
+from ncvqvae.tokenizer.refinement import Refinement
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 
 FINER_DROPPED = 0.2
@@ -51,6 +52,7 @@ class Tokenizer(nn.Module):
         quantizer: latents to the nearest of K codes of width d.
         decoder: latents to spectrograms.
         grid: (H, W) of the latents, which are the token grid.
+        refinement: corrects decoded series in time; None for none.
         coarser: grids above that one, the next coarser one first. A series' tokens are those of all grids, the
             coarsest one's first; each grid has K codes of its own, and tokens count through all of them.
 
@@ -67,11 +69,13 @@ class Tokenizer(nn.Module):
         quantizer: Quantizer,
         decoder: nn.Module,
         grid: tuple[int, int],
+        refinement: Refinement | None = None,
         coarser: Sequence[CoarserGrid] = (),
     ) -> None:
         super().__init__()
         self.spectrogram, self.grid = spectrogram, grid
         self.encoder, self.decoder, self.quantizer = encoder, decoder, quantizer
+        self.refinement = refinement
         self.coarser = nn.ModuleList(coarser)
         self.residuals: nn.Module | None = None
         self.reduction: Reduction | None = None
@@ -172,7 +176,8 @@ class Tokenizer(nn.Module):
     def reconstruct(self, z: Tensor) -> Reconstruction:
         """Decode latents (B, d, H, W), quantized or not."""
         u = self.decoder(z)
-        return Reconstruction(u, self.spectrogram.inverse(u))
+        x = self.spectrogram.inverse(u)
+        return Reconstruction(u, x if self.refinement is None else self.refinement(x, z).float())
 
     def embed(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Unquantized latents of series (B, C, T) as one vector per token: (B, N, d), rows of the grid one by one.

@@ -14,6 +14,7 @@ from ncvqvae.tokenizer.coarser import CoarserGrid
 from ncvqvae.tokenizer.decoder import Decoder
 from ncvqvae.tokenizer.encoder import Encoder, n_halvings, token_grid
 from ncvqvae.tokenizer.quantizer import Quantizer
+from ncvqvae.tokenizer.refinement import Refinement
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
@@ -41,7 +42,9 @@ def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int)
     for _ in range(config.coarser_grids):
         finer_width = coarser[-1].width if coarser else grid[1]
         coarser.append(CoarserGrid(width, finer_width, n_blocks, quantizer()))
-    return Tokenizer(spectrogram, encoder, finest, decoder, grid, coarser)
+    n_refining = config.refinement_channels
+    refinement = Refinement(n_channels, width * grid[0], n_refining) if n_refining else None
+    return Tokenizer(spectrogram, encoder, finest, decoder, grid, refinement, coarser)
 
 
 def build_prior(
