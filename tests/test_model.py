@@ -23,7 +23,7 @@ TINY = {
     "stage1": {"batch_size": 8, "max_steps": 3, "projector_width": 16, "precision": "32-true"},
     "prior": {"width": 16, "head_width": 8, "n_layers": 1},
     "stage2": {"batch_size": 8, "max_steps": 3, "precision": "32-true"},
-    "sampling": {"chunk_size": 7, "n_steps": 10, "choice_temperature": 16.0, "kept_share": 0.0},
+    "sampling": {"chunk_size": 7, "n_steps": 10, "choice_temperature": 16.0, "kept_share": 0.0, "time_warp": 0.0},
 }
 N, LENGTH = 18, 33
 

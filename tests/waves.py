@@ -18,6 +18,7 @@ SMALL = {
     "sampling.n_steps": 10,
     "sampling.choice_temperature": 16.0,
     "sampling.kept_share": 0.0,
+    "sampling.time_warp": 0.0,
     "sampling.residual_neighbours": 0,
     "sampling.residual_scale": 1.0,
     "sampling.redraws": 0,

@@ -66,7 +66,9 @@ def settled(asked: Config, train: TrainSet) -> Resolved:
 
 def settled_unseen(asked: Config, facts: TrainFacts) -> Resolved:
     """The same from the facts alone, for costs: a choice by the series takes seconds and changes them little."""
-    return resolve(asked, facts, {"augmentation": Choice("warp", ""), "stage2.time_warp": Choice(0.0, "")})
+    none = Choice(0.0, "")
+    unseen = {"augmentation": Choice("warp", ""), "stage2.time_warp": none, "sampling.time_warp": none}
+    return resolve(asked, facts, unseen)
 
 
 def checkpoint_folder(path: str | Path, asked: Config, train: TrainSet) -> Path:

@@ -17,7 +17,7 @@ from torch import Generator
 from ncvqvae.codec import Codec
 from ncvqvae.commands.narration import narrated
 from ncvqvae.config import (
-    CHOSEN_BY_SAMPLES,
+    CHOSEN_FOR_SAMPLES,
     Config,
     EmbeddingConfig,
     EmbeddingKind,
@@ -419,7 +419,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
     def _resolved(self, config: SamplingConfig) -> SamplingConfig:
         chosen = {
             name: getattr(self.config_.sampling, name)
-            for name in CHOSEN_BY_SAMPLES
+            for name in CHOSEN_FOR_SAMPLES
             if getattr(self.asked_.sampling, name) == "auto" != getattr(self.config_.sampling, name)
         }
         return resolved(config, kept_residuals(self.tokenizer_), chosen)

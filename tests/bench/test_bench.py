@@ -197,7 +197,12 @@ def test_killed_and_started_again_ends_in_the_same_rows(
 def test_a_trained_run_of_the_default_preset_is_known_by_what_was_asked(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "tiny.npz", X=rng.normal(size=(60, 1, 24)).astype("float32"), y=np.arange(60) % 2)
-    quick = {"sampling.n_steps": 10, "sampling.choice_temperature": 16.0, "sampling.kept_share": 0.0}
+    quick = {
+        "sampling.n_steps": 10,
+        "sampling.choice_temperature": 16.0,
+        "sampling.kept_share": 0.0,
+        "sampling.time_warp": 0.0,
+    }
     entry = ModelEntry("a", "default", {"stage1.max_steps": 2, "stage2.max_steps": 2, **quick})
     (run,) = Suite({"tiny": {"data": str(tmp_path / "tiny.npz")}}, {"a": entry}, [0]).runs(tmp_path / "out")
     run.note(".json").parent.mkdir(parents=True)  # as whoever holds the run's lock has made it

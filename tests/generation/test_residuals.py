@@ -11,7 +11,7 @@ from tests.waves import SMALL, two_classes
 from torch import Generator, Tensor
 
 from ncvqvae import NCVQVAE, InputError
-from ncvqvae.generation.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, n_kept
+from ncvqvae.generation.residuals import MAX_CASES, MAX_VALUES, MIN_CASES, Residuals, _drawn_by_class, n_kept
 from ncvqvae.training.auto import SCALES, TRIALS
 
 N_TOKENS = 6
@@ -237,16 +237,43 @@ def test_new_series_start_from_a_share_of_the_tokens_of_their_class(fitted: NCVQ
     X, y = two_classes()
     own = {tuple(row): label for row, label in zip(fitted.encode(X).tolist(), y, strict=True)}
     assert [own[tuple(row)] for row in kept.tokens.tolist()] == [fitted.classes_[c] for c in kept.classes.tolist()]
-    wanted = torch.tensor([0, 1, 1, fitted.prior_.no_class] * 50)
-    starts = kept.starts(wanted, 0.5, fitted.prior_.mask_token, generator)
-    given = starts != fitted.prior_.mask_token
+    blank, no_class = fitted.prior_.mask_token, fitted.prior_.no_class
+    wanted = torch.tensor([0, 1, 1, no_class] * 50)
+    starts = kept.starts(wanted, 0.5, blank, no_class, generator)
+    given = starts != blank
     n_tokens = starts.shape[1]
     assert set(given.sum(1).tolist()) == {round(0.5 * n_tokens)} and len(given.unique(dim=0)) > 10
     for row, places, label in zip(starts, given, wanted, strict=True):
-        rows = kept.tokens if label == fitted.prior_.no_class else kept.tokens[kept.classes == label]
+        rows = kept.tokens if label == no_class else kept.tokens[kept.classes == label]
         assert (rows[:, places] == row[places]).all(1).any()
-    whole = kept.starts(wanted, 1.0, fitted.prior_.mask_token, generator)
+    whole = kept.starts(wanted, 1.0, blank, no_class, generator)
     assert {tuple(row) for row in whole.tolist()} <= {tuple(row) for row in kept.tokens.tolist()}
+
+
+def test_a_class_of_which_no_series_is_kept_starts_from_none() -> None:
+    kept = Residuals(3, 4, 1, 8)
+    kept.tokens += 5
+    wanted = torch.tensor([0, 1, 2])  # all kept are of class 0, and 2 is no class
+    starts = kept.starts(wanted, 1.0, 9, 2, Generator().manual_seed(0))
+    assert starts.tolist() == [[5] * 4, [9] * 4, [5] * 4]
+
+
+def test_series_of_other_lengths_are_no_start() -> None:
+    kept, lengths = Residuals(12, 6, 1, 8), torch.tensor([2, 4, 6]).repeat(4)
+    kept.tokens.copy_(torch.where(torch.arange(6) < lengths[:, None], lengths[:, None], -1))
+    for length, near in ((2, 2), (3, (2, 4)), (6, 6)):
+        present = (torch.arange(6) < length).expand(40, 6)
+        starts = kept.starts(torch.zeros(40, dtype=torch.long), 1.0, 9, 1, Generator().manual_seed(0), present)
+        assert set(starts[starts != 9].tolist()) == set(np.atleast_1d(near).tolist())
+
+
+@pytest.mark.parametrize(("n", "few"), [(40, 6), (12, 4), (3, 1)])
+def test_each_class_has_series_among_those_that_are_kept(n: int, few: int) -> None:
+    classes = np.array([0] * 500 + [1] * 6 + [2] * 50)
+    for seed in range(5):
+        rows = _drawn_by_class(classes, n, np.random.default_rng(seed))
+        counts = np.bincount(classes[rows], minlength=3)
+        assert len(set(rows.tolist())) == n == counts.sum() and counts[1] == few and counts.min() >= min(few, 1)
 
 
 def test_a_kept_share_of_one_draws_training_series_as_the_tokenizer_sees_them(fitted: NCVQVAE) -> None:

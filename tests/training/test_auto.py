@@ -17,7 +17,10 @@ Y = np.arange(N) % 2
 
 
 AFTER_TRAINING = {f"sampling.{name}" for name in CHOSEN_BY_SAMPLES}
-BY_SERIES = {"augmentation": Choice("slice", "for this test"), "stage2.time_warp": Choice(0.1, "for this test")}
+BY_SERIES = {
+    name: Choice(value, "for this test")
+    for name, value in (("augmentation", "slice"), ("stage2.time_warp", 0.1), ("sampling.time_warp", 0.0))
+}
 
 
 def chosen(X: np.ndarray, y: np.ndarray) -> str:
@@ -148,6 +151,7 @@ def test_each_choice_has_its_line() -> None:
     assert lines == [
         "augmentation: slice (for this test)",
         "stage2.time_warp: 0.1 (for this test)",
+        "sampling.time_warp: 0.0 (for this test)",
         "tokenizer.codebook_size: 32 (the data asks for no more)",
         "stage1.warped_share: 0.5 (100 series, at least 32)",
         "prior.linear_rank: 0 (100 series, fewer than 1000, would be learned by heart)",

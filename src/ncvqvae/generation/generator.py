@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from ncvqvae.augmentations import cubic, warped_times
 from ncvqvae.codec import CHUNK
 from ncvqvae.config import SamplingConfig
 from ncvqvae.data import beyond
@@ -61,6 +62,8 @@ class SeriesGenerator:
     ) -> Generated:
         """Series of class indices (B,); copies of training series are drawn again, ``config.redraws`` times at most.
 
+        With ``config.time_warp`` each goes along a random map of time in the end.
+
         Args:
             classes: ``prior.no_class`` where no class is given.
             config: with a number for ``residual_scale``. Each redraw is warmer than the one before.
@@ -78,6 +81,9 @@ class SeriesGenerator:
             made[rows], ends = self._draw_once(classes[rows], warmer, generator, length)
             if lengths is not None and ends is not None:
                 lengths[rows] = ends
+        if config.time_warp:
+            assert config.time_warp != "auto"
+            made = cubic(made, warped_times(len(made), made.shape[-1], config.time_warp, lengths, generator))
         return Generated(made, lengths)
 
     def _draw_once(
@@ -90,19 +96,27 @@ class SeriesGenerator:
         self, classes: Tensor, config: SamplingConfig, generator: Generator, length: int | None = None
     ) -> DrawnGrids:
         """Lengths where series differ in them, then token grids (B, N), for class indices (B,)."""
-        start = None
-        if config.kept_share:
-            assert config.kept_share != "auto"
-            start = self.kept.starts(classes, config.kept_share, self.prior.mask_token, generator)
         if self.facts.length_counts is None:
+            start = self._starts(classes, config, generator)
             return DrawnGrids(self.prior.sample(classes, config, generator, None, start), None)
         counts = torch.from_numpy(self.facts.length_counts).double()
         of_class = torch.cat([counts, counts.sum(0, keepdim=True)])[classes]  # no class: the lengths of all
         lengths = torch.multinomial(of_class, 1, generator=generator)[:, 0]
         lengths = lengths if length is None else torch.full_like(lengths, length)
-        absent = ~self.tokenizer.within(lengths)
+        present = self.tokenizer.within(lengths)
+        start, absent = self._starts(classes, config, generator, present), ~present
         grids = self.prior.sample(classes, config, generator, absent, start)
         return DrawnGrids(grids._replace(tokens=grids.tokens.masked_fill(absent.to(grids.tokens.device), -1)), lengths)
+
+    def _starts(
+        self, classes: Tensor, config: SamplingConfig, generator: Generator, present: Tensor | None = None
+    ) -> Tensor | None:
+        """Token grids (B, N) that new series start from, see :meth:`Residuals.starts`; None where they start empty."""
+        if not config.kept_share:
+            return None
+        assert config.kept_share != "auto"
+        prior = self.prior
+        return self.kept.starts(classes, config.kept_share, prior.mask_token, prior.no_class, generator, present)
 
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import torch
 from einops import reduce
 from torch import Generator, Tensor, nn
@@ -17,6 +18,7 @@ from ncvqvae.prior.masking import ranks
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 
 MIN_CASES, MAX_CASES = 32, 2048
+MIN_OF_CLASS = 10
 MAX_VALUES = 2**20
 """Values of residuals that a model keeps (4 MB), however many series it was trained on; at least those of MIN_CASES."""
 
@@ -79,21 +81,37 @@ class Residuals(nn.Module):
         mean = reduce(near, "b k c t -> b 1 c t", "mean")
         return mean[:, 0] + torch.einsum("bk,bkct->bct", weights, near - mean)
 
-    def starts(self, classes: Tensor, share: float, blank: int, generator: Generator) -> Tensor:
+    def starts(
+        self,
+        classes: Tensor,
+        share: float,
+        blank: int,
+        no_class: int,
+        generator: Generator,
+        present: Tensor | None = None,
+    ) -> Tensor:
         """Token grids (B, N) that hold ``share`` of the tokens of a random series of each class, ``blank`` elsewhere.
 
         Args:
-            classes: class indices (B,) on the CPU; one that no series has, such as "no class", takes any series.
+            classes: class indices (B,) on the CPU. One of which no series is kept gets a blank grid.
             share: of the tokens of each series, at random places.
             blank: for tokens that are not kept; also behind the end of a shorter series.
+            no_class: the index that takes any series.
             generator: CPU generator of the draw.
+            present: which tokens lie before the end of each new series (B, N), on the CPU; only series that end about
+                there are taken. None where all series have one length.
         """
         assert self.classes is not None
-        same = classes[:, None] == self.classes.cpu()[None]
-        possible = torch.where(same.any(1, keepdim=True), same, True)
-        tokens = self.tokens[torch.multinomial(possible.float(), 1, generator=generator)[:, 0]].long()
-        dropped = (ranks(len(tokens), tokens.shape[1], generator) >= round(share * tokens.shape[1])).to(tokens.device)
-        return tokens.masked_fill(dropped | (tokens < 0), blank)
+        possible = (classes[:, None] == self.classes.cpu()[None]) | (classes == no_class)[:, None]
+        none_kept = ~possible.any(1, keepdim=True)
+        if present is not None:
+            apart = torch.cdist(present.float(), (self.tokens >= 0).cpu().float(), p=0)
+            apart = apart.masked_fill(~possible, torch.inf)
+            possible = apart == apart.amin(1, keepdim=True)
+        weights = (possible | none_kept).float()
+        tokens = self.tokens[torch.multinomial(weights, 1, generator=generator)[:, 0]].long()
+        dropped = (ranks(len(tokens), tokens.shape[1], generator) >= round(share * tokens.shape[1])) | none_kept
+        return tokens.masked_fill(dropped.to(tokens.device) | (tokens < 0), blank)
 
 
 def kept_residuals(tokenizer: Tokenizer) -> Residuals | None:
@@ -120,6 +138,8 @@ def keeping_line(tokenizer: Tokenizer) -> str | None:
 def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, classes: Tensor, seed: int) -> None:
     """Give a trained tokenizer the residuals of its training series, or of a part of them drawn by seed.
 
+    Each class gives up to ``MIN_OF_CLASS`` series before the others are drawn, so that a rare one has some.
+
     Args:
         tokenizer: gets them.
         scaled: the train split.
@@ -128,7 +148,7 @@ def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, classes: Tensor, 
     """
     shape = scaled.X.shape[1:]
     n = n_kept(len(scaled), math.prod(shape))
-    rows = np.sort(np.random.default_rng([seed, 4]).choice(len(scaled), n, replace=False))
+    rows = np.sort(_drawn_by_class(classes.numpy(), n, np.random.default_rng([seed, 4])))
     chunks = [rows[at : at + CHUNK] for at in range(0, n, CHUNK)]
     device = tokenizer.codebook.device
     found = [tokenizer.residual(*tensors(scaled, chunk, device)) for chunk in chunks]
@@ -138,3 +158,10 @@ def keep_residuals(tokenizer: Tokenizer, scaled: ScaledSeries, classes: Tensor, 
     assert kept.classes is not None
     kept.classes.copy_(classes[torch.from_numpy(rows)])
     tokenizer.residuals = kept.to(device)
+
+
+def _drawn_by_class(classes: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows (n,) of classes (n_cases,) in random order: one of each class, a second one, and so on, then any."""
+    order = rng.permutation(len(classes))
+    of_class = pd.Series(classes[order]).groupby(classes[order]).cumcount().to_numpy()
+    return order[np.argsort(np.minimum(of_class, MIN_OF_CLASS), kind="stable")[:n]]

@@ -12,7 +12,7 @@ import torch
 from torch import Generator
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import CHOSEN_BY_SAMPLES, KEEPS_SERIES, SamplingConfig
+from ncvqvae.config import CHOSEN_FOR_SAMPLES, KEEPS_SERIES, SamplingConfig
 from ncvqvae.data import TableForm, series_frame, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -155,7 +155,7 @@ def check_length(length: int | None, facts: TrainFacts) -> None:
 
 
 def resolved(config: SamplingConfig, residuals: Residuals | None, chosen: Mapping[str, Any]) -> SamplingConfig:
-    """The settings with what was chosen after training in place of "auto".
+    """The settings with what the fit chose in place of "auto".
 
     Args:
         config: the settings of a draw.
@@ -166,7 +166,7 @@ def resolved(config: SamplingConfig, residuals: Residuals | None, chosen: Mappin
         InputError: if they need residuals, or a choice, that the model does not have.
     """
     needless = () if config.residual_neighbours else ("residual_scale",)
-    open_ones = [name for name in CHOSEN_BY_SAMPLES if getattr(config, name) == "auto" and name not in needless]
+    open_ones = [name for name in CHOSEN_FOR_SAMPLES if getattr(config, name) == "auto" and name not in needless]
     for name in open_ones:
         if name not in chosen:
             raise InputError(

@@ -71,8 +71,8 @@ def choose_by_series(asked: Config, series: ScaledSeries, y_index: np.ndarray) -
     chosen = {}
     if asked.augmentation == "auto":
         chosen["augmentation"] = choose_augmentation(series, y_index, asked.seed)
-    if asked.stage2.time_warp == "auto":
-        chosen["stage2.time_warp"] = time_warp(series, asked.seed)
+    if "auto" in (asked.stage2.time_warp, asked.sampling.time_warp):
+        chosen |= time_warps(series, asked)
     return chosen
 
 
@@ -151,11 +151,16 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
     return Choice(best, f"classes stay {accuracies[best]:.2f} readable; {others}")
 
 
-def time_warp(series: ScaledSeries, seed: int) -> Choice:
-    """Strength of the time warps that the prior learns from; 0 where the tokenizer learns from no warped series."""
-    if len(series) < FEW_CASES:
-        return Choice(0.0, f"{len(series)} series, fewer than {FEW_CASES}: the tokenizer learns from no warped ones")
-    return Choice(*choose_time_warp(series, seed))
+def time_warps(series: ScaledSeries, asked: Config) -> dict[str, Choice]:
+    """Strength of the time warps that the prior learns from, and of those of new series: one of them, or none.
+
+    The prior learns from none where the tokenizer learns from none; there new series are warped when they are drawn.
+    """
+    found, few = Choice(*choose_time_warp(series, asked.seed)), len(series) < FEW_CASES
+    none = Choice(0.0, f"{len(series)} series, fewer than {FEW_CASES}: the tokenizer learns from no warped ones")
+    learned = (none if few else found) if asked.stage2.time_warp == "auto" else Choice(asked.stage2.time_warp, "")
+    drawn = Choice(0.0, "the prior learns from warped series") if learned.value else found
+    return {"stage2.time_warp": learned, "sampling.time_warp": drawn}
 
 
 def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:

@@ -154,7 +154,8 @@ def judged(
     for config in settings:
         source = Generator().manual_seed(seed)
         wanted = generator.draw_classes(n_drawn, source)
-        drawn = generator.draw(wanted, replace(config, redraws=0), source)
+        # with warps, which come after all else, each way would seem to copy less than it does
+        drawn = generator.draw(wanted, replace(config, redraws=0, time_warp=0.0), source)
         found = features(codec.scaled(codec.in_units(*drawn))[:].values)
         distance = frechet_distance(with_class(found, wanted), with_class(of_train, classes))
         nearer = [
