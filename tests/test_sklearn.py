@@ -1,5 +1,7 @@
 """The estimator among scikit-learn's: its own checks, clones, pipelines, searches."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +105,65 @@ def test_too_little_to_fit_is_refused(shape: tuple[int, int]) -> None:
         NCVQVAE(settings=SETTINGS).fit(np.ones(shape))
 
 
+# ---------------------------------------------------------------- whether it is fitted
+
+
+UNFITTED_USES: dict[str, Callable[[NCVQVAE], Any]] = {
+    "sample": lambda model: model.sample(2),
+    "transform": lambda model: model.transform(X_OTHER),
+    "names": lambda model: model.get_feature_names_out(),
+    "impute": lambda model: model.impute(X_OTHER),
+    "decoding steps": lambda model: model.decoding_steps(2),
+    "plot": lambda model: model.plot("losses"),
+    "evaluate": lambda model: model.evaluate(X_OTHER),
+}
+X_OTHER = np.random.default_rng(1).normal(size=(12, 8))
+
+
+def break_fit(model: NCVQVAE, moment: str) -> None:
+    """A fit on other series that ends at the moment that is named."""
+    if moment == "refused":
+        with pytest.raises(InputError):
+            model.fit(np.ones((5, 1, 8)))
+        return
+    if moment == "prepared":
+        model.prepare(X_OTHER)
+        return
+
+    def report(stage: str, *_: Any) -> None:
+        if stage == moment:
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        model.fit(X_OTHER, report=report)
+
+
+@pytest.mark.parametrize("use", UNFITTED_USES)
+@pytest.mark.parametrize("moment", ["refused", "prepared", "stage2"])
+def test_after_a_fit_that_failed_the_model_is_not_fitted(moment: str, use: str) -> None:
+    model = NCVQVAE(settings=SETTINGS)
+    break_fit(model, moment)
+    with pytest.raises(NotFittedError):
+        UNFITTED_USES[use](model)
+    assert "fitted" not in repr(model)
+
+
+@pytest.mark.parametrize("moment", ["prepared", "stage1", "stage2"])
+def test_a_refit_that_ended_early_leaves_no_networks_of_the_fit_before(fitted: NCVQVAE, moment: str) -> None:
+    model = copy.deepcopy(fitted)
+    break_fit(model, moment)
+    with pytest.raises(NotFittedError):
+        model.sample(2)
+    assert pickle.loads(pickle.dumps(model)).fit(X_OTHER).sample(2).X.shape == (2, 8)
+
+
+def test_a_refit_whose_series_are_refused_leaves_the_model_as_it_was(fitted: NCVQVAE) -> None:
+    model = copy.deepcopy(fitted)
+    break_fit(model, "refused")
+    np.testing.assert_array_equal(model.sample(3).X, fitted.sample(3).X)
+    assert model.n_timepoints_ == 6 and "10 series of 1 x 6" in repr(model)
+
+
 # ---------------------------------------------------------------- together with others
 
 
@@ -135,10 +196,10 @@ def test_grid_search_clones_and_sets_parameters() -> None:
 
 
 def test_clone_has_the_parameters_and_nothing_fitted(fitted: NCVQVAE) -> None:
-    copy = clone(fitted)
-    assert copy.get_params() == fitted.get_params()
+    cloned = clone(fitted)
+    assert cloned.get_params() == fitted.get_params()
     with pytest.raises(NotFittedError):
-        copy.sample(1)
+        cloned.sample(1)
 
 
 def test_parameters_are_read_when_fit_is_called() -> None:

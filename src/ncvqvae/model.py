@@ -94,6 +94,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
     prior_: Prior
     form_: TableForm | None = None
     _last_generator: SeriesGenerator | None = None
+    _in_training = False
 
     def __init__(
         self,
@@ -153,6 +154,8 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
     def prepare(self, X: Any, y: Any = None, *, checked: bool = False) -> TrainSet:
         """Everything that is known of the train split before training; for `fit_prepared` and `estimate_prepared`.
 
+        A model that was fitted before is no longer fitted then, unless the series are refused.
+
         Args:
             X, y: as in :meth:`fit`.
             checked: the values have been checked, as those of ``load_splits`` are.
@@ -160,11 +163,13 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         Raises:
             InputError: if the series cannot be used.
         """
-        self.asked_ = self._config()
-        train = train_set(X, y, self.asked_, checked=checked)
+        asked = self._config()
+        train = train_set(X, y, asked, checked=checked)
+        form, fitted_on = frame_form(X, y), TrainSeries(train.series.X, check_labels(y, train.facts.n_cases))
+        self._forget_networks()
+        self.asked_ = asked
         self._take_facts(train.facts)
-        self.scaler_, self.form_ = train.series.scaler, frame_form(X, y)
-        self._fitted_on = TrainSeries(train.series.X, check_labels(y, train.facts.n_cases))
+        self.scaler_, self.form_, self._fitted_on = train.series.scaler, form, fitted_on
         return train
 
     def fit_prepared(
@@ -177,6 +182,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         explain: Callable[[list[str]], None] | None = None,
     ) -> NCVQVAE:
         """Train both stages on what `prepare` gave; arguments as in :meth:`fit`."""
+        self._forget_networks()  # also those of a training that was interrupted
         self.config_, lines = settled(self.asked_, train)
         if explain is not None:
             explain(lines)
@@ -186,19 +192,31 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         config = self.config_
         self.tokenizer_, parts = tokenizer_stage(config, train)
         self._train("stage1", self.tokenizer_, parts, folder, logger, report)
-        self.prior_, parts = prior_stage(config, train, self._codec)
+        codec = self._codec_of_now()
+        self.prior_, parts = prior_stage(config, train, codec)
         self._train("stage2", self.prior_, parts, folder, logger, report)
         embedding = config.embedding
-        embedding.parts_weight = self._codec.keep_reduction(train.series, train.classes, embedding, config.seed)
+        embedding.parts_weight = codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         sampling = config.sampling
         if keeps_series(sampling):
             keep_residuals(self.tokenizer_, train.series, train.classes, config.seed)
         if sampling.residual_neighbours and sampling.residual_scale == "auto":
             sampling.residual_scale = self._choose_residual_scale()
         config.sampling = settled_sampling(
-            self._codec, self._generator, sampling, train, config.seed, explain or (lambda lines: None)
+            codec, self._generator, sampling, train, config.seed, explain or (lambda lines: None)
         )
+        self._in_training = False
         return self
+
+    def _forget_networks(self) -> None:
+        """From here until a training has ended the model is not fitted, so that no networks meet facts of others."""
+        self._in_training = True
+        for name in {"tokenizer_", "prior_", "config_", "history_", "seconds_", "_last_generator"} & vars(self).keys():
+            delattr(self, name)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether a training has ended, or the model was loaded."""
+        return hasattr(self, "prior_") and not self._in_training
 
     def _train(
         self,
@@ -232,7 +250,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         parts = [f"{name}={value!r}" for name, value in asked.items() if value is not None]
         parts += [f"{name}=…" for name in ("settings", "config_file") if getattr(self, name)]
         fitted = ""
-        if hasattr(self, "facts_"):
+        if self.__sklearn_is_fitted__():
             facts = self.facts_
             fitted = f" fitted on {facts.n_cases} series of {facts.n_channels} x {facts.n_timepoints}"
         return shortened(f"NCVQVAE({', '.join(parts)}){fitted}", N_CHAR_MAX)
@@ -264,6 +282,10 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
     @property
     def _codec(self) -> Codec:
         check_is_fitted(self)
+        return self._codec_of_now()
+
+    def _codec_of_now(self) -> Codec:
+        """The codec also while the prior is not trained yet."""
         return Codec(self.facts_, self.scaler_, self.tokenizer_)
 
     @property
