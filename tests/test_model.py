@@ -2,7 +2,9 @@
 
 import contextlib
 import copy
+import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -404,6 +406,55 @@ def test_checkpoints_of_other_settings_or_data_are_refused(tmp_path: Path) -> No
 def test_a_loaded_model_clones_to_the_same_settings(model: NCVQVAE, tmp_path: Path) -> None:
     loaded = reloaded(model, tmp_path)
     assert clone(loaded)._config() == loaded.asked_ == model.asked_
+
+
+ASKED: list[dict[str, Any]] = [
+    {"preset": "quick"},
+    {"preset": "paper", "ssl": "none", "seed": 5},
+    {"ssl": "barlowtwins", "augmentation": "warp", "seed": 3},
+    {"settings": {"ssl": "none", "prior.width": 16, "seed": 2, "stage1": {"max_steps": 7}}},
+    {"settings": {"device": "cpu"}},
+]
+CHANGED: list[dict[str, Any]] = [
+    {},
+    {"seed": 7},
+    {"ssl": "barlowtwins"},
+    {"ssl": "none"},
+    {"augmentation": "slice"},
+    {"seed": 7, "ssl": "none", "augmentation": "none"},
+    {"preset": "default"},
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_parameters_of_a_loaded_model_change_what_is_fitted(model: NCVQVAE, asked: dict[str, Any]) -> None:
+    preset, config = asked.get("preset", "default"), NCVQVAE(**asked)._config()
+    loaded = NCVQVAE._of_state(replace(model._state, preset=preset, asked=config))
+    for changed in CHANGED:
+        expected = NCVQVAE(**asked).set_params(**changed)._config()
+        assert clone(loaded).set_params(**changed)._config() == expected, changed
+        pickled = pickle.loads(pickle.dumps(loaded))
+        assert pickled.set_params(**changed)._config() == expected
+
+
+def test_own_settings_of_a_part_are_parameters_of_a_loaded_model(model: NCVQVAE) -> None:
+    config = NCVQVAE(settings={"stage1.ssl_settings.covariance": 0.5})._config()
+    loaded = NCVQVAE._of_state(replace(model._state, preset="default", asked=config))
+    assert loaded.settings == {"stage1.ssl_settings.covariance": 0.5}
+    assert clone(loaded)._config() == config
+
+
+def test_a_loaded_model_of_a_preset_that_is_no_more_can_be_used(model: NCVQVAE) -> None:
+    loaded = NCVQVAE._of_state(replace(model._state, preset="of-another-version"))
+    np.testing.assert_array_equal(loaded.sample(2).X, model.sample(2).X)
+    assert clone(loaded).set_params(preset="default", seed=7)._config() == replace(model.asked_, seed=7)
+
+
+def test_arguments_override_the_settings_of_the_same_name() -> None:
+    same = {"ssl": "none", "augmentation": "warp", "seed": 3}
+    config = NCVQVAE(ssl="vibcreg", augmentation="gauss", seed=4, settings=same)._config()
+    assert (config.ssl, config.augmentation, config.seed) == ("vibcreg", "gauss", 4)
+    assert NCVQVAE(settings=same)._config().seed == 3
 
 
 @pytest.mark.parametrize("use", ["transform", "encode", "reconstruct"])

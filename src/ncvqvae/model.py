@@ -25,8 +25,8 @@ from ncvqvae.config import (
     check_parts,
     from_dict,
     keeps_series,
-    kept,
     load_config,
+    preset_names,
     to_dict,
 )
 from ncvqvae.data import TableForm, check_labels, frame_form, series_lengths
@@ -68,7 +68,7 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         augmentation: ``none``, ``warp``, ``slice``, ``gauss``, ``auto`` or a registered one; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
         settings: any other setting by its dotted name, for example ``{"prior.dropout": 0.1}``; the names are those of
-            :class:`ncvqvae.config.Config`.
+            :class:`ncvqvae.config.Config`. Where they name one of the arguments above, the argument counts.
         config_file: a YAML file whose values override the preset's (and are overridden by the arguments).
 
     Attributes:
@@ -267,8 +267,9 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         self.classes_, self.class_counts_ = facts.classes, facts.class_counts
 
     def _config(self) -> Config:
-        given = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        config = load_config(self.preset, file=self.config_file, settings={**given, **(self.settings or {})})
+        arguments = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
+        given = {name: value for name, value in arguments.items() if value is not None}
+        config = load_config(self.preset, file=self.config_file, settings={**(self.settings or {}), **given})
         resolve_device(config.device)  # a missing device is reported before any work
         return check_parts(config)
 
@@ -500,10 +501,35 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
 
     @classmethod
     def _of_state(cls, state: ModelState) -> Self:
-        model = cls(state.preset, settings={**kept(state.asked), "device": state.asked.device})
+        model = cls(state.preset, **_arguments(state.preset, state.asked))
         model.asked_, model.config_ = state.asked, state.config
         model._take_facts(state.facts)
         model.scaler_ = state.scaler
         model.tokenizer_, model.prior_ = state.tokenizer, state.prior
         model.seconds_, model.history_ = state.seconds, []
         return model
+
+
+def _arguments(preset: str, asked: Config) -> dict[str, Any]:
+    """Arguments of an estimator of the preset that asks for these settings: no more than differs from the preset.
+
+    So whoever changes one of them, or the preset, changes what is fitted.
+    """
+    if preset not in preset_names():  # of another version; the model can be used all the same
+        return {"settings": to_dict(asked)}
+    base = load_config(preset, settings={"ssl": asked.ssl})  # a preset may have other settings without an SSL loss
+    settings = _different(to_dict(asked), to_dict(base))
+    arguments = {name: settings.pop(name, None) for name in ("augmentation", "seed")}
+    ssl = None if asked.ssl == load_config(preset).ssl else asked.ssl
+    return {"ssl": ssl, **arguments, "settings": settings or None}
+
+
+def _different(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that others lack or have otherwise, section by section, by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": each for inner, each in _different(value, others.get(name, {})).items()}
+        elif name not in others or value != others[name]:
+            found[name] = value
+    return found
