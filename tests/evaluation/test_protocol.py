@@ -9,7 +9,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.evaluation import protocol, rival_sets
 from ncvqvae.evaluation.fcn import FCN, FCNTraining, extract, train_fcn
 from ncvqvae.evaluation.fidelity import frechet_distance, inception_score
-from ncvqvae.evaluation.protocol import evaluate_samples
+from ncvqvae.evaluation.protocol import evaluate_rivals, evaluate_samples
 from ncvqvae.evaluation.sets import Extent, GeneratedData, RealData, cas_labels, n_unconditional
 from ncvqvae.evaluation.utility import classification_accuracy_score
 from ncvqvae.labels import class_index
@@ -153,6 +153,18 @@ def test_without_labels_the_label_metrics_are_absent(real: RealData, generated: 
     of_classes = {name for name in FIDELITY if name.startswith("is")}
     of_labelled = {name for name in FIDELITY if name.endswith("_labelled")}
     assert metrics.keys() == (FIDELITY | COMMON | STRUCTURE) - of_classes - of_labelled
+
+
+def test_with_one_class_there_is_nothing_for_a_classifier(real: RealData, generated: GeneratedData, fcn: FCN) -> None:
+    one = np.full(64, "a", dtype=object)
+    made = replace(generated, y_labelled=one[:48], y_for_cas=one[:40])
+    single = replace(real, y_train=one[:40], y_test=one[:60])
+    for extent in (ALONE, Extent(cas=True)):
+        found = evaluate_samples(single, made, fcn, 0, extent=extent, training=SHORT)
+        assert {"fid_labelled", "coverage"} <= found.keys()
+        assert not [key for key in found if key.startswith(("cas", "utility", "rarest"))]
+    wanted = rival_sets.wanted_labels(single, made)
+    assert not [key for key in evaluate_rivals(single, wanted, fcn, 0) if key.startswith(("cas", "utility", "rarest"))]
 
 
 def test_train_on_real_is_cached_and_synthetic_is_not(

@@ -247,6 +247,23 @@ def test_worth_is_a_gain_beyond_chance_that_no_rival_has(change: dict[str, float
     assert (found.state, found.title) == (state, title)
 
 
+@pytest.mark.parametrize("missing", [("real", "both"), ("real",), ("both",)], ids=" and ".join)
+def test_nothing_is_said_of_a_rarest_class_without_held_out_series(missing: tuple[str, ...]) -> None:
+    recalls = {"rarest_recall_real": 0.8, "rarest_recall_both": 0.3}
+    recalls |= {f"rarest_recall_{name}": float("nan") for name in missing}
+    assert finding(with_metrics(**recalls), "worth") == finding(with_metrics(), "worth")
+
+
+@pytest.mark.parametrize("label", ["a", 0, ("tuple",)], ids=str)
+def test_a_single_class_is_no_classification(label: object) -> None:
+    content, one = full_content(), np.empty(200, dtype=object)
+    one.fill(label)
+    labels = {key: one[: len(getattr(content, key))] for key in ("y_train", "y_test", "y_labelled")}
+    measured = {key: value for key, value in METRICS.items() if not key.startswith(("utility", "cas"))}
+    verdict = judge(full_content(**labels, metrics=measured, attention=[]))
+    assert len(verdict.findings) == 3 and "classifier" not in " ".join(verdict.lines)
+
+
 def test_a_rival_that_does_as_well_leaves_no_green_tick() -> None:
     verdict = judge(with_metrics(**RIVALS, utility_both_of_dba=0.95))
     assert verdict.fine is None and verdict.headline == "Sound · No better than weighted DBA"

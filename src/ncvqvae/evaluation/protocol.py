@@ -49,7 +49,8 @@ def evaluate_samples(
     """Fidelity, utility, coverage, structure and privacy of generated series, beside the same for real data and rivals.
 
     Metrics of a single set (`cas`, `c2st`, `precision` …, `acf_difference` …) judge the label-first series if there are
-    any. A metric is absent if its series or labels are missing. The suffix `_real` compares train with test
+    any. A metric is absent if its series or labels are missing, one of classifiers also if train has a single class,
+    since nothing is told apart then. The suffix `_real` compares train with test
     (`c2st_real`: halves of test). The suffix `_reconstructed` compares the test split after the tokenizer with the test
     split itself. The suffix `_of_NAME` is that of a rival, whose series have the numbers and labels of the judged ones.
 
@@ -89,7 +90,7 @@ def evaluate_samples(
     if extent.rivals:
         rivals = rival_sets(real, wanted_labels(real, generated), extent, seed)
         metrics |= _of_rivals(known, rivals, extent, seed, copies, progress)
-    if real.y_train is not None and real.y_test is not None:
+    if real.tells_classes:
         progress("classifiers")
         metrics |= classifier_metrics(real, {"": generated, **rivals}, seed, extent, cache_dir, training, fcn.device)
     return metrics
@@ -117,6 +118,8 @@ def evaluate_rivals(
     known = _RealFeatures.of(real, fcn, seed)
     rivals = rival_sets(real, wanted, extent, seed)
     metrics = _of_rivals(known, rivals, extent, seed, copies, lambda step: None)
+    if not real.tells_classes:
+        return metrics
     return metrics | classifier_metrics(real, rivals, seed, extent, None, None, fcn.device)
 
 

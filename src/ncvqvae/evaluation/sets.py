@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncvqvae.errors import InputError
+from ncvqvae.labels import count_classes
 
 MIN_UNCONDITIONAL = 256
 MIN_FOR_CAS = 1000
@@ -50,6 +51,11 @@ class RealData:
     y_train: np.ndarray | None
     X_test: np.ndarray
     y_test: np.ndarray | None
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether a classifier has something to tell apart: both splits have labels, train at least two of them."""
+        return self.y_test is not None and len(count_classes(self.y_train)[0]) > 1
 
 
 @dataclass(frozen=True)

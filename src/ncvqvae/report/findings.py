@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import isnan, nan, sqrt
 from typing import Literal, NamedTuple
 
 from ncvqvae.evaluation.diversity import copied_share
 from ncvqvae.evaluation.metric import FOR_SHARES
 from ncvqvae.evaluation.metric_list import RIVALS
 from ncvqvae.evaluation.metrics import judgeable, number_text, of_rival
+from ncvqvae.labels import count_classes
 from ncvqvae.report.content import ReportContent, label_text
 from ncvqvae.report.projections import choose
 from ncvqvae.report.rivals import best_rival, cheapest_as_good, margin
@@ -57,7 +58,7 @@ class Part(NamedTuple):
 
 def find(content: ReportContent, classes: Sequence[ClassRow]) -> list[Finding]:
     """Every check that makes sense for the content, in the order of the page."""
-    worth = [_worth(content)] if content.y_train is not None else []
+    worth = [_worth(content)] if len(count_classes(content.y_train)[0]) > 1 else []
     return [*worth, _likeness(content), _variety(content, classes), _copies(content)]
 
 
@@ -137,9 +138,9 @@ def _rivalry(m: Mapping[str, float], n_heldout: int) -> list[Part]:
 
 def _rarest(m: Mapping[str, float], n_heldout: int) -> list[Part]:
     keys = ("rarest_recall_real", "rarest_recall_both")
-    if not set(keys) <= m.keys():
+    before, after = (m.get(key, nan) for key in keys)
+    if isnan(before) or isnan(after):  # no held-out series is of that class
         return []
-    before, after = (m[key] for key in keys)
     text = f"Recall of the rarest class goes from {number_text(before)} to {number_text(after)}."
     worse = after < before - max(CAS_LOSS, margin(m, *keys, n_heldout))
     return [Part("bad", "The rarest class suffers", text) if worse else Part("good", "Worth adding", text)]
