@@ -50,8 +50,16 @@ def left_out(X: np.ndarray, n: int, *, full: bool = False) -> dict[str, str]:
         return dict.fromkeys(("smote", "dba"), "series differ in length")
     seconds = dba_seconds(n, X.shape[-1])
     if seconds > MAX_SECONDS[full]:
-        return {"dba": f"{n} barycentres of length {X.shape[-1]} take some {seconds / 60:.0f} minutes"}
+        limits = f"over the limit of {MAX_SECONDS[full]:.0f} s"
+        if not full:
+            limits += f"; --full allows {MAX_SECONDS[True]:.0f} s"
+        return {"dba": f"{n} barycentres of length {X.shape[-1]} take some {_duration(seconds)}, {limits}"}
     return {}
+
+
+def _duration(seconds: float) -> str:
+    """Seconds below two minutes, else minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def rival_series(name: str, X: np.ndarray, y: np.ndarray, wanted: np.ndarray, seed: int) -> np.ndarray:
