@@ -451,8 +451,12 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         """How sure the prior is, step by step, while it draws ``n`` token grids, label-first where there are labels.
 
         Mass near 1 from the first steps on shows a prior that recites its training tokens (thesis, results, 0.2.5).
+
+        Raises:
+            InputError: if ``n`` is not positive, or the seed is none.
         """
         check_is_fitted(self)
+        n = checked_number(n)
         generator = Generator().manual_seed(self.config_.seed if seed is None else checked_seed(seed))
         indices = self._generator.draw_classes(n, generator)
         config = replace(self.config_.sampling, kept_share=0.0)  # tokens of a training series say nothing of the prior

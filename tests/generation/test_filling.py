@@ -64,6 +64,31 @@ def test_observed_values_stay_and_gaps_are_filled(model: NCVQVAE) -> None:
     assert (np.ptp(draws.values, axis=0) > 0)[~observed & (np.arange(LENGTH) % 5 == 0)].mean() > 0.5  # they differ
 
 
+SEEDED: dict[str, Callable[[NCVQVAE, np.ndarray, Any], Any]] = {
+    "sample": lambda model, X, seed: model.sample(2, seed=seed),
+    "reconstruct": lambda model, X, seed: model.reconstruct(X, seed=seed),
+    "impute": lambda model, X, seed: model.impute(X, n_draws=1, seed=seed),
+    "extend": lambda model, X, seed: model.extend(X[:, :-2], 2, n_draws=1, seed=seed),
+    "vary": lambda model, X, seed: model.vary(X, seed=seed),
+    "score_samples": lambda model, X, seed: model.score_samples(X, n_masks=1, seed=seed),
+    "decoding_steps": lambda model, X, seed: model.decoding_steps(2, seed=seed),
+    "evaluate": lambda model, X, seed: model.evaluate(X, two_classes()[1], seed=seed),
+}
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x", True, 2**63], ids=repr)
+@pytest.mark.parametrize("use", SEEDED)
+def test_a_bad_seed_is_refused_by_every_method_that_draws(model: NCVQVAE, use: str, seed: Any) -> None:
+    with pytest.raises(InputError, match="give a whole number from 0"):
+        SEEDED[use](model, 5 * two_classes()[0] + 100, seed)
+
+
+@pytest.mark.parametrize("n", [0, -3, 2.5, "3"], ids=repr)
+def test_a_bad_number_of_grids_to_watch_is_refused(model: NCVQVAE, n: Any) -> None:
+    with pytest.raises(InputError, match="give a (whole )?number"):
+        model.decoding_steps(n)
+
+
 def test_quantiles_are_in_order_and_within_the_draws(model: NCVQVAE) -> None:
     draws = model.impute(with_gaps(), n_draws=5)
     found = [draws.quantile(share) for share in (0, 0.1, 0.5, 0.9, 1)]

@@ -17,7 +17,7 @@ from ncvqvae.errors import InputError
 from ncvqvae.generation.draws import Draws, joined_draws
 from ncvqvae.generation.filling import Filler, Known
 from ncvqvae.generation.generator import SeriesGenerator
-from ncvqvae.generation.samples import Samples, as_given, joined
+from ncvqvae.generation.samples import Samples, as_given, checked_seed, joined
 
 
 class FillingMethods(ABC):
@@ -54,8 +54,8 @@ class FillingMethods(ABC):
             sampling: settings of :class:`ncvqvae.config.SamplingConfig` for these draws, for example ``n_steps=20``.
 
         Raises:
-            InputError: if the series do not fit the model, a series has no value at all, or a label or setting is
-                unknown.
+            InputError: if the series do not fit the model, a series has no value at all, a label or setting is
+                unknown, or the seed is none.
 
         Example:
             >>> filled = model.impute(X)  # doctest: +SKIP
@@ -153,7 +153,7 @@ class FillingMethods(ABC):
             raise InputError("sampling.redraws: what keeps a part of a given series is not drawn again; leave it out")
         changed = {**to_dict(self.config_.sampling), **sampling, "redraws": 0}
         config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
-        return Filler(codec, self._generator, config, self.config_.seed if seed is None else seed)
+        return Filler(codec, self._generator, config, self.config_.seed if seed is None else checked_seed(seed))
 
     def _known(self, X: Any, y: Any, *, to_extend: bool = False) -> Known:
         codec = self._codec

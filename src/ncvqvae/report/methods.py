@@ -259,9 +259,10 @@ class ShowingMethods(ABC):
     ) -> Scores:
         from ncvqvae.commands.score import score_model
         from ncvqvae.evaluation.sets import Extent
+        from ncvqvae.generation.samples import checked_seed
 
         model: Any = self
-        seed = self.config_.seed if seed is None else seed
+        seed = self.config_.seed if seed is None else checked_seed(seed)
         return score_model(model, splits, fcn=fcn, seed=seed, extent=Extent.asked(full, cas, rivals), progress=progress)
 
     def _splits(self, X: Any, y: Any, train: tuple[Any, Any] | None, name: str) -> Splits:
