@@ -31,6 +31,7 @@ MAY_SEE = {
     "validation": {"ncvqvae.files"},
     "codec": {"ncvqvae.data", "ncvqvae.data.facts", "ncvqvae.tokenizer.pooling", "ncvqvae.tokenizer.tokenizer"},
     "config": {"ncvqvae.errors", "ncvqvae.registry", "ncvqvae.validation"},
+    "embeddings": {"ncvqvae.codec", "ncvqvae.tokenizer.tokenizer"},
     "evaluation": {"ncvqvae.augmentations"},  # the time warp is a rival, too
     "fitting": {
         "ncvqvae.generation.generator",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +19,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from tests.waves import two_classes
 
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.config import EmbeddingKind
 
 # The checks' tables are a few columns wide: a window of 2 takes them as series of 2 time steps and more.
 SETTINGS = {
@@ -184,6 +186,37 @@ def test_pipeline_with_a_classifier_tells_classes_apart(channel_axis: bool) -> N
     pipeline = make_pipeline(NCVQVAE(settings=WAVES), StandardScaler(), LogisticRegression())
     pipeline.fit(X[:30], y[:30])
     assert pipeline.score(X[30:], y[30:]) > 0.9
+
+
+KINDS: list[EmbeddingKind | None] = [None, "encoder", "tokens"]
+
+
+@pytest.mark.parametrize("default", ["encoder", "tokens"])
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_tables_of_embeddings_have_the_names_of_their_own_kind(
+    fitted: NCVQVAE, container: str, default: EmbeddingKind
+) -> None:
+    pytest.importorskip(container)
+    X, model = np.random.default_rng(2).normal(size=(4, 6)), copy.deepcopy(fitted)
+    model.config_.embedding.kind = default
+    arrays = {kind: model.transform(X, embedding=kind) for kind in KINDS}
+    assert arrays["encoder"].shape[1] != arrays["tokens"].shape[1]
+    model.set_output(transform=container)
+    for kind, array in arrays.items():
+        table: Any = model.transform(X, embedding=kind)
+        assert list(table.columns) == [f"z_{i}" for i in range(array.shape[1])]
+        np.testing.assert_array_equal(np.asarray(table), array)
+    named: Any = model.transform(X)
+    assert model.config_.embedding.kind == default and list(named.columns) == list(model.get_feature_names_out())
+
+
+def test_evaluation_and_plots_work_where_tables_are_asked_for() -> None:
+    X, y = two_classes()
+    model = NCVQVAE(settings=WAVES | {"sampling.n_steps": 2}).fit(X, y)
+    usual = model.evaluate(X[:12], y[:12], rivals=False)
+    model.set_output(transform="pandas")
+    assert model.evaluate(X[:12], y[:12], rivals=False) == usual
+    model.plot("embeddings", X, y, ax=Figure().subplots())
 
 
 def test_grid_search_clones_and_sets_parameters() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator
 
@@ -19,8 +19,6 @@ from ncvqvae.commands.narration import narrated
 from ncvqvae.config import (
     CHOSEN_FOR_SAMPLES,
     Config,
-    EmbeddingConfig,
-    EmbeddingKind,
     SamplingConfig,
     check_parts,
     from_dict,
@@ -32,6 +30,7 @@ from ncvqvae.config import (
 from ncvqvae.data import TableForm, check_labels, frame_form, series_lengths
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.few import few_to_learn
+from ncvqvae.embeddings import EmbeddingMethods
 from ncvqvae.errors import InputError, shortened
 from ncvqvae.fitting import checkpoint_folder, estimate, settled, settled_sampling, train_set, train_stage
 from ncvqvae.generation.generator import SeriesGenerator
@@ -59,7 +58,7 @@ from ncvqvae.training.auto import choose_residual_scale
 from ncvqvae.training.stages import Report, StageParts, TrainSet, prior_stage, tokenizer_stage
 
 
-class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, BaseEstimator):
+class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, BaseEstimator):
     """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
 
     Args:
@@ -298,42 +297,6 @@ class NCVQVAE(FillingMethods, SavingMethods, ShowingMethods, TransformerMixin, B
         return kept
 
     # ------------------------------------------------------------------ use
-
-    def transform(self, X: Any, *, embedding: EmbeddingKind | None = None) -> np.ndarray:
-        """Embeddings (n_cases, d), float32, of series in their own units; what was not observed does not count.
-
-        Args:
-            X: series in their own units.
-            embedding: ``encoder``: what every level of the encoder makes of a series, reduced to what varies most in
-                the train split; ``tokens``: its quantized latents' mean, as in the thesis's probes; by default what the
-                setting ``embedding.kind`` says.
-
-        Raises:
-            InputError: if the series do not fit the model, or it was saved before it had embeddings by the encoder.
-        """
-        scaled = self._codec.scaled(X)
-        if self._embedding(embedding) == "tokens":
-            return self._codec.embed(self._codec.encode(scaled))
-        return self._codec.embeddings(scaled)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of what :meth:`transform` gives: ``z_0``, ``z_1`` and so on.
-
-        Args:
-            input_features: not used; scikit-learn's pipelines give it.
-        """
-        check_is_fitted(self)
-        reduction, codebook = self.tokenizer_.reduction, self.tokenizer_.codebook
-        size = codebook.shape[1] if self._embedding() == "tokens" or reduction is None else reduction.axes.shape[1]
-        return np.array([f"z_{i}" for i in range(size)], dtype=object)
-
-    def _embedding(self, kind: EmbeddingKind | None = None) -> EmbeddingKind:
-        """The kind of embedding that was asked for, or else that of the settings."""
-        changed = {} if kind is None else {"kind": kind}
-        asked = from_dict(EmbeddingConfig, {**to_dict(self.config_.embedding), **changed}, "embedding.").kind
-        if asked == "encoder" and self.tokenizer_.reduction is None:
-            raise InputError("this model is older than embeddings by the encoder; fit it again, or ask for tokens")
-        return asked
 
     def embed(self, tokens: Any) -> np.ndarray:
         """Embeddings (n_cases, d) of tokens (n_cases, N): their code vectors' mean; a token of -1 does not count."""

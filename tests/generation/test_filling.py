@@ -85,7 +85,7 @@ def test_a_bad_seed_is_refused_by_every_method_that_draws(model: NCVQVAE, use: s
 
 @pytest.mark.parametrize("n", [0, -3, 2.5, "3"], ids=repr)
 def test_a_bad_number_of_grids_to_watch_is_refused(model: NCVQVAE, n: Any) -> None:
-    with pytest.raises(InputError, match="give a (whole )?number"):
+    with pytest.raises(InputError, match=r"give a (whole )?number"):
         model.decoding_steps(n)
 
 

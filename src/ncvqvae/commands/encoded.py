@@ -31,7 +31,8 @@ class Encoded:
     def by(cls, model: TrainedModel, X: np.ndarray) -> Encoded:
         """Encode series (n, C, L) with a fitted model."""
         tokens = model.encode(X)
-        return cls(X, tokens, model.reconstruct(X, tokens=tokens).reshape(X.shape), model.transform(X))
+        embedding = np.asarray(model.transform(X))  # a table where scikit-learn's `set_output` asks for one
+        return cls(X, tokens, model.reconstruct(X, tokens=tokens).reshape(X.shape), embedding)
 
 
 class EncodedSets(NamedTuple):

@@ -231,7 +231,7 @@ class ShowingMethods(ABC):
             given = X[case : case + 1]
             plots.draw_reconstruction(ax, given[0, channel], self.reconstruct(given).reshape(given.shape)[0, channel])
         elif kind == "embeddings":
-            plots.draw_embeddings(ax, self.transform(X), y)
+            plots.draw_embeddings(ax, np.asarray(self.transform(X)), y)  # a table where `set_output` asks for one
         else:
             plots.draw_token_usage(ax, self.encode(X), len(self.tokenizer_.codebook))
 
