@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -202,3 +203,32 @@ def test_scores_ask_the_estimator_only_for_what_its_protocol_lists() -> None:
 
     assert all(hasattr(NCVQVAE, name) for name in vars(TrainedModel) if not name.startswith("_"))
     assert score.score_model.__annotations__["model"] == "TrainedModel"
+
+
+# ---------------------------------------------------------------- longer series
+
+
+def ending(lengths: range) -> list[np.ndarray]:
+    """Series that end at these lengths, as a list of arrays."""
+    rng = np.random.default_rng(0)
+    return [np.sin(np.arange(n) / 3) + 0.1 * rng.normal(size=n) for n in lengths]
+
+
+@pytest.fixture(scope="module")
+def unequal() -> NCVQVAE:
+    return NCVQVAE(augmentation="none", settings=SMALL).fit(ending(range(20, 33)))
+
+
+def test_held_out_series_that_are_cut_are_counted_in_a_warning(unequal: NCVQVAE, tmp_path: Path) -> None:
+    longer, said = ending(range(28, 37)), "4 series are longer than the longest of train and cut to 32 steps"
+    with pytest.warns(UserWarning, match=said) as heard:
+        found = unequal.evaluate(longer, **QUICK)
+    assert heard[0].filename == __file__
+    with pytest.warns(UserWarning, match=said):
+        unequal.report(tmp_path / "page.html", longer, **QUICK)
+    with pytest.warns(UserWarning, match=said) as heard:
+        unequal.plot("embeddings", longer, ax=Figure().subplots())
+    assert heard[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert unequal.evaluate([series[:32] for series in longer], **QUICK) == found

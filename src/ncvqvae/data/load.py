@@ -13,7 +13,7 @@ import numpy as np
 from ncvqvae.data.archive import archive_names, find_dataset
 from ncvqvae.data.holdout import stratified_holdout
 from ncvqvae.data.mapped import take
-from ncvqvae.data.missing import are_unequal, cut_or_pad, n_constant, series_lengths
+from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
 from ncvqvae.data.read.roles import Roles, TableOptions
@@ -275,9 +275,7 @@ def _in_train_length(X_train: np.ndarray, X_test: np.ndarray) -> _Fitted:
     longest = X_train.shape[-1]
     if X_test.shape[-1] == longest or not (are_unequal(X_train) or are_unequal(X_test)):
         return _Fitted(X_test, "")
-    n_cut = int((series_lengths(X_test) > longest).sum())
-    note = f"{n_cut} test series are longer than the longest of train and cut to {longest} steps" if n_cut else ""
-    return _Fitted(cut_or_pad(X_test, longest), note)
+    return _Fitted(cut_or_pad(X_test, longest), cut_note(X_test, longest, "test series"))
 
 
 def _hold_out(name: str, data: Half, seed: int, holdout: float) -> Splits:

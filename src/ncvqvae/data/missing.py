@@ -109,6 +109,12 @@ def cut_or_pad(X: np.ndarray, n_timepoints: int) -> np.ndarray:
     return np.pad(X, ((0, 0), (0, 0), (0, n_timepoints - X.shape[-1])), constant_values=np.nan)
 
 
+def cut_note(X: np.ndarray, n_timepoints: int, what: str = "series") -> str:
+    """What `cut_or_pad` takes away from series longer than those of the train split; "" if nothing."""
+    n_cut = int((series_lengths(X) > n_timepoints).sum()) if X.shape[-1] > n_timepoints else 0
+    return f"{n_cut} {what} are longer than the longest of train and cut to {n_timepoints} steps" if n_cut else ""
+
+
 def length_counts(X: np.ndarray, class_index: np.ndarray, n_classes: int) -> np.ndarray | None:
     """How many series of each class have each length, (max(n_classes, 1), n_timepoints + 1); None if all have one.
 

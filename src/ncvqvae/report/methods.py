@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ncvqvae.config import Config
-from ncvqvae.data import Splits, check_labels, check_pair, check_series, cut_or_pad
+from ncvqvae.data import Splits, check_labels, check_pair, check_series, cut_note, cut_or_pad
 from ncvqvae.data.cases import case_digests, joint_digest
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.validate import check_label_pair
@@ -76,7 +77,8 @@ class ShowingMethods(ABC):
         """Every metric of the model on held-out series, by the names of ``metrics.json``.
 
         Args:
-            X: held-out series in their own units, which the model has not learned from.
+            X: held-out series in their own units, which the model has not learned from. Where series differ in length,
+                those longer than the longest of the fit are cut to it, with a warning.
             y: their labels; None for a model of unlabelled series.
             train: series and labels that the model was fitted on. After :meth:`fit` they are known; a model that was
                 loaded needs them.
@@ -235,10 +237,12 @@ class ShowingMethods(ABC):
         else:
             plots.draw_token_usage(ax, self.encode(X), len(self.tokenizer_.codebook))
 
-    def _checked(self, X: Any) -> np.ndarray:
-        """Series in one array of the model's channels and length."""
+    def _checked(self, X: Any, stacklevel: int = 3) -> np.ndarray:
+        """Series in one array of the model's channels and length; a warning says how many are cut for that."""
         facts, series = self.facts_, np.asarray(check_series(X, min_cases=1))
         if facts.unequal:
+            if note := cut_note(series, facts.n_timepoints):
+                warnings.warn(note, stacklevel=stacklevel)
             series = cut_or_pad(series, facts.n_timepoints)
         if series.shape[1:] != (facts.n_channels, facts.n_timepoints):
             raise InputError(
@@ -274,13 +278,13 @@ class ShowingMethods(ABC):
             assert self._fitted_on is not None
             X_train, y_train = self._fitted_on
         else:
-            X_train = self._checked(train[0])
+            X_train = self._checked(train[0], stacklevel=4)
             y_train = check_labels(train[1], len(X_train), where="train")
         facts = self.facts_
         known = joint_digest(case_digests(X_train, y_train)) == facts.digest if facts.digest else True
         if len(X_train) != facts.n_cases or not known:
             raise InputError("train is not what the model was fitted on; give the series and labels of the fit")
-        X_test = self._checked(X)
+        X_test = self._checked(X, stacklevel=4)
         y_test = check_labels(y, len(X_test))
         check_pair(X_train, X_test, where="X")
         check_label_pair(y_train, y_test, where="y")
