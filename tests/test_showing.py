@@ -5,10 +5,12 @@ import json
 import pickle
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -153,6 +155,31 @@ def test_long_tables_come_back_with_ids_and_times() -> None:
     assert table.columns.tolist() == ["unit", "ms", "volt"] and len(table) == 3 * 32
     assert table["unit"].nunique() == 3 and table["unit"].map(type).eq(str).all()
     assert table["ms"].tolist()[:3] == [0, 10, 20]
+
+
+def several_channels(kind: str) -> Any:
+    """The same series as two channels of a table."""
+    both = np.stack([X, -X], axis=1)
+    if kind == "long":
+        case, step = np.indices(X.shape).reshape(2, -1)
+        return pd.DataFrame({"id": case, "t": step, "a": X.ravel(), "b": -X.ravel()}).set_index(["id", "t"])
+    names = [f"{channel}_t{step}" for channel in "ab" for step in range(32)]
+    wide = pd.DataFrame(both.reshape(len(X), -1), columns=names)
+    if kind == "polars":
+        return pytest.importorskip("polars").DataFrame({name: wide[name].to_numpy() for name in names})
+    return pa.Table.from_pandas(wide) if kind == "arrow" else wide
+
+
+@pytest.mark.parametrize("kind", ["wide", "long", "polars", "arrow"])
+def test_all_channels_of_a_table_come_back(kind: str, tmp_path: Path) -> None:
+    table = several_channels(kind)
+    fitted = NCVQVAE(augmentation="none", settings=SMALL).fit(table, Y)
+    assert fitted.sample(4).X.shape == (4, 2, 32)
+    assert len(fitted.sample(4).to_frame()) == (128 if kind == "long" else 4)
+    assert fitted.reconstruct(table).shape == (40, 2, 32)
+    assert fitted.impute(table, n_draws=2).values.shape == (2, 40, 2, 32)
+    fitted.save_pretrained(tmp_path / "run")
+    assert NCVQVAE.from_pretrained(tmp_path / "run").sample(2).X.shape == (2, 2, 32)
 
 
 def test_samples_of_arrays_have_plain_columns_and_are_still_pairs(model: NCVQVAE) -> None:

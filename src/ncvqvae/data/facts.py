@@ -60,6 +60,7 @@ class TrainFacts:
             raise InputError(f"all values are {lowest:g}: there is nothing to learn; check which columns are read")
         listed = isinstance(X, (list, tuple)) and len({np.shape(case) for case in X}) > 1
         flat = np.ndim(X[0]) == 1 if listed else not isinstance(X, list) and np.ndim(X) == 2
+        flat = flat and series.shape[1] == 1  # a table has two axes, whatever its columns hold
         classes, class_counts = count_classes(check_labels(y, len(series)))
         check_storable(classes)
         counts = length_counts(series, _indices(y, len(series), classes), len(classes))
