@@ -46,6 +46,21 @@ REFUSED = {
         {},
         "commas in its numbers, such as '1,234'",
     ),
+    "points between thousands": (
+        "x.csv",
+        "label;t0;t1\na;12.412;13.323\nb;686;28.370\n",
+        {},
+        "column 't0' has points in its numbers, such as '12.412', that may be marks for thousands, beside '686'; write "
+        "thousands without marks, or 686 as 686.000",
+    ),
+    "points between thousands in one column": ("x.csv", "t0;t1\n686;28.370\n0;13.323\n", {}, "'t1' has points"),
+    "points between thousands, tabs": ("x.tsv", "a\t12.412\t-13.323\nb\t-6\t28.370\n", {}, "marks for thousands"),
+    "points between thousands in a long table": (
+        "x.csv",
+        "id;time;x\na;0;12.412\na;1;13.323\nb;0;686\nb;1;28.370\n",
+        LONG,
+        "column 'x' has points in its numbers",
+    ),
     "a date far off": ("x.csv", long(["2024-01-01", "9999-12-31"]), LONG, "dates before 1678 or after 2262"),
     "a header of few numbers": ("x.csv", "0,1\n1.5,2\n3,4\n", {}, "say which with header=True"),
     "a header that ascends": (
@@ -104,6 +119,24 @@ def read(tmp_path: Path, content: str, suffix: str = ".csv", **options: Any) -> 
     path = tmp_path / f"x{suffix}"
     path.write_text(content)
     return load_half(path, **options)
+
+
+THREE_DIGITS = {
+    "zeros dropped": "t0;t1\n12.412;13.3\n686;28.37\n",
+    "three decimals throughout": "t0;t1\n12.412;13.323\n686.000;28.370\n",
+    "three decimals after commas": "t0;t1\n12,412;13,323\n686,000;28,370\n",
+    "zeros dropped after commas": "t0;t1\n12,412;13,3\n686;28,37\n",
+    "a value below one": "t0;t1\n12.412;0.323\n686;28.370\n",
+    "whole thousands without marks": "t0;t1\n12.412;1323\n686;28.370\n",
+    "commas between cells": "t0,t1\n12.412,13.323\n686,28.370\n",
+    "a channel of counts": "a_t0;a_t1;b_t0;b_t1\n12.412;13.323;1;2\n686.000;28.370;3;4\n",
+}
+
+
+@pytest.mark.parametrize("name", THREE_DIGITS)
+def test_numbers_with_three_decimals_are_read(name: str, tmp_path: Path) -> None:
+    X = read(tmp_path, THREE_DIGITS[name]).X
+    assert X[:, 0, 0].tolist() == pytest.approx([12.412, 686]) and X[1, 0, 1] == pytest.approx(28.37)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 MAX_DECIMALS = 9
 """Values with more digits behind the point are written as precisely as they are known, not rounded."""
-THOUSANDS = r"[1-9]\d{0,2}(,\d{3})+"
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}([.,]\d{3})+$"
+"""Numbers that may have marks for thousands, or three digits behind the decimal sign."""
+BELOW_THOUSAND = r"^[+-]?(0|[1-9]\d{0,2})$"
+"""Whole numbers that have no mark for thousands either way."""
 CELLS_AT_ONCE = 1_000_000
 """Cells of text columns that are turned into numbers at once; one by one, many short columns would take long."""
 
@@ -33,6 +36,8 @@ class NumberStyle:
         point, comma: the first column with decimal points, with decimal commas; None where there is none.
         decimals: most digits behind the style.
         whole: names of the columns whose texts are all whole numbers.
+        marked, unmarked: a number such as 1.234, and one such as 686, of each column that has any.
+        clear: some number can only be read one way, such as 12.5 or 1234, so marks are no marks for thousands.
     """
 
     def __init__(self, separator: str = ",") -> None:
@@ -41,11 +46,40 @@ class NumberStyle:
         self.comma: str | None = None
         self.decimals: int | None = 0
         self.whole: set[str] = set()
+        self.marked: dict[str, str] = {}
+        self.unmarked: dict[str, str] = {}
+        self.clear = separator == ","  # cells with commas between them have points for decimals
 
     @property
     def decimal(self) -> str:
         """The decimal sign that was found, a point where there is none."""
         return "," if self.comma is not None else "."
+
+    def check_thousands(self, channels: Iterable[Sequence[str]], where: object) -> None:
+        """Refuse 1.234 beside 686 in one channel: the first may be a thousand, or a number that is written in full.
+
+        Numbers that all have three digits behind the sign are taken as they are: whoever writes marks for thousands has
+        smaller numbers, too.
+
+        Args:
+            channels: the columns of each.
+            where: what the error line names as the place.
+
+        Raises:
+            InputError: both may be, in all the columns that were read.
+        """
+        for names in () if self.clear else channels:
+            marked = next((name for name in names if name in self.marked), None)
+            unmarked = next((self.unmarked[name] for name in names if name in self.unmarked), None)
+            if marked is None or unmarked is None:
+                continue
+            cell = self.marked[marked]
+            sign = "," if "," in cell else "."
+            what = (
+                f"column {marked!r} has {'commas' if sign == ',' else 'points'} in its numbers, such as {cell!r}, that "
+                f"may be marks for thousands, beside {unmarked!r}"
+            )
+            raise bad_input(where, what, f"write thousands without marks, or {unmarked} as {unmarked}{sign}000")
 
 
 def is_text(column: pa.ChunkedArray) -> bool:
@@ -146,9 +180,11 @@ def _from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where
     text = pc.utf8_trim_whitespace(column.combine_chunks())
     missing = pc.is_in(text, value_set=pa.array([*MISSING]))
     text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
-    if pc.any(pc.match_substring(text, ",")).as_py():
-        if len(names) > 1:
-            return _each_from_texts(table, names, style, where)
+    has_comma = pc.any(pc.match_substring(text, ",")).as_py()
+    if has_comma and len(names) > 1:
+        return _each_from_texts(table, names, style, where)
+    _note_marks(text, names, style)
+    if has_comma:
         _check_commas(text, names[0], style, where)
         style.comma = style.comma or names[0]
         if pc.any(pc.match_substring(text, ".")).as_py():
@@ -199,15 +235,29 @@ def _truths(text: Any, column: pa.ChunkedArray, missing: Any, name: str, where: 
 
 
 def _check_commas(text: Any, name: str, style: NumberStyle, where: object) -> None:
-    """Refuse commas that may stand between thousands."""
+    """Refuse commas that stand between thousands; where `;` is between cells, `check_thousands` sees all columns."""
     import pyarrow.compute as pc
 
     with_comma = pc.filter(text, pc.match_substring(text, ","))
-    thousands = pc.all(pc.match_substring_regex(with_comma, f"^[+-]?{THOUSANDS}$")).as_py()
-    whole = pc.any(pc.match_substring_regex(text, r"^[+-]?\d{1,3}$")).as_py()
-    if style.separator == "," or (thousands and (style.separator != ";" or whole)):
+    thousands = style.separator != ";" and pc.all(pc.match_substring_regex(with_comma, THOUSANDS)).as_py()
+    if style.separator == "," or thousands:
         what = f"column {name!r} has commas in its numbers, such as {with_comma[0].as_py()!r}"
         raise bad_input(where, what, "write numbers with a decimal point and without marks for thousands")
+
+
+def _note_marks(text: Any, names: Sequence[str], style: NumberStyle) -> None:
+    """Note of which kinds the numbers are that `check_thousands` compares, until one of them is clear."""
+    import pyarrow.compute as pc
+
+    if style.clear:
+        return
+    marked, unmarked = (pc.match_substring_regex(text, pattern) for pattern in (THOUSANDS, BELOW_THOUSAND))
+    style.clear = not pc.all(pc.or_(marked, unmarked), min_count=0).as_py()
+    for found, of_column in ((marked, style.marked), (unmarked, style.unmarked)):
+        rows = _by_column(found, names)
+        for column in np.flatnonzero(rows.any(axis=1)):
+            place = int(column) * rows.shape[1] + int(rows[column].argmax())
+            of_column.setdefault(names[column], text[place].as_py())
 
 
 def _count_decimals(text: Any, names: Sequence[str], style: NumberStyle) -> None:

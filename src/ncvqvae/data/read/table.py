@@ -57,7 +57,9 @@ class _Source:
 
     def values(self) -> np.ndarray:
         """All value columns as (rows, columns)."""
-        return number_matrix(self.table, self.roles.values, self.numbers, self.where)
+        values = number_matrix(self.table, self.roles.values, self.numbers, self.where)
+        self.numbers.check_thousands(self.roles.channels.values(), self.where)
+        return values
 
     def names(self, name: str) -> list[Any]:
         """Ids, one a row: in the kind they have, without blanks around them.
