@@ -10,8 +10,8 @@ import yaml
 from ncvqvae import InputError
 from ncvqvae.cli import main
 from ncvqvae.codec import Codec
-from ncvqvae.commands.run_folder import open_run
-from ncvqvae.data import read_series
+from ncvqvae.commands.run_folder import open_run, run_form
+from ncvqvae.data import TableForm, TableOptions, options_like, read_series
 from ncvqvae.files import locked
 
 TINY = {
@@ -103,3 +103,57 @@ def test_a_second_process_on_one_file_is_refused(run: Path, capsys: pytest.Captu
     assert "another process is writing" in capsys.readouterr().err
     with pytest.raises(InputError):
         open_run(run / "nowhere")
+
+
+# ---------------------------------------------------------------- samples are read again by `evaluate --samples`
+
+
+def made_of(kind: str) -> pd.DataFrame:
+    """A table in columns that only options explain."""
+    rng = np.random.default_rng(0)
+    case, step = np.indices((24, 20)).reshape(2, -1)
+    values = rng.normal(size=(24, 20)).cumsum(1).round(4)
+    if kind == "long":
+        return pd.DataFrame({"who": case, "hour": step, "volt": values.ravel(), "kind": np.array(["a", "b"])[case % 2]})
+    names = [f"t{i}" for i in range(20)] if kind != "named" else [*"abcdefghijklmnopqrst"]
+    table = pd.DataFrame(values, columns=names).assign(kind=np.array(["a", "b"])[np.arange(24) % 2])
+    return table if kind != "ids" else table.assign(who=[f"p{i * i}" for i in range(24)])
+
+
+AGAIN = {
+    "wide": ["--label-column", "kind"],
+    "ids": ["--label-column", "kind", "--id-column", "who"],
+    "named": ["--label-column", "kind", "--value-columns", "a:t"],
+    "headless": ["--label-column", "20", "--no-header"],
+    "long": ["--label-column", "kind", "--id-column", "who", "--time-column", "hour"],
+}
+
+
+@pytest.mark.parametrize("kind", AGAIN)
+def test_evaluate_reads_what_sample_wrote(kind: str, run: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data.csv", tmp_path / "run"
+    made_of(kind).to_csv(data, index=False, header=kind != "headless")
+    tiny = ["--config", str(run.parent / "tiny.yaml"), "--logger", "none"]
+    main(["fit", str(data), *AGAIN[kind], *tiny, "--out", str(out)])
+    for suffix in (".csv", ".parquet", ".npz"):
+        made = tmp_path / f"new{suffix}"
+        main(["sample", str(out), "-n", "12", "--out", str(made)])
+        _, source = open_run(out)
+        assert source is not None
+        found = read_series(made, options_like(made, run_form(out), source.value_columns is not None))
+        assert found.X.shape == (12, 1, 20) and found.y is not None and set(found.y.tolist()) == {"a", "b"}
+    judged = ["--no-rivals", "--samples", str(tmp_path / "new.csv")]
+    if kind == "wide":
+        main(["evaluate", str(out), *judged])
+        assert (out / "metrics-new.json").is_file()
+    if kind == "long":
+        main(["evaluate", "--data", str(data), *AGAIN[kind], *judged, "--out", str(tmp_path / "judged")])
+        assert (tmp_path / "judged/metrics.json").is_file()
+
+
+def test_samples_of_another_form_are_read_as_they_are(tmp_path: Path) -> None:
+    table = made_of("wide").drop(columns="kind")
+    table.to_csv(tmp_path / "data.csv", index=False)
+    form = TableForm(dict.fromkeys("xyz", "double"), {"x": [0, 0], "y": [0, 1]}, label="z", header=False)
+    assert options_like(tmp_path / "data.csv", form, True) == TableOptions()
+    assert options_like(tmp_path / "data.csv", None) == TableOptions()

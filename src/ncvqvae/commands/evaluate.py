@@ -12,7 +12,7 @@ import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import DataSource, check_links, check_output, known_source, open_run, say_path
-from ncvqvae.data import Splits, read_series
+from ncvqvae.data import Splits, options_like, read_series
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.evaluation.metric_files import read_metrics, write_metrics
@@ -88,6 +88,7 @@ def evaluate_run(
                 device,
                 extent,
                 progress,
+                source.value_columns is not None,
                 run_digest(folder),
             )
         _say_left_out(splits, 0, seed, extent)
@@ -131,7 +132,9 @@ def evaluate_series(
     splits = source.load(seed)
     with locked(out):
         remove_leftovers(out, out / "figures")
-        return _evaluate_file(out, samples, splits, "", fcn, seed, device, extent, progress)
+        return _evaluate_file(
+            out, samples, splits, "", fcn, seed, device, extent, progress, source.value_columns is not None
+        )
 
 
 def _is_evaluation(out: Path) -> bool:
@@ -156,12 +159,14 @@ def _evaluate_file(
     device: str,
     extent: Extent,
     progress: Callable[[str], None],
+    listed_values: bool,
     of: str | None = None,
 ) -> Evaluated:
+    """Score a file of series; where it is a table, columns that the data have, too, are what they are there."""
     from ncvqvae.commands.score import score_series
     from ncvqvae.report.compose import series_content
 
-    given = read_series(samples)
+    given = read_series(samples, options_like(samples, splits.form, listed_values))
     labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
     _say_left_out(splits, len(given.X), seed, extent)
     scores = score_series(

@@ -15,7 +15,7 @@ from ncvqvae.data.missing import (
     lengths_to_state,
     series_lengths,
 )
-from ncvqvae.data.read.files import Series, read_series
+from ncvqvae.data.read.files import Series, options_like, read_series
 from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.scaling import GlobalScaler
 from ncvqvae.data.validate import check_labels, check_pair, check_series
@@ -50,6 +50,7 @@ __all__ = [
     "load_dataset",
     "load_half",
     "load_splits",
+    "options_like",
     "read_series",
     "series_frame",
     "series_lengths",

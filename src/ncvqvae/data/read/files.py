@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ncvqvae.data.read.archive_formats import read_arff, read_ts
-from ncvqvae.data.read.frame import read_binary_table
+from ncvqvae.data.read.frame import binary_column_names, read_binary_table
 from ncvqvae.data.read.limits import check_size
 from ncvqvae.data.read.roles import TableOptions
 from ncvqvae.data.read.table import Raw, from_table
-from ncvqvae.data.read.text import is_label_first, read_text
+from ncvqvae.data.read.text import first_cells, is_label_first, is_value, read_text
 from ncvqvae.data.validate import check_labels, check_series
-from ncvqvae.data.write.table_form import with_label_column
+from ncvqvae.data.write.table_form import TableForm, with_label_column
 from ncvqvae.errors import InputError, bad_input, listed, nearest_name
 
 
@@ -55,6 +55,34 @@ def read_series(path: str | Path, options: TableOptions | None = None, *, min_ca
         InputError: anything that keeps the file from being series of one length; the line names the file.
     """
     return checked(read_raw(path, options), path, min_cases)
+
+
+def options_like(path: str | Path, form: TableForm | None, listed_values: bool = False) -> TableOptions:
+    """The options that read a file as a table of this form, as far as it has its columns.
+
+    Args:
+        path: of any file; one that holds no table needs no options.
+        form: of the other table; None where it was none.
+        listed_values: an option listed its columns of values; else their names say what they are.
+
+    Raises:
+        InputError: the file cannot be read; the line names it.
+    """
+    path = Path(path).expanduser()
+    reader = READERS.get(path.suffix.lower())
+    if form is None or reader not in (_read_text_table, _read_table_file):
+        return TableOptions()
+    _check_file(path, known=True)
+    with one_line_errors(path):
+        is_text = reader is _read_text_table
+        names = first_cells(path) if is_text else binary_column_names(path)
+    header = None
+    if is_text and not form.header and len(names) == len(form.columns) and any(map(is_value, filter(None, names))):
+        names, header = list(form.columns), False
+    named = {f"{role}_column": getattr(form, role) for role in ("label", "id", "time")}
+    found = {option: name for option, name in named.items() if name in names}
+    values = list(form.places) if listed_values and form.places.keys() <= set(names) else None
+    return TableOptions(**found, value_columns=values, header=header)
 
 
 def checked(raw: Raw, where: object, min_cases: int = 2) -> Series:

@@ -43,6 +43,17 @@ def read_binary_table(path: Path, options: TableOptions) -> ArrowTable:
     return as_arrow(table, options, path)
 
 
+def binary_column_names(path: Path) -> list[str]:
+    """Names of the columns of a .parquet or .feather file, those of an index among them."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    if path.suffix.lower() == ".parquet":
+        return list(parquet.read_schema(path).names)
+    with pa.OSFile(str(path)) as file:
+        return list(pa.ipc.open_file(file).schema.names)
+
+
 def _read_parquet(path: Path) -> pa.Table:
     """A parquet file; texts stay a dictionary until their size is known, since a row may be a few bits."""
     from pyarrow import parquet

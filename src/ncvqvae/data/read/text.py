@@ -85,6 +85,16 @@ def read_text(path: Path, options: TableOptions) -> TextTable:
     return TextTable(table, style, notes)
 
 
+def first_cells(path: Path) -> list[str]:
+    """The cells of the first line: names, or values where there is no header.
+
+    Raises:
+        InputError: an empty file.
+    """
+    lines = _head(path).lines
+    return _cells(lines[0], _separator(lines, path.suffix.lower()))
+
+
 class _Head(NamedTuple):
     """The first lines that hold anything, and how many lines stand before them."""
 
@@ -137,11 +147,9 @@ def _has_row_names(rows: list[list[str]], lines: list[str]) -> bool:
     """Whether the first line lacks a name for the row names, as R writes it: these are in quotes, or texts."""
     if len(rows) < 2 or any(len(row) != len(rows[0]) + 1 for row in rows[1:20]):
         return False
-    if not lines[0].lstrip().startswith('"') and any(map(_is_value, rows[0])):
+    if not lines[0].lstrip().startswith('"') and any(map(is_value, rows[0])):
         return False
-    return all(line.lstrip().startswith('"') for line in lines[1:20]) or not any(
-        _is_value(row[0]) for row in rows[1:20]
-    )
+    return all(line.lstrip().startswith('"') for line in lines[1:20]) or not any(is_value(row[0]) for row in rows[1:20])
 
 
 def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: TableOptions) -> bool:
@@ -155,19 +163,19 @@ def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: Ta
         InputError: both may be.
     """
     first = rows[0]
-    words = {cell for cell in first if not _is_value(cell)}  # a number may be a position that an option names
+    words = {cell for cell in first if not is_value(cell)}  # a number may be a position that an option names
     if {cell.lower() for cell in words} & set(LABEL_NAMES) or words & set(map(str, options.column_names())):
         return True
     if len(rows) == 1:
-        return not any(map(_is_value, first))
+        return not any(map(is_value, first))
     quoted = [all(cell.startswith('"') for cell in re.split(r",|;|\t", line)) for line in lines[:2]]
-    texts = [i for i, cell in enumerate(first) if not _is_value(cell)]
+    texts = [i for i, cell in enumerate(first) if not is_value(cell)]
     names_below = [row[0] for row in rows[1:4] if row]
     if (
         quoted == [True, False]
         or len(texts) == len(first)
-        or any(i >= len(rows[1]) or _is_value(rows[1][i]) for i in texts)
-        or (not first[0] and (_counts(names_below) or not any(map(_is_value, names_below))))
+        or any(i >= len(rows[1]) or is_value(rows[1][i]) for i in texts)
+        or (not first[0] and (_counts(names_below) or not any(map(is_value, names_below))))
     ):
         return True
     numbers, *others = ([cell for i, cell in enumerate(row) if i not in texts] for row in rows[:3])
@@ -188,7 +196,7 @@ def _has_header(rows: list[list[str]], lines: list[str], path: Path, options: Ta
     )
 
 
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
     """Whether a cell is a number, with a decimal point or a decimal comma, or stands for a missing one."""
     if cell in MISSING:
         return True
@@ -309,8 +317,8 @@ def is_label_first(table: pa.Table, style: TextStyle, path: Path, options: Table
         return False
     first = [text.strip() for text in table.column(0).to_pylist()]
     if path.suffix.lower() == ".csv":
-        words = [i for i, text in enumerate(first) if not _is_value(text)]
-        if words and any(_is_value(text) and text for text in first):
+        words = [i for i, text in enumerate(first) if not is_value(text)]
+        if words and any(is_value(text) and text for text in first):
             what = f"the first column holds {first[words[0]]!r} in row {words[0] + 1} among numbers"
             raise bad_input(path, what, "mend it, or say with label_column='0' that the first column is the label")
         return bool(words)
