@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,29 @@ def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:
             if len(set(values.values())) == len(values) and all(abs(value) < 2**53 for value in values.values()):
                 return [values[text] for text in stripped]
     return [text or None for text in stripped]
+
+
+def like_known(labels: np.ndarray, known: np.ndarray, words: Mapping[Any, str] | None = None) -> np.ndarray:
+    """Labels of another file as they are known: the text `1` and the number 1 are one class.
+
+    Which kind labels of a file have depends on all of them, so a part of them may have another one.
+
+    Args:
+        labels: (n,), of any kind.
+        known: labels that they may be; those that are none of them stay as they are.
+        words: how the file writes its labels, where `str` does not.
+
+    >>> like_known(np.array([1, 3]), np.array(["1", "1b"])).tolist()
+    ['1', 3]
+    """
+    if set(labels.tolist()) <= set(known.tolist()):
+        return labels
+    as_text = {str(label): label for label in set(known.tolist())}
+    found: dict[Any, Any] = {}
+    for label in set(labels.tolist()):
+        texts = ((words or {}).get(label, ""), str(label))
+        found[label] = next((as_text[text] for text in texts if text in as_text), label)
+    return label_array([found[label] for label in labels.tolist()])
 
 
 WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")

@@ -2,6 +2,8 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,11 @@ import pytest
 import yaml
 
 from ncvqvae.cli import main
+from ncvqvae.commands.filling import told
 from ncvqvae.commands.next_step import program
 from ncvqvae.commands.run_folder import open_run
-from ncvqvae.data import read_series
+from ncvqvae.data import load_half, read_series
+from ncvqvae.labels import count_classes
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -206,6 +210,33 @@ def test_a_single_series_can_be_filled(home: Path) -> None:
     np.savez("one.npz", X=with_gaps()[:1])
     main(["impute", "wide", "one.npz", "--draws", "2", "--out", "one_filled.npz"])
     assert np.isfinite(np.load("one_filled.npz")["X"]).all()
+
+
+@pytest.mark.parametrize(
+    ("fitted_on", "given"),
+    [
+        (["01", "10"], ["10"]),
+        (["3", "3b"], ["3"]),
+        (["1.50", "none"], ["1.50"]),
+        (["true", "maybe"], ["true"]),
+        (["True", "maybe"], ["True"]),
+        (["1", "2"], ["2"]),
+        (["a", "b"], ["b", "a"]),
+    ],
+)
+def test_a_part_of_the_labels_is_told_as_the_model_knows_them(
+    fitted_on: list[str], given: list[str], tmp_path: Path
+) -> None:
+    halves = []
+    for texts in (fitted_on, given):
+        rows = [f"{text},{case}.5,{case}.25" for text in texts for case in (1, 2)]
+        (tmp_path / "labels.csv").write_text("\n".join(["label,t0,t1", *rows, ""]))
+        halves.append(load_half(tmp_path / "labels.csv"))
+    assert halves[0].y is not None
+    model: Any = SimpleNamespace(classes_=count_classes(halves[0].y)[0])
+    y = told(model, halves[1], unconditional=False).y
+    assert y is not None and set(y.tolist()) == set(halves[0].y[[2 * fitted_on.index(text) for text in given]].tolist())
+    assert told(model, halves[1], unconditional=True).y is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from ncvqvae.cli import main
 from ncvqvae.commands.fit import fit_run
 from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, as_label, check_output, open_run
 from ncvqvae.config import kept, load_config
+from ncvqvae.data import TableForm
+from ncvqvae.labels import parse_labels
 from ncvqvae.training.loop import train
 
 TINY = {
@@ -334,6 +336,7 @@ def test_what_the_data_settled_is_said_in_one_block(
         ("1.0", [1, 2], 1),
         ("1", ["1", "2"], "1"),
         ("True", [True, False], True),
+        ("true", [True, False], True),
         ("1", [True, False], "1"),
         ("up", [1.0, 2.0], "up"),
         ("0.50", [0.5], 0.5),
@@ -342,3 +345,17 @@ def test_what_the_data_settled_is_said_in_one_block(
 def test_a_label_is_the_models_own(text: str, classes: list[Any], label: Any) -> None:
     found = as_label(text, np.array(classes))
     assert (found, type(found)) == (label, type(label))
+
+
+@pytest.mark.parametrize(
+    ("text", "texts", "decimal", "label"),
+    [
+        ("1,5", ["1,5", "2,5"], ",", 1.5),
+        ("1.50", ["1.50", "2.50"], ".", 1.5),
+        ("FALSE", ["TRUE", "FALSE"], ".", False),
+        ("2", ["1,5", "2,5"], ",", "2"),
+    ],
+)
+def test_a_label_may_be_written_as_in_the_data(text: str, texts: list[str], decimal: str, label: Any) -> None:
+    form = TableForm({"t0": "double"}, {"t0": [0, 0]}, decimal=decimal, label_texts=texts)
+    assert as_label(text, np.array(parse_labels(texts, decimal)), form) == label

@@ -63,10 +63,11 @@ def sample(
     check_output(out, overwrite)
     with named_as_options({"device": device}):
         model, _ = open_run(run, device)
-    wanted = None if label is None else as_label(label, model.classes_)
+    form = run_form(run)
+    wanted = None if label is None else as_label(label, model.classes_, form)
     request = Request(n, wanted, unconditional, length, seed, given(sampling))
     with named_as_options({"sampling": request.sampling}), counting_progress("sampling", n) as done:
-        write_samples(model, run, request, out, run_form(run), done)
+        write_samples(model, run, request, out, form, done)
     console().print(f"{n} series in {out}", highlight=False)
     judged = ["--samples", out] if (run / "metrics.json").is_file() else []
     say(next_line("evaluate", run, *judged, plugins=plugin))

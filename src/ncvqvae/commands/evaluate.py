@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ncvqvae.commands.fitted_data import read_fitted
 from ncvqvae.commands.run_folder import DataSource, check_links, check_output, known_source, open_run, say_path
 from ncvqvae.data import Splits, options_like, read_series
@@ -19,6 +17,7 @@ from ncvqvae.evaluation.metric_files import read_metrics, write_metrics
 from ncvqvae.evaluation.sets import STANDARD, Extent
 from ncvqvae.files import all_replaced, is_temporary, locked, remove_leftovers
 from ncvqvae.hardware import resolve_device
+from ncvqvae.labels import like_known
 from ncvqvae.report.history import read_history
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
@@ -167,7 +166,7 @@ def _evaluate_file(
     from ncvqvae.report.compose import series_content
 
     given = read_series(samples, options_like(samples, splits.form, listed_values))
-    labels = None if given.y is None or splits.y_train is None else _like(given.y, splits.y_train)
+    labels = None if given.y is None or splits.y_train is None else like_known(given.y, splits.y_train)
     _say_left_out(splits, len(given.X), seed, extent)
     scores = score_series(
         splits, given.X, labels, fcn=fcn, seed=seed, device=resolve_device(device), extent=extent, progress=progress
@@ -216,11 +215,3 @@ def _write_evaluation(folder: Path, content: ReportContent, suffix: str = "", of
         for old in (files["report"], *(files["pictures"] / f"{name}.png" for name in picture_names(content))):
             old.unlink(missing_ok=True)
     return Evaluated(content.name, dict(content.metrics), judge(content), files)
-
-
-def _like(y: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Labels of a file as the data has them: the text `1` and the number 1 are one class."""
-    if set(y.tolist()) <= set(known.tolist()):
-        return y
-    as_text = {str(label): label for label in set(known.tolist())}
-    return np.array([as_text.get(str(label), label) for label in y.tolist()], dtype=object)

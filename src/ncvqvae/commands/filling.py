@@ -17,6 +17,7 @@ from ncvqvae.commands.run_folder import check_output
 from ncvqvae.data import Half, SeriesWriter, TableForm
 from ncvqvae.generation.draws import Draws
 from ncvqvae.generation.samples import Samples
+from ncvqvae.labels import like_known
 from ncvqvae.model import NCVQVAE
 
 Done = Callable[[int], None]
@@ -63,8 +64,11 @@ class Given(NamedTuple):
 
 
 def told(model: NCVQVAE, half: Half, unconditional: bool) -> Given:
-    """The labels count where the model has classes and they are not to be left out."""
-    return Given(model, half, None if unconditional or not len(model.classes_) else half.y)
+    """The labels, as the model knows them, count where it has classes and they are not to be left out."""
+    if unconditional or half.y is None or not len(model.classes_):
+        return Given(model, half, None)
+    words = None if half.form is None else half.form.words()
+    return Given(model, half, like_known(half.y, model.classes_, words))
 
 
 def write_imputed(given: Given, wanted: Wanted, done: Done, **options: Any) -> list[Path]:

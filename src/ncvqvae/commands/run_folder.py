@@ -225,13 +225,23 @@ def run_form(folder: str | Path) -> TableForm | None:
         raise InputError(f"{path} is damaged (form); fit the run again") from None
 
 
-def as_label(text: str, classes: np.ndarray) -> Any:
-    """The label of the model whose text is ``text``, or which is the same number; the text itself if there is none."""
+def as_label(text: str, classes: np.ndarray, form: TableForm | None = None) -> Any:
+    """The label of the model that ``text`` is, and ``text`` itself if there is none.
+
+    Args:
+        text: a label as Python or the data write it, or another way to write the same number or boolean.
+        classes: labels of the model.
+        form: of the table that the data came from.
+    """
     labels = classes.tolist()
+    words = {} if form is None else form.words()
     for label in labels:
-        if str(label) == text:
+        if text in (str(label), words.get(label)):
             return label
+    booleans = [label for label in labels if isinstance(label, bool)]
     numbers = [label for label in labels if isinstance(label, (int, float)) and not isinstance(label, bool)]
+    if booleans:
+        return next((label for label in booleans if str(label).lower() == text.lower()), text)
     with suppress(ValueError):
         return next((label for label in numbers if label == float(text)), text)
     return text

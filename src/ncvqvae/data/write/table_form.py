@@ -139,10 +139,14 @@ class TableForm:
                 columns.append(self._values(values, column))
         return pa.Table.from_arrays(columns, schema=schema)
 
+    def words(self) -> dict[Any, str]:
+        """How a text file writes each label; empty where `str` does the same."""
+        return dict(zip(parse_labels(self.label_texts, self.decimal), self.label_texts, strict=True))
+
     def _label_values(self, labels: np.ndarray) -> np.ndarray:
         """Labels, in the words of the input where it was text."""
-        texts = dict(zip(parse_labels(self.label_texts, self.decimal), self.label_texts, strict=True))
-        return np.array([texts.get(label, label) for label in labels.tolist()], dtype=object)
+        words = self.words()
+        return np.array([words.get(label, label) for label in labels.tolist()], dtype=object)
 
     def _times(self, step: np.ndarray) -> pa.Array:
         import pyarrow as pa
