@@ -125,6 +125,35 @@ def test_the_archives_text_keeps_its_form(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text().startswith('"label","t0"')
 
 
+TEXTS = {
+    "commas": ("in.csv", "kind,t0,t1\na,1.5,2.25\nb,-3,0.5\n"),
+    "semicolons": ("in.csv", "kind;t0;t1\na;1.5;2.25\nb;-3;0.5\n"),
+    "decimal commas": ("in.csv", "kind;t0;t1\na;1,5;2,25\nb;-3;0,5\n"),
+    "tabs in .csv": ("in.csv", "kind\tt0\tt1\na\t1.5\t2.25\nb\t-3\t0.5\n"),
+    "tabs": ("in.tsv", "kind\tt0\tt1\na\t1.5\t2.25\nb\t-3\t0.5\n"),
+    "decimal commas between tabs": ("in.tsv", "kind\tt0\tt1\na\t1,5\t2,25\nb\t-3\t0,5\n"),
+    "blanks": ("in.txt", "kind t0 t1\na 1.5 2.25\nb -3 0.5\n"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".feather"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_file_of_another_type_has_the_separator_of_its_own(name: str, suffix: str, tmp_path: Path) -> None:
+    source, content = TEXTS[name]
+    (tmp_path / source).write_text(content)
+    options = TableOptions(label_column="kind")
+    data, form = read_series(tmp_path / source, options), form_of(tmp_path / source, options)
+    with SeriesWriter(tmp_path / f"out{suffix}", form=form) as writer:
+        writer.write(data.X, data.y)
+    again = read_series(tmp_path / f"out{suffix}", options)
+    np.testing.assert_array_equal(again.X, data.X)
+    assert again.y.tolist() == ["a", "b"]
+    if suffix in (".csv", ".tsv"):
+        first = (tmp_path / f"out{suffix}").read_text().splitlines()[0]
+        kept = form.separator if suffix == form.suffix else "\t" if suffix == ".tsv" else ",;"[form.decimal == ","]
+        assert first == kept.join(['"kind"', '"t0"', '"t1"'])
+
+
 def test_semicolons_stay(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("label;x0;x1\n1;2;3\n2;3;4\n")
     assert form_of(tmp_path / "in.csv", TableOptions()).separator == ";"

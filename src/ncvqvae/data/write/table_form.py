@@ -86,6 +86,20 @@ class TableForm:
             raise TypeError(f"unknown {sorted(former)}")
         return cls(**kept, times=None if times is None else TimeForm(**times))
 
+    def in_file(self, suffix: str) -> TableForm | None:
+        """The form in a file with this suffix; None of a table without a header, which only its own type can be.
+
+        The separator is that of the input in files of its own type alone.
+        """
+        if suffix == self.suffix:
+            return self
+        if not self.header:
+            return None
+        if suffix not in TEXT_TABLES:
+            return replace(self, decimal=".")  # numbers are no texts there
+        between = ";" if self.decimal == "," else ","
+        return replace(self, separator="\t" if suffix == ".tsv" else between)
+
     def schema(self, label_type: pa.DataType | None, dtype: str = "float32") -> pa.Schema:
         """The columns that are written, with Arrow's types.
 

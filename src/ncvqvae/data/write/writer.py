@@ -59,7 +59,7 @@ class SeriesWriter:
         beside: Beside | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
-        self._form = form if form is not None and (form.header or form.suffix == self.path.suffix.lower()) else None
+        self._form = None if form is None else form.in_file(self.path.suffix.lower())
         self._beside = beside if self._form is not None else None
         self._n_expected = n_cases
         self._n_written = 0
