@@ -125,6 +125,20 @@ def test_the_archives_text_keeps_its_form(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text().startswith('"label","t0"')
 
 
+def test_truths_stay_truths(tmp_path: Path) -> None:
+    rows = ["a,0,True,1", "a,1,False,0", "b,0,,1", "b,1,True,1"]
+    (tmp_path / "in.csv").write_text("\n".join(["id,time,door,count", *rows, ""]))
+    options = TableOptions(id_column="id", time_column="time")
+    data, form = read_series(tmp_path / "in.csv", options), form_of(tmp_path / "in.csv", options)
+    X = np.where(data.X == 1, np.float32(0.8), data.X)
+    with SeriesWriter(tmp_path / "out.csv", form=form) as writer:
+        writer.write(X)
+    written = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    assert written["door"].fillna("").tolist() == ["true", "false", "", "true"]
+    assert written["count"].tolist() == ["1", "0", "1", "1"]
+    np.testing.assert_array_equal(read_series(tmp_path / "out.csv", options).X, data.X)
+
+
 TEXTS = {
     "commas": ("in.csv", "kind,t0,t1\na,1.5,2.25\nb,-3,0.5\n"),
     "semicolons": ("in.csv", "kind;t0;t1\na;1.5;2.25\nb;-3;0.5\n"),

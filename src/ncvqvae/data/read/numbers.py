@@ -36,6 +36,7 @@ class NumberStyle:
         point, comma: the first column with decimal points, with decimal commas; None where there is none.
         decimals: most digits behind the style.
         whole: names of the columns whose texts are all whole numbers.
+        truths: names of the columns of true and false.
         marked, unmarked: a number such as 1.234, and one such as 686, of each column that has any.
         clear: some number can only be read one way, such as 12.5 or 1234, so marks are no marks for thousands.
     """
@@ -46,6 +47,7 @@ class NumberStyle:
         self.comma: str | None = None
         self.decimals: int | None = 0
         self.whole: set[str] = set()
+        self.truths: set[str] = set()
         self.marked: dict[str, str] = {}
         self.unmarked: dict[str, str] = {}
         self.clear = separator == ","  # cells with commas between them have points for decimals
@@ -200,7 +202,9 @@ def _from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where
     except pa.ArrowInvalid:
         if len(names) > 1:
             return _each_from_texts(table, names, style, where)
-    return _truths(text, column, missing, names[0], where)[None]
+    numbers = _truths(text, column, missing, names[0], where)[None]
+    style.truths.add(names[0])
+    return numbers
 
 
 def _each_from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> np.ndarray:

@@ -387,8 +387,10 @@ def _form_of(source: _Source, ids: list[Any] | None = None, times: TimeForm | No
     roles, style = source.roles, source.style
     if style is None:
         return table_form(source.table.schema, roles, times)
-    whole_channels = [columns for columns in roles.channels.values() if set(columns) <= source.numbers.whole]
-    types = dict.fromkeys(roles.values, "double") | {name: "int64" for columns in whole_channels for name in columns}
+    types = dict.fromkeys(roles.values, "double")
+    for kind, of_kind in (("int64", source.numbers.whole), ("bool", source.numbers.truths)):  # a truth is whole, too
+        channels = [columns for columns in roles.channels.values() if set(columns) <= of_kind]
+        types |= {name: kind for columns in channels for name in columns}
     if ids is not None and all(isinstance(name, int) for name in ids):
         types[str(roles.id)] = "int64"
     if times is not None and times.kind == "number":

@@ -186,7 +186,7 @@ class TableForm:
             limits = np.iinfo(kind.to_pandas_dtype())
             values = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
         elif pa.types.is_boolean(kind):
-            values = values >= 0.5
+            values = np.where(np.isnan(values), np.nan, values >= 0.5)
         elif self.decimals is not None:
             values = np.round(values.astype(np.float64), self.decimals)
         # Arrow wants every column contiguous
