@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncvqvae.data import SeriesWriter, TableForm, TableOptions, load_half, read_series
+from ncvqvae.data import SeriesWriter, TableForm, TableOptions, load_half, options_like, read_series
 
 RNG = np.random.default_rng(0)
 CASE, STEP = np.indices((4, 6)).reshape(2, -1)
@@ -189,6 +189,8 @@ def test_windows_and_folders_are_written_long_with_an_id(tmp_path: Path) -> None
         written = pd.read_parquet(tmp_path / "out.parquet")
         assert written.columns.tolist() == ["series", "volt", label]
         assert written["series"].tolist() == [0] * 10 + [1] * 10 and set(written[label]) == {"a", "b"}
+        again = read_series(tmp_path / "out.parquet", options_like(tmp_path / "out.parquet", writer._form))
+        assert again.X.shape == (2, 1, 10) and again.y is not None and again.y.tolist() == ["a", "b"]
 
 
 def test_arrays_have_no_form(tmp_path: Path) -> None:

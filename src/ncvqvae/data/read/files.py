@@ -54,7 +54,10 @@ def read_series(path: str | Path, options: TableOptions | None = None, *, min_ca
     Raises:
         InputError: anything that keeps the file from being series of one length; the line names the file.
     """
-    return checked(read_raw(path, options), path, min_cases)
+    raw = read_raw(path, options)
+    if options is not None and options.recordings and raw.y is not None:
+        raw = raw._replace(y=[_one_label(steps, path) for steps in raw.y])
+    return checked(raw, path, min_cases)
 
 
 def options_like(path: str | Path, form: TableForm | None, listed_values: bool = False) -> TableOptions:
@@ -82,7 +85,8 @@ def options_like(path: str | Path, form: TableForm | None, listed_values: bool =
     named = {f"{role}_column": getattr(form, role) for role in ("label", "id", "time")}
     found = {option: name for option, name in named.items() if name in names}
     values = list(form.places) if listed_values and form.places.keys() <= set(names) else None
-    return TableOptions(**found, value_columns=values, header=header)
+    untimed = form.long and form.time is None and form.id in names  # windows and files, whose rows stand in their order
+    return TableOptions(**found, value_columns=values, header=header, recordings=untimed)
 
 
 def checked(raw: Raw, where: object, min_cases: int = 2) -> Series:
@@ -189,8 +193,13 @@ def _label_of_file(raw: Raw, file: Path, folder: Path, per_step: bool) -> Any:
     steps = raw.y[0]
     if per_step:
         return steps
+    return _one_label(steps, file, "file")
+
+
+def _one_label(steps: list[Any], file: Path | str, of: str = "series") -> Any:
+    """The label of a series whose steps all have it."""
     if len(set(steps)) > 1:
-        raise bad_input(file, f"labels {listed(sorted(set(steps), key=str))}", "give one label per file")
+        raise bad_input(file, f"labels {listed(sorted(set(steps), key=str))}", f"give one label per {of}")
     return steps[0]
 
 
