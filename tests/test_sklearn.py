@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from matplotlib.figure import Figure
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -217,6 +218,14 @@ def test_evaluation_and_plots_work_where_tables_are_asked_for() -> None:
     model.set_output(transform="pandas")
     assert model.evaluate(X[:12], y[:12], rivals=False) == usual
     model.plot("embeddings", X, y, ax=Figure().subplots())
+
+
+def test_fit_and_evaluation_work_where_all_of_scikit_learn_gives_tables() -> None:
+    X, y = two_classes()
+    settings = WAVES | {"sampling.n_steps": 2, "stage2.time_warp": "auto"}
+    with config_context(transform_output="pandas"):
+        model = NCVQVAE(settings=settings).fit(X, y)
+        assert model.evaluate(X[:12], y[:12], rivals=False)["n_heldout"] == 12
 
 
 def test_grid_search_clones_and_sets_parameters() -> None:

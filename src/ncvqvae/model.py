@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator
@@ -171,6 +172,7 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
         self.scaler_, self.form_, self._fitted_on = train.series.scaler, form, fitted_on
         return train
 
+    @config_context(transform_output="default")  # transformers within are asked for arrays, not tables
     def fit_prepared(
         self,
         train: TrainSet,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+from sklearn import config_context
 from sklearn.utils.validation import check_is_fitted
 
 from ncvqvae.config import Config
@@ -202,6 +203,7 @@ class ShowingMethods(ABC):
         self._draw(kind, ax, series, labels, label, channel, case, n, stage, seed)
         return ax
 
+    @config_context(transform_output="default")
     def _draw(
         self,
         kind: Plot,
@@ -251,6 +253,7 @@ class ShowingMethods(ABC):
             )
         return series
 
+    @config_context(transform_output="default")
     def _scores(
         self,
         splits: Splits,
