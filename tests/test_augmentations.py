@@ -16,6 +16,7 @@ from ncvqvae.augmentations import (
     augment_share,
     cubic,
     gaussian_noise,
+    lanczos,
     linear,
     shuffle_at,
     slice_and_shuffle,
@@ -127,6 +128,17 @@ def test_warped_times_are_the_integral_of_their_speed() -> None:
         speed = np.exp(np.cos(np.pi * t[:, None] * waves) @ (0.3 * size / waves))
         passed = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
         np.testing.assert_allclose(times, passed / passed[-1] * 39, atol=1e-4)
+
+
+def test_a_windowed_sinc_keeps_noise_and_known_values() -> None:
+    noise, between = torch.randn(200, 1, 60, generator=seeded(0)), torch.arange(10.0, 50) + 0.5
+    cubic_noise, kept = (at(noise, between.expand(200, -1)).std() for at in (cubic, lanczos))
+    assert 0.9 < kept < 1.05 and cubic_noise < 0.85
+    x, steps = torch.randn(3, 2, 30, generator=seeded(1)), torch.arange(30.0)
+    torch.testing.assert_close(lanczos(x, steps.expand(3, 30)), x, atol=1e-5, rtol=1e-5)
+    wave, times = torch.sin(torch.arange(60.0) / 3)[None, None], torch.linspace(5.2, 50.7, 40)[None]
+    torch.testing.assert_close(lanczos(wave, times)[:, 0], torch.sin(times / 3), atol=0.01, rtol=0)
+    torch.testing.assert_close(lanczos(torch.full((1, 1, 30), 7.0), times / 2), torch.full((1, 1, 40), 7.0))
 
 
 def test_cubic_interpolation_is_exact_for_quadratics_and_smooths_noise_less_than_linear() -> None:

@@ -138,6 +138,27 @@ def cubic(x: Tensor, time: Tensor) -> Tensor:
     return found
 
 
+def lanczos(x: Tensor, time: Tensor, lobes: int = 4) -> Tensor:
+    """``x`` (B, C, T) at real times (B, S) by a windowed sinc: (B, C, S); the first and last value go on at the ends.
+
+    It keeps noise as strong as it is, which :func:`cubic` smooths, and rings a little beside steps.
+
+    Reference: Duchon, "Lanczos filtering in one and two dimensions" (1979).
+    """
+    channels, length = x.shape[1:]
+    first = time.floor().clamp(0, length - 1)
+    past = (time - first).clamp(0, 1).to(x.dtype)
+    steps = torch.arange(1 - lobes, lobes + 1)
+    away = past[..., None] - steps
+    weights = torch.sinc(away) * torch.sinc(away / lobes)
+    weights = weights / weights.sum(-1, keepdim=True)
+    places = (first.long()[..., None] + steps).clamp(0, length - 1)
+    found = torch.zeros(x.shape[0], channels, time.shape[-1], dtype=x.dtype, device=x.device)
+    for place, weight in zip(places.unbind(-1), weights.unbind(-1), strict=True):
+        found = found + x.gather(2, repeat(place, "b s -> b c s", c=channels)) * weight[:, None]
+    return found
+
+
 def amplitude_resize(x: Tensor, sigma: float = 0.2, generator: Generator | None = None) -> Tensor:
     """Multiply each series by one factor 1 + N(0, ``sigma``^2); x and result (B, C, T)."""
     factor = 1 + sigma * torch.randn(x.shape[0], 1, 1, generator=generator)

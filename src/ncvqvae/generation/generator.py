@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from ncvqvae.augmentations import cubic, warped_times
+from ncvqvae.augmentations import lanczos, warped_times
 from ncvqvae.codec import CHUNK
 from ncvqvae.config import SamplingConfig
 from ncvqvae.data import beyond
@@ -83,7 +83,7 @@ class SeriesGenerator:
                 lengths[rows] = ends
         if config.time_warp:
             assert config.time_warp != "auto"
-            made = cubic(made, warped_times(len(made), made.shape[-1], config.time_warp, lengths, generator))
+            made = _warped(made, config.time_warp, lengths, generator)
         return Generated(made, lengths)
 
     def _draw_once(
@@ -161,3 +161,12 @@ class SeriesGenerator:
     @cached_property
     def _novelty(self) -> Novelty:
         return Novelty(self.decode(self.kept.tokens.long()).numpy())
+
+
+def _warped(series: Tensor, strength: float, lengths: Tensor | None, generator: Generator) -> Tensor:
+    """Each of the series (B, C, T) along a smooth random map of time that keeps both its ends."""
+    n_timepoints = series.shape[-1]
+    if lengths is not None:  # what is decoded behind an end must not come in
+        held = torch.minimum(torch.arange(n_timepoints), lengths[:, None] - 1)
+        series = series.gather(2, held[:, None].expand_as(series))
+    return lanczos(series, warped_times(len(series), n_timepoints, strength, lengths, generator))
