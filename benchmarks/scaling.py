@@ -45,9 +45,13 @@ BASES = {"latent_width": Point(n_timepoints=1_024)}
 def measure(point: Point, repetitions: int) -> dict[str, float]:
     """Median seconds of a step of each stage and of sampling 256 series, tokens N, and the peak memory in GB."""
     import numpy as np
+    import torch
 
     from ncvqvae import NCVQVAE
+    from ncvqvae.codec import Codec
+    from ncvqvae.config import SamplingConfig
     from ncvqvae.fitting import settled_unseen
+    from ncvqvae.generation.generator import SeriesGenerator
     from ncvqvae.hardware import keep_freed_pages
     from ncvqvae.training.stages import prior_stage, tokenizer_stage
     from timing import peak_gb
@@ -59,14 +63,16 @@ def measure(point: Point, repetitions: int) -> dict[str, float]:
     keep_freed_pages()  # as in training
     model = NCVQVAE("default", settings={"tokenizer.latent_width": point.latent_width})
     train = model.prepare(X, y)
-    model.config_ = settled_unseen(model.asked_, train.facts).config
-    model.tokenizer_, stage1 = tokenizer_stage(model.config_, train)
+    config = settled_unseen(model.asked_, train.facts).config
+    tokenizer, stage1 = tokenizer_stage(config, train)
     figures = {"stage1_s": _median_seconds(bare_step(stage1), repetitions)}
-    model.prior_, stage2 = prior_stage(model.config_, train, model._codec)
+    prior, stage2 = prior_stage(config, train, Codec(train.facts, train.series.scaler, tokenizer))
     figures["stage2_s"] = _median_seconds(bare_step(stage2), repetitions)
-    model.tokenizer_.eval(), model.prior_.eval()
-    figures["sampling_s"] = _median_seconds(lambda: model.sample(256, residual_neighbours=0, redraws=0), 1)
-    figures["n_tokens"] = model.tokenizer_.n_tokens
+    generator = SeriesGenerator(tokenizer.eval(), prior.eval(), train.facts)
+    sampling, source = SamplingConfig(choice_temperature=16.0), torch.Generator().manual_seed(0)
+    classes = torch.arange(256) % 5
+    figures["sampling_s"] = _median_seconds(lambda: generator.draw(classes, sampling, source), 1)
+    figures["n_tokens"] = tokenizer.n_tokens
     figures["peak_gb"] = peak_gb()
     return figures
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ncvqvae import NCVQVAE
 from ncvqvae.augmentations import augment
+from ncvqvae.codec import Codec
 from ncvqvae.evaluation.fcn import FCNTraining, train_fcn
 from ncvqvae.fitting import settled_unseen
 from ncvqvae.hardware import resolve_precision
@@ -69,11 +70,11 @@ class OurStages:
 
     def __init__(self, size: Size, preset: str, ssl: str, augmentation: str = "gauss", **settings: Any) -> None:
         X, y = size.data()
-        self.model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
-        train = self.model.prepare(X, y)
-        self.model.config_ = settled_unseen(self.model.asked_, train.facts).config
-        self.model.tokenizer_, self.stage1 = tokenizer_stage(self.model.config_, train)
-        self.model.prior_, self.stage2 = prior_stage(self.model.config_, train, self.model._codec)
+        model = NCVQVAE(preset, ssl=ssl, augmentation=augmentation, settings=settings)
+        train = model.prepare(X, y)
+        config = settled_unseen(model.asked_, train.facts).config
+        tokenizer, self.stage1 = tokenizer_stage(config, train)
+        _, self.stage2 = prior_stage(config, train, Codec(train.facts, train.series.scaler, tokenizer))
 
 
 def bare_step(parts: Any) -> Callable[[], object]:

@@ -131,7 +131,7 @@ def test_copies_are_seen_through_the_tokenizer(fitted: NCVQVAE, monkeypatch: pyt
 )
 def test_which_is_taken(fitted: NCVQVAE, monkeypatch: pytest.MonkeyPatch, found: list[Judged], best: int) -> None:
     model = fitted
-    train = model.prepare(*two_classes())
+    train = NCVQVAE(settings=SMALL).prepare(*two_classes())
     tried = [SamplingConfig(n_steps=n) for n in (1, 2, 3)]
     monkeypatch.setattr(sampler, "combinations", lambda config, keeps_series: tried)
     monkeypatch.setattr(sampler, "judged", lambda *args: found)
