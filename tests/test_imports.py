@@ -47,6 +47,7 @@ MAY_SEE = {
         "ncvqvae.training.stages",
     },
     "generation": {
+        "ncvqvae.augmentations",  # new series are warped in time
         "ncvqvae.codec",
         "ncvqvae.data",
         "ncvqvae.data.facts",
@@ -90,6 +91,7 @@ MAY_SEE = {
         "ncvqvae.tokenizer.encoder",
         "ncvqvae.tokenizer.objective",
         "ncvqvae.tokenizer.quantizer",
+        "ncvqvae.tokenizer.refinement",
         "ncvqvae.tokenizer.spectrogram",
         "ncvqvae.tokenizer.tokenizer",
     },

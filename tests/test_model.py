@@ -362,7 +362,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("format: 5", "format 5; this version reads up to 4: upgrade ncvqvae"),
+        ("format: 6", "format 6; this version reads up to 5: upgrade ncvqvae"),
         ("format: new", "format 'new'"),
         ("", "is damaged"),
         ("format: [1", "is not valid YAML"),

@@ -15,6 +15,7 @@ SMALL = {
     "stage2.max_steps": 1,
     "stage2.precision": "32-true",
     "stage2.time_warp": 0.0,
+    "sampling.precision": "32-true",
     "sampling.n_steps": 10,
     "sampling.choice_temperature": 16.0,
     "sampling.kept_share": 0.0,

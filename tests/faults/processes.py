@@ -35,7 +35,8 @@ TINY = {
     "tokenizer": {"hidden_channels": 8, "n_residual_blocks": 1, "codebook_size": 8},
     "stage1": {"batch_size": 8, "projector_width": 16, "precision": "32-true"},
     "prior": {"width": 16, "head_width": 8, "n_layers": 1},
-    "stage2": {"batch_size": 8, "precision": "32-true"},
+    "stage2": {"batch_size": 8, "precision": "32-true", "time_warp": 0.0},
+    "sampling": {"time_warp": 0.0},  # its choice starts threads, after which a process cannot be forked
 }
 PATIENCE = 3600  # seconds that a command may take on a busy machine
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
