@@ -8,7 +8,7 @@ with a Discriminative Teacher", and of common practice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -122,20 +122,16 @@ def cubic(x: Tensor, time: Tensor) -> Tensor:
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -1/2.
     """
-    channels, length = x.shape[1:]
-    first = time.floor().clamp(0, length - 1)
-    w = (time - first).clamp(0, 1).to(x.dtype)
-    weights = (
-        (-w + 2 * w**2 - w**3) / 2,
-        (2 - 5 * w**2 + 3 * w**3) / 2,
-        (w + 4 * w**2 - 3 * w**3) / 2,
-        (w**3 - w**2) / 2,
-    )
-    found = torch.zeros(x.shape[0], channels, time.shape[-1], dtype=x.dtype, device=x.device)
-    for step, weight in zip(range(-1, 3), weights, strict=True):
-        index = repeat((first.long() + step).clamp(0, length - 1), "b s -> b c s", c=channels)
-        found = found + x.gather(2, index) * weight[:, None]
-    return found
+
+    def weights(w: Tensor) -> list[Tensor]:
+        return [
+            (-w + 2 * w**2 - w**3) / 2,
+            (2 - 5 * w**2 + 3 * w**3) / 2,
+            (w + 4 * w**2 - 3 * w**3) / 2,
+            (w**3 - w**2) / 2,
+        ]
+
+    return _interpolated(x, time, weights)
 
 
 def lanczos(x: Tensor, time: Tensor, lobes: int = 4) -> Tensor:
@@ -145,17 +141,30 @@ def lanczos(x: Tensor, time: Tensor, lobes: int = 4) -> Tensor:
 
     Reference: Duchon, "Lanczos filtering in one and two dimensions" (1979).
     """
+
+    def weights(w: Tensor) -> list[Tensor]:
+        away = torch.stack([w - step for step in range(1 - lobes, lobes + 1)])
+        windowed = torch.sinc(away) * torch.sinc(away / lobes)
+        return list(windowed / windowed.sum(0))
+
+    return _interpolated(x, time, weights)
+
+
+def _interpolated(x: Tensor, time: Tensor, weights: Callable[[Tensor], Sequence[Tensor]]) -> Tensor:
+    """``x`` (B, C, T) at real times (B, S): weighted means (B, C, S) of the nearest steps, as many before as behind.
+
+    Args:
+        x: series; before and behind them stand their first and last values.
+        time: real times.
+        weights: of the part of a step (B, S) by which a time is past the step before it: one for each step, in order.
+    """
     channels, length = x.shape[1:]
     first = time.floor().clamp(0, length - 1)
-    past = (time - first).clamp(0, 1).to(x.dtype)
-    steps = torch.arange(1 - lobes, lobes + 1)
-    away = past[..., None] - steps
-    weights = torch.sinc(away) * torch.sinc(away / lobes)
-    weights = weights / weights.sum(-1, keepdim=True)
-    places = (first.long()[..., None] + steps).clamp(0, length - 1)
+    each = weights((time - first).clamp(0, 1).to(x.dtype))
     found = torch.zeros(x.shape[0], channels, time.shape[-1], dtype=x.dtype, device=x.device)
-    for place, weight in zip(places.unbind(-1), weights.unbind(-1), strict=True):
-        found = found + x.gather(2, repeat(place, "b s -> b c s", c=channels)) * weight[:, None]
+    for step, weight in enumerate(each, start=1 - len(each) // 2):
+        index = repeat((first.long() + step).clamp(0, length - 1), "b s -> b c s", c=channels)
+        found = found + x.gather(2, index) * weight[:, None]
     return found
 
 

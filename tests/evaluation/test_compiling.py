@@ -1,15 +1,33 @@
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ncvqvae.evaluation import compiling
-from ncvqvae.evaluation.compiling import COMPILED, compile_ahead, not_compiled
+from ncvqvae.evaluation.compiling import COMPILED, not_compiled
+
+USED = """
+from aeon.clustering.averaging import _ba_petitjean
+from aeon.distances import dtw_distance
+from aeon.transformations.collection.convolution_based import _minirocket
+from aeon.transformations.collection.feature_based import _catch22
+from ncvqvae.evaluation.compiling import compile_ahead, not_compiled
+
+functions = [
+    _minirocket._fit_biases, _minirocket._static_transform_uni, _minirocket._static_transform_multi,
+    _catch22._transform_case_numba, _ba_petitjean._ba_one_iter_petitjean, dtw_distance,
+]
+assert not any(function.signatures for function in functions)
+compile_ahead()
+assert all(function.signatures for function in functions), [len(function.signatures) for function in functions]
+assert not_compiled() == []
+"""
 
 
-def test_what_was_compiled_ahead_is_kept() -> None:
-    compile_ahead()
-    assert not_compiled() == []
+def test_all_that_evaluations_use_is_compiled_ahead_and_kept() -> None:
+    subprocess.run([sys.executable, "-c", USED], check=True)  # a new process, in which nothing has been used yet
 
 
 @pytest.mark.parametrize("place", ["aeon", "numba"])

@@ -22,6 +22,9 @@ LITTLE_DISK = 2.0
 """Free gigabytes below which a fit may not end: a run with its checkpoints can take hundreds of megabytes."""
 
 
+ELSEWHERE = "those that aeon ships, then those of the UCR/UEA archive"
+
+
 class Finding(NamedTuple):
     """One line of the examination."""
 
@@ -103,10 +106,10 @@ def _data() -> Iterator[Finding]:
 
     folder = os.environ.get("NCVQVAE_DATA_DIR")
     if folder is None:
-        yield Finding("datasets", "those that aeon ships; set NCVQVAE_DATA_DIR to a folder with NAME/NAME_TRAIN.tsv")
+        yield Finding("datasets", f"{ELSEWHERE}; set NCVQVAE_DATA_DIR to a folder with NAME/NAME_TRAIN.tsv")
     else:
         problem = "" if Path(folder).expanduser().is_dir() else f"NCVQVAE_DATA_DIR is {folder}, which is no folder"
-        yield Finding("datasets", f"NCVQVAE_DATA_DIR={folder}, then those that aeon ships", problem)
+        yield Finding("datasets", f"NCVQVAE_DATA_DIR={folder}, then {ELSEWHERE}", problem)
     missing = ", ".join(not_compiled())
     later = f"the first evaluation compiles {missing}, a minute or two; {COMPILE_COMMAND} does it now"
     yield Finding("compiled", later if missing else "all that evaluations need")

@@ -53,13 +53,8 @@ def left_out(X: np.ndarray, n: int, *, full: bool = False) -> dict[str, str]:
         limits = f"over the limit of {MAX_SECONDS[full]:.0f} s"
         if not full:
             limits += f"; --full allows {MAX_SECONDS[True]:.0f} s"
-        return {"dba": f"{n} barycentres of length {X.shape[-1]} take some {_duration(seconds)}, {limits}"}
+        return {"dba": f"{n} barycentres of length {X.shape[-1]} take some {seconds:.0f} s, {limits}"}
     return {}
-
-
-def _duration(seconds: float) -> str:
-    """Seconds below two minutes, else minutes."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def rival_series(name: str, X: np.ndarray, y: np.ndarray, wanted: np.ndarray, seed: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -68,12 +68,10 @@ def choose_by_series(asked: Config, series: ScaledSeries, y_index: np.ndarray) -
         series: the train split.
         y_index: class indices (n_cases,).
     """
-    chosen = {}
+    chosen: dict[str, Choice] = {}
     if asked.augmentation == "auto":
         chosen["augmentation"] = choose_augmentation(series, y_index, asked.seed)
-    if "auto" in (asked.stage2.time_warp, asked.sampling.time_warp):
-        chosen |= time_warps(series, asked)
-    return chosen
+    return chosen | time_warps(series, asked)
 
 
 def resolve(asked: Config, facts: TrainFacts, by_series: Mapping[str, Choice] = NOTHING) -> Resolved:
@@ -152,15 +150,23 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
 
 
 def time_warps(series: ScaledSeries, asked: Config) -> dict[str, Choice]:
-    """Strength of the time warps that the prior learns from, and of those of new series: one of them, or none.
+    """What is "auto" of the strengths of warps that the prior learns from, and of those of new series: one, or none.
 
     The prior learns from none where the tokenizer learns from none; there new series are warped when they are drawn.
     """
-    found, few = Choice(*choose_time_warp(series, asked.seed)), len(series) < FEW_CASES
-    none = Choice(0.0, f"{len(series)} series, fewer than {FEW_CASES}: the tokenizer learns from no warped ones")
-    learned = (none if few else found) if asked.stage2.time_warp == "auto" else Choice(asked.stage2.time_warp, "")
-    drawn = Choice(0.0, "the prior learns from warped series") if learned.value else found
-    return {"stage2.time_warp": learned, "sampling.time_warp": drawn}
+
+    @cache  # it takes seconds, and not every series and setting needs it
+    def found() -> Choice:
+        return Choice(*choose_time_warp(series, asked.seed))
+
+    chosen, learned = {}, asked.stage2.time_warp
+    if learned == "auto":
+        few = f"{len(series)} series, fewer than {FEW_CASES}: the tokenizer learns from no warped ones"
+        chosen["stage2.time_warp"] = Choice(0.0, few) if len(series) < FEW_CASES else found()
+        learned = chosen["stage2.time_warp"].value
+    if asked.sampling.time_warp == "auto":
+        chosen["sampling.time_warp"] = Choice(0.0, "the prior learns from warped series") if learned else found()
+    return chosen
 
 
 def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:
