@@ -86,6 +86,7 @@ MAY_SEE = {
         "ncvqvae.prior.objective",
         "ncvqvae.prior.prior",
         "ncvqvae.prior.transformer",
+        "ncvqvae.tokenizer.band",
         "ncvqvae.tokenizer.coarser",
         "ncvqvae.tokenizer.decoder",
         "ncvqvae.tokenizer.encoder",
@@ -94,6 +95,7 @@ MAY_SEE = {
         "ncvqvae.tokenizer.refinement",
         "ncvqvae.tokenizer.spectrogram",
         "ncvqvae.tokenizer.tokenizer",
+        "ncvqvae.tokenizer.transform",
     },
 }
 

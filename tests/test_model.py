@@ -114,7 +114,7 @@ def test_reconstruction_loss_is_that_of_the_chapter_in_scaled_units(model: NCVQV
     x, x_hat = (torch.from_numpy(model.scaler_.transform(part)) for part in (X, model.reconstruct(X)))
     tokenizer = model.tokenizer_
     decoded = tokenizer.reconstruct(tokenizer.code_latents(torch.from_numpy(model.encode(X))))
-    expected = (x - x_hat).square().mean() + (tokenizer.spectrogram(x) - decoded.spectrogram).square().mean()
+    expected = (x - x_hat).square().mean() + (tokenizer.transform(x) - decoded.spectrogram).square().mean()
     assert model.reconstruction_loss(X) == pytest.approx(expected.item(), rel=1e-4)
 
 
@@ -362,7 +362,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("format: 6", "format 6; this version reads up to 5: upgrade ncvqvae"),
+        ("format: 7", "format 7; this version reads up to 6: upgrade ncvqvae"),
         ("format: new", "format 'new'"),
         ("", "is damaged"),
         ("format: [1", "is not valid YAML"),

@@ -109,13 +109,16 @@ class Codec:
         return weight
 
     def embed(self, tokens: Tensor) -> np.ndarray:
-        """The mean code vector (n, d) of tokens (n, N), those of the coarsest grid; a token of -1 does not count."""
+        """The mean code vector (n, d) of tokens (n, N), those of the coarsest grid; a token of -1 does not count.
+
+        The means of several bands stand side by side.
+        """
         codebook = self.tokenizer.codebook.cpu()
         codes = torch.cat([codebook, codebook.new_zeros(1, codebook.shape[1])])
         absent = len(codebook)
-        tokens = tokens[:, : self.tokenizer.n_coarsest]
-        bags = tokens.masked_fill(tokens < 0, absent)
-        return nn.functional.embedding_bag(bags, codes, mode="mean", padding_idx=absent).numpy()
+        bags = [part.masked_fill(part < 0, absent) for part in self.tokenizer.coarsest(tokens)]
+        means = [nn.functional.embedding_bag(bag, codes, mode="mean", padding_idx=absent) for bag in bags]
+        return torch.cat(means, dim=1).numpy()
 
     def checked_tokens(self, tokens: Any) -> Tensor:
         """Tokens (n, N) as int64.
@@ -170,10 +173,10 @@ class Codec:
             part = tokens[start : start + CHUNK].to(device)
             decoded = tokenizer.reconstruct(tokenizer.code_latents(part))
             if observed is None:
-                share, error = 1.0, reconstruction_error(tokenizer.spectrogram(x), x, decoded)
+                share, error = 1.0, reconstruction_error(tokenizer.transform(x), x, decoded)
             else:
                 share = float(observed.float().mean())
-                error = observed_error(tokenizer.spectrogram, x, decoded, observed)
+                error = observed_error(tokenizer.transform, x, decoded, observed)
             total, weight = total + share * len(x) * float(error), weight + share * len(x)
         return total / weight
 

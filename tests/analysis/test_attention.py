@@ -42,7 +42,7 @@ def test_maps_have_a_part_for_each_step_layer_and_head(model: NCVQVAE) -> None:
     assert maps.weights.shape == (3, 2, 2, 1 + n, 1 + n) and maps.series.shape == (6, 1, 32)
     np.testing.assert_allclose(maps.weights.sum(-1), 1, atol=1e-5)
     over_time = maps.over_time()
-    assert over_time.shape == (3, 2, 2, model.tokenizer_.grid[1])
+    assert over_time.shape == (3, 2, 2, model.tokenizer_.n_columns)
     to_class = maps.weights[..., 0].mean(-1)
     np.testing.assert_allclose(over_time.sum(-1) + to_class, 1, atol=1e-5)
     again = attention_maps(model, "slow", n=6, n_steps=3)

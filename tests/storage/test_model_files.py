@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 from tests.waves import SMALL, two_classes
 
 from ncvqvae import NCVQVAE, InputError
@@ -36,8 +37,18 @@ def fitted() -> NCVQVAE:
     return model
 
 
+def without_bands(folder: Path) -> None:
+    """Names the weights as formats 1 to 5 did."""
+    path = folder / "tokenizer.safetensors"
+    weights = load_file(path)
+    assert any(name.startswith("bands.0.encoder.") for name in weights)
+    old = {name.replace("bands.0.", "").replace("of_latents.0.", "of_latents."): w for name, w in weights.items()}
+    save_file(old, path)
+
+
 def in_format_1(folder: Path) -> None:
     """What version 0.1.0 up to commit 85cabad wrote: views settled, all else as asked, the factor with the data."""
+    without_bands(folder)
     path = folder / "config.yaml"
     now = yaml.safe_load(path.read_text())
     model = {**now["asked"], "augmentation": now["model"]["augmentation"]}
@@ -56,9 +67,10 @@ def without_embeddings(model: NCVQVAE) -> NCVQVAE:
 
 def test_models_of_the_second_format_give_embeddings_of_tokens(fitted: NCVQVAE, tmp_path: Path) -> None:
     without_embeddings(fitted).save_pretrained(tmp_path)
+    without_bands(tmp_path)
     path = tmp_path / "config.yaml"
     values = yaml.safe_load(path.read_text())
-    del values["asked"]["embedding"], values["model"]["embedding"]
+    del values["asked"]["embedding"], values["model"]["embedding"], values["weights"]
     path.write_text(yaml.safe_dump({**values, "format": 2}, sort_keys=False))
     X = two_classes()[0]
     np.testing.assert_array_equal(
@@ -137,7 +149,7 @@ def test_a_kill_between_two_names_is_noticed(
 ) -> None:
     fitted.save_pretrained(tmp_path)
     other = NCVQVAE.from_pretrained(tmp_path)
-    other.tokenizer_.quantizer.codebook.data += 1
+    other.tokenizer_.bands[0].quantizer.codebook.data += 1
     other.prior_.output_bias.data += 1
     replace, calls = os.replace, []
 

@@ -75,11 +75,11 @@ def test_every_parameter_is_reached_by_the_loss() -> None:
 
 def test_ssl_compares_quantized_latents_with_unquantized_ones_of_the_view() -> None:
     module = objective("vibcreg")
-    module.projector, module.ssl_loss = nn.Identity(), Recorder()  # type: ignore[assignment]
+    module.projectors, module.ssl_loss = nn.ModuleList([nn.Identity()]), Recorder()  # type: ignore[assignment]
     tokenizer, (x, view) = module.tokenizer.eval(), batch()  # in eval mode the network stays as it is
     module(x, view)
-    z, z_view = (tokenizer.latents(tokenizer.spectrogram(series)) for series in (x, view))
-    torch.testing.assert_close(module.ssl_loss.given[0], pool(tokenizer.quantize(z).latents))
+    z, z_view = (tokenizer.latents(tokenizer.transform(series))[0] for series in (x, view))
+    torch.testing.assert_close(module.ssl_loss.given[0], pool(tokenizer.quantize([z]).latents[0]))
     torch.testing.assert_close(module.ssl_loss.given[1], pool(z_view))
     assert not torch.allclose(module.ssl_loss.given[0], pool(z))
 
@@ -89,7 +89,7 @@ def test_the_view_is_decoded_from_unquantized_latents() -> None:
     module.tokenizer.eval()
     x, view = batch()
     tokenizer = module.tokenizer
-    u = tokenizer.spectrogram(view)
+    u = tokenizer.transform(view)
     expected = 0.1 * reconstruction_error(u, view, tokenizer.reconstruct(tokenizer.latents(u)))
     torch.testing.assert_close(module(x, view)["recon_view"], expected)
 
@@ -109,14 +109,14 @@ def test_naive_model_has_no_projector() -> None:
 
 def test_perplexity_counts_the_codes_in_use() -> None:
     module = objective("none")
-    counts = module.tokenizer.quantizer.vq._codebook.cluster_size
+    counts = module.tokenizer.bands[0].quantizer.vq._codebook.cluster_size
     counts.copy_(torch.tensor([[5.0, 5, 5, 5, 0, 0, 0, 0]]))
     assert module.monitor(0.5)["perplexity"] == pytest.approx(4)
 
 
 def test_a_collapsing_codebook_is_said_once_and_not_at_the_start() -> None:
     module = objective("none")
-    module.tokenizer.quantizer.vq._codebook.cluster_size.copy_(torch.tensor([[9.0] + [0.0] * 7]))
+    module.tokenizer.bands[0].quantizer.vq._codebook.cluster_size.copy_(torch.tensor([[9.0] + [0.0] * 7]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         module.monitor(0.01)

@@ -49,7 +49,7 @@ def test_means_of_parts_are_known_among_all_statistics(length: int, n_blocks: in
     x = torch.randn(3, 2, length)
     found, reference = tokenizer.pooled(x), tokenizer.eval().pooled(x)
     assert found.shape == reference.shape == (3, len(tokenizer.of_parts))
-    level = list(tokenizer.encoder.levels(tokenizer.spectrogram(x)))[-1]
+    level = list(tokenizer.bands[0].encoder.levels(tokenizer.transform(x)))[-1]
     last = level[..., 3 * level.shape[3] // 4 :].mean(3).flatten(1)
     torch.testing.assert_close(reference[:, tokenizer.of_parts][:, -last.shape[1] :], last)
 

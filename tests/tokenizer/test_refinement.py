@@ -16,14 +16,14 @@ from ncvqvae.training.build import build_tokenizer
 
 @pytest.mark.parametrize(("channels", "length"), [(1, 16), (3, 33), (2, 501)])
 def test_at_first_it_adds_nothing_and_then_both_inputs_count(channels: int, length: int) -> None:
-    refine = Refinement(channels, 10, 4)
+    refine = Refinement(channels, [10], 4)
     x, z = torch.randn(2, channels, length), torch.randn(2, 2, 5, 7)
-    assert torch.equal(refine(x, z), x)
+    assert torch.equal(refine(x, [z]), x)
     torch.nn.init.normal_(refine.last.weight)
     refine.eval()
-    made = refine(x, z)
+    made = refine(x, [z])
     assert made.shape == x.shape and not torch.equal(made, x)
-    assert not torch.equal(refine(x, z + 1), made) and not torch.equal(refine(x + 1, z), made + 1)
+    assert not torch.equal(refine(x, [z + 1]), made) and not torch.equal(refine(x + 1, [z]), made + 1)
 
 
 def test_steps_and_flat_parts_are_learned_sooner_with_it() -> None:

@@ -26,7 +26,7 @@ def check_round_trip(channels: int, length: int) -> None:
     tokens = network.encode(x)
     assert tokens.shape == (2, n_tokens) and tokens.dtype == torch.int64
     assert 0 <= int(tokens.min()) <= int(tokens.max()) < SMALL.codebook_size
-    assert network.latents(network.spectrogram(x)).shape[2:] == network.grid
+    assert network.latents(network.transform(x))[0].shape[2:] == network.grids[0]
     decoded = network.decode(tokens)
     assert decoded.shape == x.shape and torch.isfinite(decoded).all()
 
@@ -48,7 +48,7 @@ def test_the_chapters_numbers_of_tokens(length: int, n_tokens: int) -> None:
 
 def test_only_time_is_compressed_to_about_the_aimed_width() -> None:
     # halving gives widths up to twice the aimed 8
-    grids = [build_tokenizer(SMALL, 1, length).grid for length in range(16, 1101, 31)]
+    grids = [build_tokenizer(SMALL, 1, length).grids[0] for length in range(16, 1101, 31)]
     assert {rows for rows, _ in grids} == {5}
     assert all(7 <= width <= 16 for _, width in grids)
 
@@ -68,7 +68,7 @@ def test_tokens_are_the_nearest_codes_and_logits_the_distances() -> None:
 def test_encoding_agrees_with_the_quantizer_and_decoding_with_its_latents() -> None:
     network = tokenizer(1, 64)
     x = torch.randn(3, 1, 64)
-    quantized = network.quantize(network.latents(network.spectrogram(x)))
+    quantized = network.quantize(network.latents(network.transform(x)))
     tokens = network.encode(x)
     assert torch.equal(quantized.tokens.flatten(1), tokens)
     torch.testing.assert_close(network.code_latents(tokens), quantized.latents)
@@ -82,7 +82,7 @@ def test_use_in_eval_mode_changes_no_value_of_the_network() -> None:
     x = 3 + 2 * torch.randn(20, 1, 50)
     network.decode(network.encode(x))
     network.token_logits(network.embed(x))
-    network.quantize(network.latents(network.spectrogram(x)))
+    network.quantize(network.latents(network.transform(x)))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ncvqvae.config import PriorConfig, SamplingConfig, Stage1Config, Stage2Config, TokenizerConfig
 from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.prior.prior import Prior
+from ncvqvae.tokenizer.band import Band
 from ncvqvae.tokenizer.objective import TokenizerObjective
 from ncvqvae.tokenizer.quantizer import EMAQuantizer
 from ncvqvae.tokenizer.spectrogram import Spectrogram
@@ -27,7 +28,9 @@ def own_tokenizer() -> Tokenizer:
     torch.manual_seed(0)
     spectrogram = Spectrogram(8, 4, T)
     grid = (spectrogram.n_rows, spectrogram.n_frames)
-    return Tokenizer(spectrogram, FrameEncoder(), EMAQuantizer(D, K, 0.9, 1.0), nn.Conv2d(D, 2 * C, 1), grid)
+    encoder, decoder = FrameEncoder(), nn.Conv2d(D, 2 * C, 1)
+    band = Band(slice(spectrogram.n_rows), encoder, EMAQuantizer(D, K, 0.9, 1.0), decoder, grid)
+    return Tokenizer(spectrogram, [band])
 
 
 class Mixer(nn.Module):

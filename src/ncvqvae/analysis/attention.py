@@ -101,8 +101,7 @@ def attention_maps(
         for hook in hooks:
             hook.remove()
     weights = np.stack([np.stack(steps) for steps in found], axis=1)
-    rows = model.tokenizer_.grid[0]
-    return Attended(weights, drawn.reshape(n, -1, drawn.shape[-1]), (rows, prior.level_sizes[level] // rows))
+    return Attended(weights, drawn.reshape(n, -1, drawn.shape[-1]), model.tokenizer_.grids[level])
 
 
 def draw_attention(maps: Attended, step: int = -1, *, channel: int = 0) -> Figure:

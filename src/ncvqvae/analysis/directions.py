@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def latents(model: NCVQVAE, X: Any) -> np.ndarray:
-    """Latents (n, d, H, W) of series in their own units, before quantization.
+    """Latents (n, P, d) of series in their own units, before quantization: a vector of width d for each place.
+
+    The P places are those of the token grid, its rows one by one; those of the low band come first.
 
     Args:
         model: a fitted model.
@@ -32,21 +34,21 @@ def latents(model: NCVQVAE, X: Any) -> np.ndarray:
     tokenizer = model.tokenizer_
     scaled = model._codec.scaled(X)
     device = tokenizer.codebook.device
-    return in_chunks(lambda x, _: tokenizer.latents(tokenizer.spectrogram(x)), scaled, device).numpy()
+    return in_chunks(lambda x, _: tokenizer.decoded_latents(x), scaled, device).numpy()
 
 
 def decode_latents(model: NCVQVAE, Z: np.ndarray) -> np.ndarray:
-    """Series in the units of the data that the decoder makes of latents (n, d, H, W), without quantization."""
+    """Series in the units of the data that the decoder makes of latents (n, P, d), without quantization."""
     tokenizer = model.tokenizer_
     device = tokenizer.codebook.device
     with torch.no_grad():
         parts = torch.as_tensor(np.asarray(Z, np.float32)).split(CHUNK)
-        series = torch.cat([tokenizer.reconstruct(part.to(device)).series.cpu() for part in parts])
+        series = torch.cat([tokenizer.reconstruct_places(part.to(device)).series.cpu() for part in parts])
     return model._codec.in_units(series)
 
 
 def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.ndarray:
-    """From the mean of one class to that of another, (d, H, W).
+    """From the mean of one class to that of another, (P, d).
 
     Args:
         model: a fitted model.
@@ -66,7 +68,7 @@ def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.
 
 
 def pair_direction(model: NCVQVAE, X: Any, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """The mean step from series to changed copies of them, (d, H, W).
+    """The mean step from series to changed copies of them, (P, d).
 
     Args:
         model: a fitted model.
@@ -89,7 +91,7 @@ def move(model: NCVQVAE, X: Any, direction: np.ndarray, amount: float = 1.0) -> 
         model: a fitted model. With ``tokenizer.keep_standardised`` and standardised data its series keep their
             amplitude whatever the direction.
         X: series.
-        direction: (d, H, W), for example of :func:`class_direction` or :func:`pair_direction`.
+        direction: (P, d), for example of :func:`class_direction` or :func:`pair_direction`.
         amount: how far; 1 is one step of the direction, 0 the plain reconstruction, below 0 the other way.
     """
     return decode_latents(model, latents(model, X) + amount * direction)

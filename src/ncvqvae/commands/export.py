@@ -30,9 +30,10 @@ from ncvqvae.files import all_replaced
 from ncvqvae.model import NCVQVAE
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.tokenizer.transform import Transform
 
 
-class ConvolutionalSpectrogram(nn.Module):
+class ConvolutionalSpectrogram(Transform):
     """The same transform as :class:`Spectrogram` and the same inverse, as convolutions with the windowed Fourier basis.
 
     Inverse: x[t] = sum_m w[t - m hop] irfft(u[m])[t - m hop] / sum_m w[t - m hop]^2 (Griffin and Lim 1984).
@@ -41,6 +42,7 @@ class ConvolutionalSpectrogram(nn.Module):
     def __init__(self, original: Spectrogram) -> None:
         super().__init__()
         self.n_fft, self.hop_length, self.n_timepoints = original.n_fft, original.hop_length, original.n_timepoints
+        self.n_parts, self.n_rows, self.n_frames = original.n_parts, original.n_rows, original.n_frames
         window, rows = original.window, original.n_rows
         basis = torch.fft.rfft(torch.diag(window))
         units = torch.eye(2 * rows)
@@ -79,7 +81,8 @@ class _Half(nn.Module):
     def __init__(self, model: NCVQVAE) -> None:
         super().__init__()
         self.tokenizer: Tokenizer = copy.deepcopy(model.tokenizer_).cpu()
-        self.tokenizer.spectrogram = ConvolutionalSpectrogram(self.tokenizer.spectrogram)  # type: ignore[assignment]
+        if isinstance(self.tokenizer.transform, Spectrogram):
+            self.tokenizer.transform = ConvolutionalSpectrogram(self.tokenizer.transform)
         self.case_ddof = model.scaler_.case_ddof_
         self.mean: Tensor
         self.scale: Tensor

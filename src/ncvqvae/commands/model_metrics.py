@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
 from ncvqvae.commands.encoded import EncodedSets
 from ncvqvae.data import Splits
 from ncvqvae.evaluation.diversity import repeated_share
@@ -43,6 +49,12 @@ def embedding_metrics(encoded: EncodedSets, real: RealData, seed: int) -> dict[s
     return representation_metrics(Z, real.y_train[train], real.y_test[test], others, seed)
 
 
+def _of_bands(tokens: Sequence[Tensor], codebook: np.ndarray) -> dict[str, np.ndarray]:
+    """:func:`token_embeddings` of each band's tokens (n, N), side by side."""
+    of_bands = [token_embeddings(own.numpy(), codebook) for own in tokens]
+    return {suffix: np.concatenate([found[suffix] for found in of_bands], axis=1) for suffix in of_bands[0]}
+
+
 def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> dict[str, float]:
     """Reconstruction, probes and prior loss on the test split, and the seconds of training."""
     tokens = encoded.test.tokens
@@ -50,7 +62,7 @@ def model_metrics(model: TrainedModel, splits: Splits, encoded: EncodedSets) -> 
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
         codebook = model.tokenizer_.codebook.cpu().numpy()
         train, test = (
-            token_embeddings(part.tokens[:, : model.tokenizer_.n_coarsest], codebook)
+            _of_bands(model.tokenizer_.coarsest(torch.from_numpy(part.tokens)), codebook)
             for part in (encoded.train, encoded.test)
         )
         for suffix, embedding in train.items():

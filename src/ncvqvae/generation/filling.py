@@ -69,7 +69,7 @@ class Filler:
         """
         for part, source in self._chunks(known):
             X, n_timepoints = part.series.X, part.series.X.shape[-1]
-            missing, reach = np.isnan(X), REACH * n_timepoints / self.tokenizer.grid[1]
+            missing, reach = np.isnan(X), REACH * n_timepoints / self.tokenizer.n_columns
             wanted = missing & ~beyond(part.lengths, n_timepoints)
             values = np.repeat(X[None], n_draws, axis=0)
             rows = np.flatnonzero(wanted.any(axis=(1, 2)))
@@ -139,7 +139,7 @@ class Filler:
         tokens, X = self._tokens(known), known.series.X
         ended = beyond(known.lengths, X.shape[-1]) if self.codec.facts.unequal else False
         missing = torch.from_numpy(np.isnan(X) & ~ended).float().mean(1)
-        share = F.adaptive_avg_pool1d(missing, self.tokenizer.grid[1])
+        share = F.adaptive_avg_pool1d(missing, self.tokenizer.n_columns)
         uncertain = self.tokenizer.on_grid(share > UNCERTAIN) & (tokens != self.prior.absent_token)
         return tokens.masked_fill(uncertain, self.prior.mask_token)
 

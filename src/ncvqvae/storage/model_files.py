@@ -18,15 +18,16 @@ from ncvqvae.errors import InputError
 from ncvqvae.files import all_replaced
 from ncvqvae.generation.residuals import Residuals, kept_residuals
 from ncvqvae.prior.prior import Prior
-from ncvqvae.storage.weights import check_weights, load_weights, write_weights
+from ncvqvae.storage.weights import Rename, as_it_is, check_weights, load_weights, write_weights
 from ncvqvae.tokenizer.pooling import Reduction
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 5
+FORMAT = 6
 """Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
-embeddings by the encoder, format 3 no classes of the training series that are kept, format 4 no decoder in time."""
+embeddings by the encoder, format 3 no classes of the training series that are kept, format 4 no decoder in time, format
+5 no bands."""
 
 WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
 """The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""
@@ -107,7 +108,8 @@ def read_model(folder: Path) -> ModelState:
         version = values["format"]
         if not isinstance(version, int) or version > FORMAT:
             raise InputError(f"{path} has format {version!r}; this version reads up to {FORMAT}: upgrade ncvqvae")
-        empty = _without_weights(folder, values)
+        rename = as_it_is if version > 5 else _of_one_band
+        empty = _without_weights(folder, values, rename)
         digests = dict(values.get("weights", {}))  # models from before it were written without
     except InputError as error:
         if str(folder) in str(error):
@@ -118,7 +120,7 @@ def read_model(folder: Path) -> ModelState:
         raise InputError(f"{path} is damaged ({reason}); fit the run again") from None
     tokenizer, prior = _build(empty.config, empty.facts, values["data"])
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
-        load_weights(folder / name, network)
+        load_weights(folder / name, network, rename)
         if name in digests and digests[name] != digest(folder / name):
             raise InputError(f"{folder / name} is not the file that config.yaml was written with; fit the run again")
         network.eval().requires_grad_(False)
@@ -136,7 +138,7 @@ def _check_residuals(path: Path, tokenizer: Tokenizer) -> None:
         )
 
 
-def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
+def _without_weights(folder: Path, values: Mapping[str, Any], rename: Rename) -> ModelState:
     """The model of ``config.yaml``, its networks on the meta device, checked against both files of weights."""
     config, data = from_dict(Config, values["model"]), values["data"]
     asked = from_dict(Config, values.get("asked", values["model"]))
@@ -145,7 +147,7 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
         config = _settled(config, facts, data)
         tokenizer, prior = _build(config, facts, data)
     for name, network in zip(WEIGHTS, (tokenizer, prior), strict=True):
-        check_weights(folder / name, network)
+        check_weights(folder / name, network, rename)
     scaler = GlobalScaler.from_state(data["scaler"])
     if len(scaler.mean_) != facts.n_channels:
         raise ValueError(f"scaler of {len(scaler.mean_)} channels, series of {facts.n_channels}")
@@ -159,6 +161,13 @@ def _without_weights(folder: Path, values: Mapping[str, Any]) -> ModelState:
         tokenizer=tokenizer,
         prior=prior,
     )
+
+
+def _of_one_band(name: str) -> str:
+    """What a tensor of the tokenizer is called since format 6; before, there was one band and it had no name."""
+    if name.startswith(("encoder.", "decoder.", "quantizer.", "coarser.")):
+        return f"bands.0.{name}"
+    return name.replace("refinement.of_latents.", "refinement.of_latents.0.")
 
 
 def _text(value: Any) -> str:

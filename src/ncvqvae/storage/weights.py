@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,16 @@ def write_weights(path: Path, network: nn.Module, metadata: dict[str, str] | Non
     path.write_bytes(serialized(weights, metadata))  # a full disk is an OSError here, not in safetensors' own writer
 
 
-def check_weights(path: Path, network: nn.Module) -> None:
+Rename = Callable[[str], str]
+"""From the name of a tensor in a file to what it is called now."""
+
+
+def as_it_is(name: str) -> str:
+    """The name of a tensor in a file of this format."""
+    return name
+
+
+def check_weights(path: Path, network: nn.Module, rename: Rename = as_it_is) -> None:
     """Refuse a file whose header names other tensors than ``network``, which may be on the meta device.
 
     Raises:
@@ -34,7 +43,7 @@ def check_weights(path: Path, network: nn.Module) -> None:
     """
     expected = {name: list(value.shape) for name, value in network.state_dict().items()}
     with _opened(path) as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        found = {rename(name): file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if different:
         name = different[0]
@@ -44,7 +53,7 @@ def check_weights(path: Path, network: nn.Module) -> None:
         )
 
 
-def load_weights(path: Path, network: nn.Module) -> dict[str, str]:
+def load_weights(path: Path, network: nn.Module, rename: Rename = as_it_is) -> dict[str, str]:
     """Load weights in place; return the file's metadata.
 
     Raises:
@@ -52,7 +61,7 @@ def load_weights(path: Path, network: nn.Module) -> dict[str, str]:
     """
     with _opened(path) as file:
         metadata = file.metadata() or {}
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        weights = {rename(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         own = network.state_dict()
         for name, value in weights.items():
             if name in own and own[name].dtype != value.dtype:

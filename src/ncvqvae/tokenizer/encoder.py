@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from ncvqvae.tokenizer.spectrogram import Spectrogram
-
 
 def n_halvings(n_frames: int, latent_width: int) -> int:
     """Halvings of time so that the token grid is about ``latent_width`` wide: int(log2(round(n_frames / width)))."""
@@ -20,12 +18,12 @@ def halved(width: int) -> int:
     return (width - 2) // 2 + 1
 
 
-def token_grid(spectrogram: Spectrogram, latent_width: int) -> tuple[int, int]:
-    """(H, W) of the token grid that the encoder makes of this spectrogram."""
-    width = spectrogram.n_frames
-    for _ in range(n_halvings(spectrogram.n_frames, latent_width)):
+def grid_width(n_frames: int, latent_width: int) -> int:
+    """Columns of the token grid that the encoder makes of so many frames."""
+    width = n_frames
+    for _ in range(n_halvings(n_frames, latent_width)):
         width = halved(width)
-    return spectrogram.n_rows, width
+    return width
 
 
 class ResidualBlock(nn.Module):

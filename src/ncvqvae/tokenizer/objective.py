@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,8 @@ class TokenizerObjective(nn.Module):
         self.ssl_loss: SSLLoss | None = None
         if ssl != "none":
             self.ssl_loss = ssl_losses[ssl](**config.ssl_settings)
-            self.projector = self.ssl_loss.projector(2 * tokenizer.codebook.shape[1], config.projector_width)
+            width, loss = 2 * tokenizer.codebook.shape[1], self.ssl_loss
+            self.projectors = nn.ModuleList(loss.projector(width, config.projector_width) for _ in tokenizer.bands)
 
     def forward(
         self,
@@ -67,27 +69,37 @@ class TokenizerObjective(nn.Module):
             terms["patches"] = config.patch_weight * patch_distance(x, decoded, observed)
         if self.ssl_loss is not None:
             assert view is not None
-            u_view = tokenizer.spectrogram(view)
+            u_view = tokenizer.transform(view)
             view_present = None if view_observed is None else tokenizer.present(view_observed)
             z_view = tokenizer.latents(u_view, view_present)
             if config.augmented_weight:
                 error = self._error(u_view, view, tokenizer.reconstruct(z_view), view_observed)
                 terms["recon_view"] = config.augmented_weight * error
-            coarsest_view = tokenizer.levels(z_view, view_present)[0].float()
-            pooled = [
-                pool(quantized.coarsest, tokenizer.coarsest_columns(present)),
-                pool(coarsest_view, tokenizer.coarsest_columns(view_present)),
-            ]
-            projections = self.projector(torch.stack(pooled))
-            terms["ssl"] = config.ssl_weight * self.ssl_loss(*projections)
+            terms["ssl"] = config.ssl_weight * self._ssl(quantized, present, z_view, view_present)
         return terms
+
+    def _ssl(
+        self, quantized: QuantizedSeries, present: Tensor | None, z_view: Sequence[Tensor], view_present: Tensor | None
+    ) -> Tensor:
+        """The SSL loss between the quantized series and its view's latents, of each band's coarsest grid; their sum."""
+        assert self.ssl_loss is not None
+        losses = []
+        parts = zip(self.tokenizer.each_band(), quantized.bands, z_view, self.projectors, strict=True)
+        for band, own, z, projector in parts:
+            coarsest_view = band.levels(z, view_present)[0].float()
+            pooled = [
+                pool(own.coarsest, band.coarsest_columns(present)),
+                pool(coarsest_view, band.coarsest_columns(view_present)),
+            ]
+            losses.append(self.ssl_loss(*projector(torch.stack(pooled))))
+        return torch.stack(losses).sum()
 
     def reconstruction(
         self, x: Tensor, observed: Tensor | None, present: Tensor | None
     ) -> tuple[QuantizedSeries, Tensor, Tensor]:
         """Quantized latents of series x (B, C, T), the reconstruction error (a scalar), and the decoded series."""
         tokenizer = self.tokenizer
-        u = tokenizer.spectrogram(x)
+        u = tokenizer.transform(x)
         quantized = tokenizer.quantize(tokenizer.latents(u, present), present)
         decoded = tokenizer.reconstruct(quantized.latents)
         return quantized, self._error(u, x, decoded, observed), decoded.series
@@ -95,7 +107,7 @@ class TokenizerObjective(nn.Module):
     def _error(self, u: Tensor, x: Tensor, decoded: Reconstruction, observed: Tensor | None) -> Tensor:
         if observed is None:
             return reconstruction_error(u, x, decoded)
-        return observed_error(self.tokenizer.spectrogram, x, decoded, observed)
+        return observed_error(self.tokenizer.transform, x, decoded, observed)
 
     def monitor(self, progress: float) -> dict[str, float]:
         """Perplexity of the codes in use, from 1 to their number K; warns once if it is below a quarter of K.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,24 +18,25 @@ class Refinement(nn.Module):
 
     Args:
         n_channels: channels C of the series.
-        latent_size: values of the latents at one place in time, d H.
+        latent_sizes: values of each band's latents at one place in time, d H.
         width: channels of the convolutions.
     """
 
-    def __init__(self, n_channels: int, latent_size: int, width: int) -> None:
+    def __init__(self, n_channels: int, latent_sizes: Sequence[int], width: int) -> None:
         super().__init__()
         self.of_series = nn.Conv1d(n_channels, width, 7, padding=3, padding_mode="replicate")
-        self.of_latents = nn.Conv1d(latent_size, width, 1)
+        self.of_latents = nn.ModuleList(nn.Conv1d(size, width, 1) for size in latent_sizes)
         self.blocks = nn.ModuleList(_block(width, dilation) for dilation in DILATIONS)
         self.last = nn.Conv1d(width, n_channels, 3, padding=1, padding_mode="replicate")
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Correct decoded series x (B, C, T), whose latents are z (B, d, H, W)."""
-        latents = F.interpolate(self.of_latents(z.flatten(1, 2)), size=x.shape[2], mode="linear")
-        hidden = self.of_series(x) + latents
+    def forward(self, x: Tensor, z: Sequence[Tensor]) -> Tensor:
+        """Correct decoded series x (B, C, T), of whose bands the latents are z, (B, d, H, W) each."""
+        hidden = self.of_series(x)
+        for of_latents, own in zip(self.of_latents, z, strict=True):
+            hidden = hidden + F.interpolate(of_latents(own.flatten(1, 2)), size=x.shape[2], mode="linear")
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return x + self.last(F.leaky_relu(hidden))

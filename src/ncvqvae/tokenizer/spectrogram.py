@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from ncvqvae.tokenizer.transform import Transform
 
-class Spectrogram(nn.Module):
+
+class Spectrogram(Transform):
     """STFT with a centred periodic Hann window, X[f, m] = sum_t x[t + m hop] w[t] exp(-2 pi i f t / n_fft).
 
     Args:
@@ -20,18 +22,9 @@ class Spectrogram(nn.Module):
     def __init__(self, n_fft: int, hop_length: int, n_timepoints: int) -> None:
         super().__init__()
         self.n_fft, self.hop_length, self.n_timepoints = n_fft, hop_length, n_timepoints
+        self.n_parts, self.n_rows, self.n_frames = 2, n_fft // 2 + 1, n_timepoints // hop_length + 1
         self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-
-    @property
-    def n_rows(self) -> int:
-        """Frequency rows, n_fft / 2 + 1."""
-        return self.n_fft // 2 + 1
-
-    @property
-    def n_frames(self) -> int:
-        """Time frames, T // hop + 1."""
-        return self.n_timepoints // self.hop_length + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Series (B, C, T) to spectrogram (B, 2 C, rows, frames); channels are all real parts, then all imaginary."""

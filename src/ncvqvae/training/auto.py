@@ -5,7 +5,6 @@ Some settings of sampling and embedding are the exception: the trained networks 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import cache, reduce
 from operator import getitem
@@ -22,8 +21,7 @@ from ncvqvae.config import FEW_CASES, Config, TokenizerConfig, from_dict, to_dic
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.generation.generator import SeriesGenerator
-from ncvqvae.tokenizer.encoder import token_grid
-from ncvqvae.tokenizer.spectrogram import Spectrogram
+from ncvqvae.training.build import finest_grids
 from ncvqvae.training.warps import choose_time_warp
 
 CANDIDATES: tuple[str, ...] = ("warp", "slice")
@@ -178,8 +176,7 @@ def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:
             n_codes, limit = MAX_CODES, f", at most {MAX_CODES}"
         choices.append(Choice(n_codes, f"{config.codes_per_class} for each of {facts.n_classes} classes{limit}"))
     if config.tokens_per_code:
-        spectrogram = Spectrogram(config.n_fft, config.hop_length, facts.n_timepoints)
-        n_tokens = facts.n_cases * math.prod(token_grid(spectrogram, config.latent_width))
+        n_tokens = facts.n_cases * max(rows * width for rows, width in finest_grids(config, facts.n_timepoints))
         reason = f"one for each {config.tokens_per_code} of {n_tokens} training tokens, at most {MAX_CODES}"
         choices.append(Choice(min(n_tokens // config.tokens_per_code, MAX_CODES), reason))
     return max(choices, key=lambda choice: choice.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -10,13 +11,15 @@ from ncvqvae.config import PriorConfig, TokenizerConfig
 from ncvqvae.prior.prior import Prior
 from ncvqvae.prior.transformer import Transformer
 from ncvqvae.registry import quantizers
+from ncvqvae.tokenizer.band import Band
 from ncvqvae.tokenizer.coarser import CoarserGrid
 from ncvqvae.tokenizer.decoder import Decoder
-from ncvqvae.tokenizer.encoder import Encoder, n_halvings, token_grid
+from ncvqvae.tokenizer.encoder import Encoder, grid_width, n_halvings
 from ncvqvae.tokenizer.quantizer import Quantizer
 from ncvqvae.tokenizer.refinement import Refinement
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import Tokenizer
+from ncvqvae.tokenizer.transform import Transform
 
 
 def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int) -> Tokenizer:
@@ -27,24 +30,58 @@ def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int)
         n_channels: channels C.
         n_timepoints: length T, at least ``config.n_fft``.
     """
-    spectrogram = Spectrogram(config.n_fft, config.hop_length, n_timepoints)
-    size = (spectrogram.n_rows, spectrogram.n_frames)
-    n_halved = n_halvings(spectrogram.n_frames, config.latent_width)
-    width, n_blocks = config.hidden_channels, config.n_residual_blocks
-    encoder = Encoder(2 * n_channels, width, n_halved, n_blocks)
-    decoder = Decoder(2 * n_channels, width, n_halved, n_blocks, size)
+    transform = _build_transform(config, n_timepoints)
+    bands = [_build_band(config, transform, n_channels, part) for part in _parts(config, transform)]
+    refinement: Refinement | None = None
+    if config.refinement_channels:
+        sizes = [config.hidden_channels * band.grid[0] for band in bands]
+        refinement = Refinement(n_channels, sizes, config.refinement_channels)
+    return Tokenizer(transform, bands, refinement)
+
+
+def finest_grids(config: TokenizerConfig, n_timepoints: int) -> list[tuple[int, int]]:
+    """(rows, columns) of the finest token grid of each band, for series of this length."""
+    transform = _build_transform(config, n_timepoints)
+    return [(part.n_rows, grid_width(transform.n_frames, part.latent_width)) for part in _parts(config, transform)]
+
+
+class _Part(NamedTuple):
+    """Rows of the transform that make a band, and the width of its token grid that is aimed at."""
+
+    rows: slice
+    latent_width: int
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.rows.stop - self.rows.start)
+
+
+def _build_transform(config: TokenizerConfig, n_timepoints: int) -> Transform:
+    return Spectrogram(config.n_fft, config.hop_length, n_timepoints)
+
+
+def _parts(config: TokenizerConfig, transform: Transform) -> list[_Part]:
+    """What each band is made of, the lowest first."""
+    return [_Part(slice(0, transform.n_rows), config.latent_width)]
+
+
+def _build_band(config: TokenizerConfig, transform: Transform, n_channels: int, part: _Part) -> Band:
+    """An untrained encoder, quantizers and decoder of some rows of the transform."""
+    size = (part.n_rows, transform.n_frames)
+    n_halved = n_halvings(transform.n_frames, part.latent_width)
+    channels, width, n_blocks = transform.n_parts * n_channels, config.hidden_channels, config.n_residual_blocks
+    encoder = Encoder(channels, width, n_halved, n_blocks)
+    decoder = Decoder(channels, width, n_halved, n_blocks, size)
 
     def quantizer() -> Quantizer:
         return quantizers[config.quantizer](width, config, **config.quantizer_settings)
 
-    finest, grid = quantizer(), token_grid(spectrogram, config.latent_width)
+    finest, grid = quantizer(), (part.n_rows, grid_width(transform.n_frames, part.latent_width))
     coarser: list[CoarserGrid] = []
     for _ in range(config.coarser_grids):
         finer_width = coarser[-1].width if coarser else grid[1]
         coarser.append(CoarserGrid(width, finer_width, n_blocks, quantizer()))
-    n_refining = config.refinement_channels
-    refinement = Refinement(n_channels, width * grid[0], n_refining) if n_refining else None
-    return Tokenizer(spectrogram, encoder, finest, decoder, grid, refinement, coarser)
+    return Band(part.rows, encoder, finest, decoder, grid, coarser)
 
 
 def build_prior(
