@@ -1,15 +1,12 @@
 """Coarser grids of tokens above the finest: they are drawn first, and all that works for one grid works for several."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tests.waves import SMALL, two_classes
 
-from ncvqvae import NCVQVAE, InputError
-from ncvqvae.commands.export import export_onnx
+from ncvqvae import InputError
 from ncvqvae.config import PriorConfig, SamplingConfig, Stage2Config, TokenizerConfig
 from ncvqvae.prior.objective import PriorObjective, masked_token_loss, token_log_likelihoods
 from ncvqvae.prior.prior import Prior
@@ -159,63 +156,3 @@ def test_what_is_known_stays_and_the_rest_is_drawn_among_the_codes_of_its_grid()
     assert torch.equal(drawn.probabilities.isnan().all(0), known)
     for level, part in enumerate(drawn.tokens.split(SIZES, dim=1)):
         assert set(part.unique().tolist()) == set(range(K * level, K * (level + 1)))
-
-
-@pytest.fixture(scope="module", params=["gaps", "unequal", "plain"])
-def data(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
-    """Two channels of series with gaps, series that end early, or neither."""
-    X, y = two_classes(48)
-    X = np.stack([5 * X + 100, X.cumsum(1)], axis=1).astype(np.float32)
-    if request.param == "gaps":
-        X[::3, :, 10:25] = np.nan
-    if request.param == "unequal":
-        X[::3, :, 33:] = np.nan
-    return X, y
-
-
-@pytest.fixture(scope="module")
-def model(data: tuple[np.ndarray, np.ndarray]) -> NCVQVAE:
-    own = {"tokenizer.coarser_grids": 1, "sampling.kept_share": 0.3, "sampling.residual_neighbours": 3}
-    return NCVQVAE(settings=SMALL | own).fit(*data)
-
-
-def test_all_that_a_model_does_works_with_two_grids(
-    model: NCVQVAE, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
-) -> None:
-    (X, y), n = data, model.tokenizer_.n_tokens
-    model.save_pretrained(tmp_path / "saved")
-    again = NCVQVAE.from_pretrained(tmp_path / "saved")
-    for network in (model, again):
-        samples = network.sample(6, seed=1)
-        np.testing.assert_array_equal(samples.X, model.sample(6, seed=1).X)
-    tokens = model.encode(X)
-    assert tokens.shape == (40, n) and again.decode(tokens).shape == X.shape
-    assert model.embed(tokens).shape == (40, 8) and np.isfinite(model.transform(X)).all()
-    gaps = X[:5].copy()
-    gaps[:, :, 4:20] = np.nan
-    draws = model.impute(gaps, y[:5], n_draws=2)
-    given = ~np.isnan(gaps)
-    for draw in draws:
-        np.testing.assert_array_equal(np.asarray(draw)[given], gaps[given])
-    assert len(model.vary(X[:3], share=0.5, n=2).X) == 6
-    assert np.isfinite(model.score_samples(X[:5])).all()
-    assert model.reconstruction_loss(X) > 0 and model.prior_loss(X, y) > 0
-
-
-def test_each_grid_of_the_prior_is_a_file_of_its_own(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    X, y = two_classes(48)
-    X = X.astype(np.float32)[:, None]
-    model = NCVQVAE(settings=SMALL | {"tokenizer.coarser_grids": 1}).fit(X, y)
-    names = [path.name for path in export_onnx(model, tmp_path)]
-    assert names == ["encoder.onnx", "decoder.onnx", "prior_1.onnx", "prior_2.onnx", "embedding.onnx"]
-    encode, decode, *steps, _ = (onnxruntime.InferenceSession(tmp_path / name) for name in names)
-    tokens = model.encode(X[:5])
-    assert np.array_equal(encode.run(None, {"series": X[:5]})[0], tokens)
-    np.testing.assert_allclose(decode.run(None, {"tokens": tokens})[0], model.decode(tokens), rtol=1e-4, atol=1e-3)
-    for step, end in zip(steps, model.prior_.ends, strict=True):
-        with torch.no_grad():
-            expected = model.prior_(torch.from_numpy(tokens[:, :end]), torch.zeros(5, dtype=torch.int64)).numpy()
-        given = {"tokens": tokens[:, :end], "classes": np.zeros(5, np.int64)}
-        np.testing.assert_allclose(step.run(None, given)[0], expected, rtol=1e-4, atol=1e-5)

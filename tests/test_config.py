@@ -188,6 +188,7 @@ def changed(config: Any) -> Any:
             changes[field.name] = changed_value(value, hint)
     if "n_fft" in changes:
         changes["n_fft"] += 1  # even again
+        changes["wavelet"] = "db2"  # there is no sym4s
     if "max_steps" in changes:
         changes["max_steps"] += changes["min_steps"]
     return dataclasses.replace(config, **changes)

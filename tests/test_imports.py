@@ -96,6 +96,7 @@ MAY_SEE = {
         "ncvqvae.tokenizer.spectrogram",
         "ncvqvae.tokenizer.tokenizer",
         "ncvqvae.tokenizer.transform",
+        "ncvqvae.tokenizer.wavelets",
     },
 }
 

@@ -49,6 +49,9 @@ Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Weight = Annotated[Number, Field(ge=0.0, le=1e6)]
 Temperature = Annotated[Number, Field(ge=1e-6, le=1e6)]
 
+SAME = "same"
+"""Word for the augmentation of the high band that is that of the low one."""
+
 FEW_CASES = 32
 """Training series below which settings that are ``auto`` take what suits tiny data."""
 
@@ -57,12 +60,25 @@ FEW_CASES = 32
 class TokenizerConfig:
     """The architecture of stage 1: series to tokens and back."""
 
+    transform: Literal["stft", "wavelet"] = "stft"
+    """What stands before the encoder: the short-time Fourier transform (stft), or packets of wavelets (wavelet)."""
     n_fft: Annotated[Whole, Field(ge=2, le=10**6, multiple_of=2)] = 8
     """Window of the short-time Fourier transform, in time steps; an even number."""
     hop_length: Size = 2
     """Time steps from one window of the Fourier transform to the next; at most half of ``n_fft``."""
+    wavelet: str = "sym4"
+    """Name of the wavelet in PyWavelets, one of the orthogonal ones: haar, db2 and so on, sym4, coif1."""
+    wavelet_levels: Annotated[Whole, Field(ge=1, le=10)] = 2
+    """How often the wavelet transform splits the frequencies in two: 2 gives 4 rows, and a frame for each 4 steps."""
+    bands: Annotated[Whole, Field(ge=1, le=2)] = 1
+    """Number of bands of frequencies. With 2, the low and the high one have an encoder, a token grid, a codebook, a
+    decoder and a self-supervised loss each, and the prior draws the low one first."""
+    low_rows: Size = 1
+    """Rows of the transform, from the lowest frequency on, that the low one of 2 bands gets."""
     latent_width: Size = 8
     """Width of the token grid that is aimed at. Time is halved until the grid is about this wide."""
+    high_latent_width: Size = 32
+    """The same for the high one of 2 bands, whose detail needs more places in time."""
     coarser_grids: Annotated[Whole, Field(ge=0, le=8)] = 0
     """Further token grids above that one, each half as wide as the one below. The prior draws the coarsest first, and
     each finer one from those before it."""
@@ -96,6 +112,28 @@ class TokenizerConfig:
     """Vector quantizer: ema, whose codes are moving averages, or that of a plug-in."""
     quantizer_settings: Own = field(default_factory=dict)
     """Settings of the quantizer's own by name. The quantizer ema has none (default: those of the plug-in)."""
+
+    @property
+    def n_rows(self) -> int:
+        """Frequency rows of the transform."""
+        return int(self.n_fft) // 2 + 1 if self.transform == "stft" else int(2**self.wavelet_levels)
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> TokenizerConfig:
+        if self.bands == 2 and self.low_rows >= self.n_rows:
+            raise misfit(
+                "low_rows", f"is {self.low_rows}, and the transform has {self.n_rows} rows; leave some to the high band"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_wavelet(self) -> TokenizerConfig:
+        if self.transform == "wavelet":
+            import pywt
+
+            if self.wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(self.wavelet).orthogonal:
+                raise misfit("wavelet", f"is {self.wavelet[:40]!r}; give an orthogonal one, such as haar, db2 or sym4")
+        return self
 
     @model_validator(mode="after")
     def _check_hop(self) -> TokenizerConfig:
@@ -153,6 +191,9 @@ class Stage1Config(TrainingConfig):
     time."""
     projector_width: Size = 4096
     """Width of the three layers of the projector, in which the views are compared."""
+    high_augmentation: str = SAME
+    """Augmentation set of the high one of 2 bands: same (that of the low one), none, warp, slice, gauss, or that of a
+    plug-in, with its default settings."""
     warped_share: Share | Auto = 0.0
     """Share of the series of a batch that are warped before all else, so that the tokenizer learns more series than
     there are. The choice auto is 0.5, or 0 for fewer than 32 training series."""
@@ -381,6 +422,12 @@ def check_parts(config: Config) -> Config:
         InputError: for an unknown name (with the nearest one), or a setting that the part does not have.
     """
     stage1, tokenizer = config.stage1, config.tokenizer
+    if stage1.high_augmentation != SAME:
+        if tokenizer.bands == 1:
+            raise SettingError("stage1.high_augmentation", "is of the high one of 2 bands; set tokenizer.bands 2")
+        if stage1.high_augmentation == "auto":
+            raise SettingError("stage1.high_augmentation", "is 'auto', which is not chosen by band; give a set's name")
+        augmentations.check(stage1.high_augmentation, "stage1.high_augmentation")
     for registry, name, setting, own, where in (
         (ssl_losses, config.ssl, "ssl", stage1.ssl_settings, "stage1.ssl_settings"),
         (

@@ -47,7 +47,7 @@ def train_set(X: Any, y: Any, asked: Config, *, checked: bool = False) -> TrainS
     """
     series = X if checked else check_series(X)
     n_fft, (_, n_channels, n_timepoints) = asked.tokenizer.n_fft, series.shape
-    if n_timepoints < n_fft:
+    if asked.tokenizer.transform == "stft" and n_timepoints < n_fft:
         mend = "set a smaller tokenizer.n_fft"
         if n_channels > n_timepoints:
             mend = f"give (cases, channels, time steps): X.transpose(0, 2, 1) has {n_channels} steps; or {mend}"

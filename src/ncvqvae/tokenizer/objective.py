@@ -59,7 +59,8 @@ class TokenizerObjective(nn.Module):
     ) -> dict[str, Tensor]:
         """Weighted loss terms of series x (B, C, T) and their augmented views (B, C, T); their sum is the loss.
 
-        The masks (B, C, T) say which values were observed; no term asks for the others.
+        The masks (B, C, T) say which values were observed; no term asks for the others. Where the bands have views of
+        their own, these stand side by side, (B, 2 C, T), and so do their masks.
         """
         tokenizer, config = self.tokenizer, self.config
         present = None if observed is None else tokenizer.present(observed)
@@ -69,7 +70,7 @@ class TokenizerObjective(nn.Module):
             terms["patches"] = config.patch_weight * patch_distance(x, decoded, observed)
         if self.ssl_loss is not None:
             assert view is not None
-            u_view = tokenizer.transform(view)
+            u_view, view, view_observed = self._view(view, view_observed, x.shape[1])
             view_present = None if view_observed is None else tokenizer.present(view_observed)
             z_view = tokenizer.latents(u_view, view_present)
             if config.augmented_weight:
@@ -77,6 +78,17 @@ class TokenizerObjective(nn.Module):
                 terms["recon_view"] = config.augmented_weight * error
             terms["ssl"] = config.ssl_weight * self._ssl(quantized, present, z_view, view_present)
         return terms
+
+    def _view(self, view: Tensor, observed: Tensor | None, n_channels: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Spectrogram, series and mask of a view, of which each band may be that of another augmentation."""
+        transform = self.tokenizer.transform
+        parts = [transform(own) for own in view.split(n_channels, dim=1)]
+        if len(parts) == 1:
+            return parts[0], view, observed
+        bands = self.tokenizer.each_band()
+        u = torch.cat([part[:, :, band.rows] for band, part in zip(bands, parts, strict=True)], dim=2)
+        seen = None if observed is None else torch.stack(observed.split(n_channels, dim=1)).all(0)
+        return u, transform.inverse(u), seen
 
     def _ssl(
         self, quantized: QuantizedSeries, present: Tensor | None, z_view: Sequence[Tensor], view_present: Tensor | None

@@ -20,6 +20,7 @@ from ncvqvae.tokenizer.refinement import Refinement
 from ncvqvae.tokenizer.spectrogram import Spectrogram
 from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.tokenizer.transform import Transform
+from ncvqvae.tokenizer.wavelets import WaveletPackets
 
 
 def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int) -> Tokenizer:
@@ -57,12 +58,17 @@ class _Part(NamedTuple):
 
 
 def _build_transform(config: TokenizerConfig, n_timepoints: int) -> Transform:
+    if config.transform == "wavelet":
+        return WaveletPackets(config.wavelet, config.wavelet_levels, n_timepoints)
     return Spectrogram(config.n_fft, config.hop_length, n_timepoints)
 
 
 def _parts(config: TokenizerConfig, transform: Transform) -> list[_Part]:
     """What each band is made of, the lowest first."""
-    return [_Part(slice(0, transform.n_rows), config.latent_width)]
+    if config.bands == 1:
+        return [_Part(slice(0, transform.n_rows), config.latent_width)]
+    low, high = slice(0, config.low_rows), slice(config.low_rows, transform.n_rows)
+    return [_Part(low, config.latent_width), _Part(high, config.high_latent_width)]
 
 
 def _build_band(config: TokenizerConfig, transform: Transform, n_channels: int, part: _Part) -> Band:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ncvqvae.augmentations import augment_observed, augment_share
 from ncvqvae.codec import CHUNK, Codec, in_chunks, tensors
-from ncvqvae.config import Config
+from ncvqvae.config import SAME, Config
 from ncvqvae.data import ScaledSeries
 from ncvqvae.data.facts import TrainFacts
 from ncvqvae.errors import InputError
@@ -116,6 +116,12 @@ def tokenizer_stage(config: Config, train: TrainSet) -> tuple[Tokenizer, StagePa
         kind = "none" if config.ssl == "none" else config.augmentation
         own = config.stage1.augmentation_settings
         view, view_observed = augment_observed(x, observed, kind, settings=own)
+        high = config.stage1.high_augmentation
+        if high != SAME and config.ssl != "none":  # the bands' views side by side
+            high_view, high_observed = augment_observed(x, observed, high)
+            view = torch.cat([view, high_view], dim=1)
+            if view_observed is not None and high_observed is not None:
+                view_observed = torch.cat([view_observed, high_observed], dim=1)
         return [part for part in (x, view, observed, view_observed) if part is not None]
 
     plan = Plan(len(learned), config.stage1, config.seed)
