@@ -121,7 +121,7 @@ def bench(
     Started again, it goes on where it was.
 
     Args:
-        suite: Name of a suite (paper, ablation, augmented-weight or smoke), or a YAML file of one.
+        suite: Name of a suite (paper, ablation, augmented-weight, bands or smoke), or a YAML file of one.
         out: Folder of the bench, with each run in DATASET/MODEL/SEED inside it (default: runs/SUITE).
         datasets: Datasets to take, also others than the suite's (default: all of the suite).
         models: Models of the suite to take (default: all).
