@@ -209,6 +209,7 @@ def test_the_label_reaches_the_prior(model: NCVQVAE) -> None:
     [
         ((0,), "cannot generate 0 series"),
         ((-3,), "cannot generate -3 series"),
+        (("x",), "cannot generate 'x' series"),
         ((3, "sideways"), "unknown label 'sideways'; labels of this model: 'down', 'flat', 'up'"),
         ((3, ["up", "up", 4]), "unknown label 4; labels of this model"),
         ((3, ["up", "down"]), "2 labels were given for 3 series"),

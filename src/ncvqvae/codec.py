@@ -126,17 +126,16 @@ class Codec:
         Raises:
             InputError: if they do not fit the tokenizer.
         """
-        given = torch.as_tensor(np.asarray(tokens))
+        given = np.asarray(tokens)
         n_tokens, n_codes = self.tokenizer.n_tokens, len(self.tokenizer.codebook)
-        if given.ndim != 2 or given.shape[1] != n_tokens or given.dtype.is_floating_point:
+        if given.dtype.kind not in "iu" or given.ndim != 2 or given.shape[1] != n_tokens:
             raise InputError(
-                f"tokens have shape {tuple(given.shape)}; this model takes integers of shape (n, {n_tokens})"
+                f"tokens have shape {given.shape} and type {given.dtype}; this model takes integers of shape "
+                f"(n, {n_tokens})"
             )
-        if given.numel() and not -1 <= int(given.min()) <= int(given.max()) < n_codes:
-            raise InputError(
-                f"tokens reach from {int(given.min())} to {int(given.max())}; codes are 0 to {n_codes - 1}"
-            )
-        return given.long()
+        if given.size and not -1 <= given.min() <= given.max() < n_codes:
+            raise InputError(f"tokens reach from {given.min()} to {given.max()}; codes are 0 to {n_codes - 1}")
+        return torch.from_numpy(given.astype(np.int64))
 
     def special_tokens(self, series: ScaledSeries, mask_token: int, absent_token: int) -> Tensor:
         """Special tokens (n, N): ``absent_token`` behind a series' end, ``mask_token`` in gaps, -1 elsewhere."""

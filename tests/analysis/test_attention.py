@@ -97,5 +97,7 @@ def test_several_grids_have_maps_each() -> None:
         assert maps.over_time().shape[-1] == maps.grid[1]
     with pytest.raises(InputError, match="unknown label"):
         attention_maps(model, "sideways")
+    with pytest.raises(InputError, match="level 'x': this model has 2 grid"):
+        attention_maps(model, level="x")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="this model has 2 grid"):
         attention_maps(model, "slow", level=2)

@@ -1,5 +1,7 @@
 """Moving along a direction does to the decoded series what the direction says."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.waves import SMALL
@@ -82,3 +84,14 @@ def test_one_class_becomes_the_other(model: NCVQVAE) -> None:
     assert move(model, down[::2], direction, 0).sum(1).mean() < 0 < moved.sum(1).mean()
     with pytest.raises(InputError, match="no series has the label 'left'"):
         class_direction(model, X, y, "left", "up")
+
+
+@pytest.mark.parametrize("wrong", ["x", None, {}, [1, 2], np.zeros((3, 4)), np.zeros((2, 3, 4))])
+def test_latents_and_directions_that_are_none_are_refused(model: NCVQVAE, wrong: Any) -> None:
+    X, _ = bumps(4, seed=1)
+    with pytest.raises(InputError, match="latents"):
+        decode_latents(model, wrong)
+    with pytest.raises(InputError, match="direction"):
+        move(model, X, wrong)
+    with pytest.raises(InputError, match="amount"):
+        move(model, X, latents(model, X)[0], wrong)

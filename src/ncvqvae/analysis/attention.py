@@ -69,8 +69,8 @@ def attention_maps(
     prior, heads = model.prior_, [part for part in model.prior_.modules() if isinstance(part, Attention)]
     if not heads:
         raise InputError("this prior has a network of its own, without the attention that could be shown")
-    if not -len(prior.ends) <= level < len(prior.ends):
-        raise InputError(f"level {level}: this model has {len(prior.ends)} grid(s); give 0 for the coarsest")
+    if not isinstance(level, int) or not -len(prior.ends) <= level < len(prior.ends):
+        raise InputError(f"level {level!r:.40}: this model has {len(prior.ends)} grid(s); give 0 for the coarsest")
     found: list[list[np.ndarray]] = [[] for _ in heads]
 
     def keep(place: int) -> Any:

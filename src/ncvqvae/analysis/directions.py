@@ -38,13 +38,34 @@ def latents(model: NCVQVAE, X: Any) -> np.ndarray:
 
 
 def decode_latents(model: NCVQVAE, Z: np.ndarray) -> np.ndarray:
-    """Series in the units of the data that the decoder makes of latents (n, P, d), without quantization."""
+    """Series in the units of the data that the decoder makes of latents (n, P, d), without quantization.
+
+    Raises:
+        InputError: if they are not of this model's shape.
+    """
     tokenizer = model.tokenizer_
     device = tokenizer.codebook.device
+    shape = _shape(model)
+    given = _numbers(Z, "latents")
+    if given.shape[1:] != shape:
+        raise InputError(f"latents have shape {given.shape}; this model's are (n, {shape[0]}, {shape[1]})")
     with torch.no_grad():
-        parts = torch.as_tensor(np.asarray(Z, np.float32)).split(CHUNK)
+        parts = torch.from_numpy(given).split(CHUNK)
         series = torch.cat([tokenizer.reconstruct_places(part.to(device)).series.cpu() for part in parts])
     return model._codec.in_units(series)
+
+
+def _shape(model: NCVQVAE) -> tuple[int, int]:
+    """(P, d) of a series' latents."""
+    tokenizer = model.tokenizer_
+    return sum(rows * columns for rows, columns in tokenizer.finest_grids), tokenizer.codebook.shape[1]
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} {values!r:.40}: give an array of numbers") from None
 
 
 def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.ndarray:
@@ -93,5 +114,15 @@ def move(model: NCVQVAE, X: Any, direction: np.ndarray, amount: float = 1.0) -> 
         X: series.
         direction: (P, d), for example of :func:`class_direction` or :func:`pair_direction`.
         amount: how far; 1 is one step of the direction, 0 the plain reconstruction, below 0 the other way.
+
+    Raises:
+        InputError: if the series do not fit the model, or the direction does not.
     """
-    return decode_latents(model, latents(model, X) + amount * direction)
+    step = _numbers(direction, "direction")
+    if step.shape != _shape(model):
+        raise InputError(f"direction has shape {step.shape}; this model's have {_shape(model)}")
+    try:
+        factor = float(amount)
+    except (TypeError, ValueError):
+        raise InputError(f"amount {amount!r:.40}: give a number") from None
+    return decode_latents(model, latents(model, X) + factor * step)

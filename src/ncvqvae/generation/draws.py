@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,8 @@ class Draws:
         Raises:
             InputError: if it is no share between 0 and 1.
         """
-        if not 0 <= share <= 1:
-            raise InputError(f"quantile {share}: give a share between 0 and 1, for example 0.9")
+        if not is_share(share):
+            raise InputError(f"quantile {share!r:.40}: give a share between 0 and 1, for example 0.9")
         found = np.quantile(self.values, share, axis=0, method="linear").astype(self.values.dtype)
         return self._as_given(np.where(self.given, self.values[0], found))
 
@@ -70,6 +71,11 @@ class Draws:
         if self.lengths is None:
             return X
         return [series[..., :length] for series, length in zip(X, self.lengths, strict=True)]
+
+
+def is_share(value: Any) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return isinstance(value, Real) and 0 <= float(value) <= 1
 
 
 def joined_draws(parts: Iterable[Draws]) -> Draws:

@@ -14,10 +14,13 @@ from ncvqvae.codec import Codec
 from ncvqvae.config import Config, SamplingConfig, from_dict, to_dict
 from ncvqvae.data import ScaledSeries, check_series, cut_or_pad, series_lengths
 from ncvqvae.errors import InputError
-from ncvqvae.generation.draws import Draws, joined_draws
+from ncvqvae.generation.draws import Draws, is_share, joined_draws
 from ncvqvae.generation.filling import Filler, Known
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.generation.samples import Samples, as_given, checked_seed, joined
+
+MAX_COUNT = 10**6
+"""Greatest number of draws, masks or steps that can be asked for."""
 
 
 class FillingMethods(ABC):
@@ -125,8 +128,8 @@ class FillingMethods(ABC):
         self, X: Any, y: Any = None, *, share: float = 0.6, n: int = 1, seed: int | None = None, **sampling: Any
     ) -> Iterator[Samples]:
         """:meth:`vary` in chunks, ``n`` new series for each of some consecutive given ones."""
-        if not 0 <= share <= 1:
-            raise InputError(f"share {share} of the tokens; give a number from 0 to 1")
+        if not is_share(share):
+            raise InputError(f"share {share!r:.40} of the tokens; give a number from 0 to 1")
         yield from self._filler(seed, sampling).vary(self._known(X, y), share, _at_least_one(n, "n"))
 
     def score_samples(self, X: Any, y: Any = None, *, n_masks: int = 32, seed: int | None = None) -> np.ndarray:
@@ -176,4 +179,6 @@ def _at_least_one(value: Any, name: str) -> int:
         raise InputError(f"{name} {value!r}: give a whole number") from None
     if number < 1:
         raise InputError(f"{name} {number}: give a number of at least 1")
+    if number > MAX_COUNT:
+        raise InputError(f"{name} is too large; give a number up to {MAX_COUNT:,}")
     return number

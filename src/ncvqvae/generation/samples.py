@@ -135,9 +135,13 @@ def checked_seed(seed: Any) -> int:
     Raises:
         InputError: if it is no whole number from 0 to 2**63 - 1.
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= operator.index(seed) < 2**63:
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
         raise InputError(f"seed {seed!r:.40}: give a whole number from 0 to {2**63 - 1}")
-    return operator.index(seed)
+    return number
 
 
 def check_length(length: int | None, facts: TrainFacts) -> None:
@@ -148,6 +152,10 @@ def check_length(length: int | None, facts: TrainFacts) -> None:
     """
     if length is None:
         return
+    try:
+        length = operator.index(length)
+    except TypeError:
+        raise InputError(f"length {length!r:.40}: give a whole number of time steps") from None
     if not facts.unequal and length != facts.n_timepoints:
         raise InputError(f"length {length}: this model's series all have length {facts.n_timepoints}; leave it out")
     if not 1 <= length <= facts.n_timepoints:

@@ -87,6 +87,11 @@ class Tokenizer(nn.Module):
         return [(band.grid[0], width) for band in self.each_band() for width in band.widths]
 
     @property
+    def finest_grids(self) -> list[tuple[int, int]]:
+        """(rows, columns) of each band's finest grid."""
+        return [band.grid for band in self.each_band()]
+
+    @property
     def level_sizes(self) -> list[int]:
         """Tokens of each grid, in their order."""
         return [rows * width for rows, width in self.grids]
@@ -173,9 +178,8 @@ class Tokenizer(nn.Module):
 
     def reconstruct_places(self, places: Tensor) -> Reconstruction:
         """Decode vectors (B, P, d) as :meth:`decoded_latents` gives them."""
-        bands = self.each_band()
-        parts = places.split([rows * width for rows, width in (band.grid for band in bands)], dim=1)
-        return self.reconstruct([band.as_grid(part) for band, part in zip(bands, parts, strict=True)])
+        parts = places.split([rows * width for rows, width in self.finest_grids], dim=1)
+        return self.reconstruct([band.as_grid(part) for band, part in zip(self.each_band(), parts, strict=True)])
 
     @property
     def of_parts(self) -> Tensor:
