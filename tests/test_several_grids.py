@@ -65,7 +65,7 @@ def test_all_that_a_model_does_works_with_several_grids(
     assert model.reconstruction_loss(X) > 0 and model.prior_loss(X, y) > 0
 
 
-@pytest.mark.parametrize("kind", ["coarser", "bands", "bands of wavelets"])
+@pytest.mark.parametrize("kind", ["coarser", "bands of wavelets"])
 def test_each_grid_of_the_prior_is_a_file_of_its_own(kind: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
