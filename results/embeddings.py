@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from ncvqvae import NCVQVAE
-from ncvqvae.commands.encoded import Encoded, EncodedSets
+from ncvqvae.commands.encoded import Encoded
 from ncvqvae.commands.masked_scale import MaskedScale
 from ncvqvae.commands.model_metrics import embedding_metrics
 from ncvqvae.data import Splits, load_splits
@@ -60,7 +60,7 @@ def row(splits: Splits, model: NCVQVAE) -> dict[str, object]:
         model.tokenizer_.codebook,
     )
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
-    metrics = embedding_metrics(EncodedSets(train, test, test), real, seed)
+    metrics = embedding_metrics(train, test, real, seed)
     means = [token_embeddings(part.tokens, codebook.cpu().numpy())[""] for part in (train, test)]
     probes = probe_accuracy(means[0], splits.y_train, means[1], splits.y_test)
     return {

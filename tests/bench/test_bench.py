@@ -269,3 +269,29 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def test_stage_1_alone_has_rows_of_the_tokenizer(tmp_path: Path) -> None:
+    from tests.waves import SMALL
+
+    from ncvqvae.study.tables import write_all
+
+    entries = {
+        "none": ModelEntry("none", "quick", SMALL | {"ssl": "none"}),
+        "vibcreg-gauss": ModelEntry("vibcreg-gauss", "quick", SMALL),
+        "vibcreg-gauss+T-5": ModelEntry("vibcreg-gauss+T-5", "quick", SMALL | {"sampling.n_steps": 5}, "vibcreg-gauss"),
+    }
+    suite = Suite({"GunPoint": {"data": "GunPoint"}}, entries, [0])
+    runs = suite.runs(tmp_path, stage=1)
+    assert [run.model for run in runs] == ["none", "vibcreg-gauss"]  # the third has the tokenizer of the second
+    for run in runs:
+        assert job.carry_out(run).state == "done" and is_finished(run)
+    rows = collect_rows(tmp_path)
+    told = ["val_recon", "fid_reconstructed", "is_reconstructed", "knn", "svm", "embedding_linear", "linear_catch22"]
+    assert rows[[*told, "perplexity_train", "dead_codes", "stage1_seconds"]].notna().all(axis=None)
+    assert not {"fid", "prior_loss", "stage2_seconds", "copied"} & set(rows.columns)
+    assert not list(tmp_path.glob("*/*/*/report.html"))
+    write_all(tmp_path, tmp_path / "tables")
+    assert "KNN" in (tmp_path / "tables/tables.md").read_text()
+    with pytest.raises(InputError, match=r"another .*; choose another --out"):
+        is_finished(suite.runs(tmp_path)[0])

@@ -120,7 +120,9 @@ def test_a_metric_without_a_value_is_left_out(splits: Splits, monkeypatch: pytes
 
     model = NCVQVAE("quick", settings=TINY).fit(splits.X_train, splits.y_train)
     monkeypatch.setattr(probes, "MAX_SVM_CLASSES", 1)
-    metrics = score.model_metrics(model, splits, EncodedSets.by(model, splits, splits.X_test))
+    encoded = EncodedSets.by(model, splits, splits.X_test)
+    metrics = score.tokenizer_metrics(model, splits, encoded.train, encoded.test)
+    metrics |= score.prior_metrics(model, splits, encoded.test)
     assert "knn" in metrics and not [name for name in metrics if name.startswith("svm")]
 
 

@@ -49,6 +49,8 @@ class Run:
     """File of the FCN behind FID and IS; None trains one on the train split."""
     cas: bool = True
     """Whether FCNs are trained for CAS."""
+    stage: int = 2
+    """Last stage that is trained and evaluated."""
 
     @property
     def key(self) -> str:
@@ -123,7 +125,7 @@ def failed(run: Run, reason: str, details: str = "") -> Outcome:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run is trained and evaluated, with CAS if ``run`` wants it.
+    """Whether the run is trained and evaluated, with CAS if ``run`` wants it, and to the stage that it wants.
 
     Raises:
         InputError: if the folder holds a model with other settings, or of another file of the same name.
@@ -203,13 +205,17 @@ def _take_over(run: Run) -> None:
 
 
 def _evaluate(run: Run, pulse: Pulse) -> None:
-    from ncvqvae.commands.evaluate import evaluate_run
+    from ncvqvae.commands.evaluate import evaluate_run, evaluate_tokenizer
     from ncvqvae.evaluation.sets import MAX_COMPARED, Extent
 
     pulse("evaluation", 0, 1, {})
     start = time.monotonic()
-    extent, device = Extent(cas=run.cas, heldout=MAX_COMPARED), run.config().device
-    evaluate_run(run.folder, fcn=run.fcn, device=device, data_dir=run.source.get("data_dir"), extent=extent)
+    data_dir, device = run.source.get("data_dir"), run.config().device
+    if run.stage == 1:
+        evaluate_tokenizer(run.folder, fcn=run.fcn, device=device, data_dir=data_dir)
+    else:
+        extent = Extent(cas=run.cas, heldout=MAX_COMPARED)
+        evaluate_run(run.folder, fcn=run.fcn, device=device, data_dir=data_dir, extent=extent)
     facts = read_facts(run.folder)
     facts["seconds"]["evaluation"] = time.monotonic() - start
     facts["cas"] = run.cas

@@ -20,6 +20,21 @@ STAGE_SETTINGS = {"stage1": ("ssl", "augmentation", "seed", "tokenizer", "stage1
 """Settings on which each stage's weights depend; those of stage 2 also depend on stage 1."""
 
 
+TOKENIZER_ALONE = {
+    "stage2.min_steps": 0,
+    "stage2.max_steps": 1,
+    "stage2.time_warp": 0.0,
+    "sampling.n_steps": 1,
+    "sampling.choice_temperature": 0.0,
+    "sampling.kept_share": 0.0,
+    "sampling.time_warp": 0.0,
+    "sampling.residual_neighbours": 0,
+    "sampling.residual_scale": 1.0,
+    "sampling.redraws": 0,
+}
+"""Settings with which nothing but stage 1 takes time: a model needs a prior, which gets a single step."""
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """A model of a suite.
@@ -87,6 +102,7 @@ class Suite:
         fcn_dir: str | Path | None = None,
         cas: bool = True,
         device: str = "auto",
+        stage: int = 2,
     ) -> list[Run]:
         """All runs, by seed first, so that a bench that is stopped early has every cell of its tables.
 
@@ -96,8 +112,14 @@ class Suite:
             fcn_dir: folder with ``<dataset>.safetensors``, the weights of the FCN behind FID and IS.
             cas: whether FCNs are trained for CAS.
             device: device of every run; ``auto`` leaves it to the suite's settings.
+            stage: last stage that is trained and evaluated. With 1 a model that takes over another's stage 1 is left
+                out, because it has the same tokenizer.
         """
-        own = {} if device == "auto" else {"device": device}
+        own: dict[str, Any] = {} if device == "auto" else {"device": device}
+        models = list(self.models.values())
+        if stage == 1:
+            own |= TOKENIZER_ALONE
+            models = [model for model in models if model.reuse is None]
         reused = {name: reused_stages(model, self.models) for name, model in self.models.items()}
         common = {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
         return [
@@ -113,10 +135,11 @@ class Suite:
                 reused_stages=reused[model.name],
                 fcn=None if fcn_dir is None else str(Path(fcn_dir).resolve() / f"{_base(source)}.safetensors"),
                 cas=cas,
+                stage=stage,
             )
             for seed in self.seeds
             for dataset, source in self.datasets.items()
-            for model in self.models.values()
+            for model in models
         ]
 
 

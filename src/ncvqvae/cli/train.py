@@ -114,6 +114,7 @@ def bench(
     data_dir: UserPath | None = None,
     fcn_dir: UserPath | None = None,
     cas: bool = True,
+    stage: Literal[1, 2] = 2,
     plugin: Plugins = None,
 ) -> None:
     """Train and evaluate every model of a suite on every dataset with every seed.
@@ -138,6 +139,8 @@ def bench(
         data_dir: Folder with NAME/NAME_TRAIN.tsv and so on (default: as in fit).
         fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
         cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
+        stage: Last stage to train and evaluate. With 1 tokenizers are trained alone; their rows have reconstruction,
+            codes, probes and embeddings. Give it an --out of its own.
     """
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
@@ -145,7 +148,7 @@ def bench(
     load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds, per_class or ())
     folder = prepare_folder(out or Path("runs") / Path(suite).stem)
-    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device)
+    runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device, stage=stage)
     with named_as_options({"device": device}):
         made = make_backend(
             backend,

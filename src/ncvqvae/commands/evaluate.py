@@ -97,6 +97,28 @@ def evaluate_run(
         return replace(_write_evaluation(folder, content, of=run_digest(folder)), left_out=scores.left_out)
 
 
+def evaluate_tokenizer(
+    folder: str | Path, *, fcn: str | Path | None = None, device: str = "auto", data_dir: str | Path | None = None
+) -> None:
+    """Write ``metrics.json`` of stage 1 alone into a run's folder; there are no pictures and no report.
+
+    Args:
+        fcn, device, data_dir: as in :func:`evaluate_run`.
+    """
+    from ncvqvae.commands.score import score_tokenizer
+
+    folder = Path(folder)
+    check_links(folder)
+    model, found = open_run(folder, device)
+    source = known_source(folder, found)
+    if data_dir is not None:
+        source.data_dir = str(data_dir)
+    with locked(folder):
+        splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
+        metrics = score_tokenizer(model, splits, fcn=fcn, seed=model.config_.seed)
+        write_metrics(folder / "metrics.json", metrics, run_digest(folder))
+
+
 def evaluate_series(
     source: DataSource,
     samples: str | Path,

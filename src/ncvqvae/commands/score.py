@@ -9,17 +9,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ncvqvae.commands.encoded import EncodedSets
+from ncvqvae.commands.encoded import Encoded, EncodedSets
 from ncvqvae.commands.masked_scale import MaskedScale
-from ncvqvae.commands.model_metrics import embedding_metrics, model_metrics, token_metrics
+from ncvqvae.commands.model_metrics import (
+    code_metrics,
+    embedding_metrics,
+    prior_metrics,
+    token_metrics,
+    tokenizer_metrics,
+)
 from ncvqvae.data import GlobalScaler, Splits
 from ncvqvae.errors import InputError
-from ncvqvae.evaluation.fcn import FCN, cached_fcn, load_fcn
+from ncvqvae.evaluation.fcn import FCN, cached_fcn, extract, load_fcn
 from ncvqvae.evaluation.memorisation import Memorisation, RawSeries, memorisation
 from ncvqvae.evaluation.metric_list import DRAWN_ONCE, WITHOUT_REDRAWS
 from ncvqvae.evaluation.metrics import suffixed, without_end
 from ncvqvae.evaluation.privacy import MAX_MADE
-from ncvqvae.evaluation.protocol import Copies, evaluate_samples
+from ncvqvae.evaluation.protocol import Copies, evaluate_samples, reconstructed_metrics
 from ncvqvae.evaluation.resampling import subsample
 from ncvqvae.evaluation.rival_sets import rivals_left_out
 from ncvqvae.evaluation.sets import (
@@ -125,7 +131,8 @@ def score_model(
     first = None if splits.y_train is None else joined(model.iter_samples(n, seed=seed + 1))
     progress("tokens and probes")
     encoded = EncodedSets.by(model, splits, unconditional if first is None else first.X)
-    metrics = model_metrics(model, splits, encoded) | token_metrics(model, encoded)
+    metrics = tokenizer_metrics(model, splits, encoded.train, encoded.test)
+    metrics |= prior_metrics(model, splits, encoded.test) | token_metrics(model, encoded)
     steps = model.decoding_steps(256)
     metrics |= prior_certainty(steps.probabilities, steps.entropies)
     scaled = MaskedScale(model.scaler_, splits.X_train, seed)
@@ -133,7 +140,7 @@ def score_model(
     real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
     if splits.y_train is not None and splits.y_test is not None and len(model.classes_) > 1:
         progress("embeddings")
-        metrics |= embedding_metrics(encoded, real, seed)
+        metrics |= embedding_metrics(encoded.train, encoded.test, real, seed)
     progress("copies")
     copies = _copies_by(model, scaled, whole, splits, real, encoded, seed)
     made = scaled(encoded.made.reconstruction)
@@ -150,6 +157,31 @@ def score_model(
             suffixed(key, WITHOUT_REDRAWS): value for key, value in metrics.items() if without_end(key) in DRAWN_ONCE
         }
     return comparison.scores(metrics, found, unconditional, first, encoded, steps)
+
+
+def score_tokenizer(
+    model: TrainedModel, splits: Splits, *, fcn: str | Path | None = None, seed: int = 0, heldout: int = MAX_COMPARED
+) -> dict[str, float]:
+    """The metrics of stage 1 alone: reconstruction, use of the codes, probes and embeddings, by the names of all.
+
+    Args:
+        model, splits, fcn: as in :func:`score_model`.
+        seed: of classifiers and random parts.
+        heldout: most held-out series that are compared.
+    """
+    splits = compared(splits, seed, heldout)
+    train, test = (Encoded.by(model, X) for X in (splits.X_train, splits.X_test))
+    metrics = tokenizer_metrics(model, splits, train, test) | code_metrics(model, train=train, test=test)
+    scaled = MaskedScale(model.scaler_, splits.X_train, seed)
+    real = RealData(scaled(splits.X_train), splits.y_train, scaled(splits.X_test), splits.y_test)
+    if real.tells_classes:
+        metrics |= embedding_metrics(train, test, real, seed)
+    extractor = feature_extractor(splits, real.X_train, fcn, seed, model.tokenizer_.codebook.device)
+    of_test, labelled = extract(extractor, real.X_test), real.y_train is not None
+    decoded = scaled.generated(test.reconstruction)
+    metrics |= reconstructed_metrics(extractor, of_test, decoded, seed, labelled=labelled)
+    sizes = {"n_train": float(len(splits.X_train)), "n_heldout": float(len(splits.X_test))}
+    return metrics | sizes | {"evaluation_seed": float(seed)}
 
 
 @dataclass(frozen=True)

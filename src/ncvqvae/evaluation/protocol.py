@@ -76,7 +76,9 @@ def evaluate_samples(
         "n_heldout": float(len(real.X_test)),
         "n_generated": float(len(generated.judged[0])),
     }
-    metrics |= _of_reconstructed(known, generated.reconstructed, seed)
+    if generated.reconstructed is not None:
+        labelled = real.y_train is not None
+        metrics |= reconstructed_metrics(fcn, known.fcn_test, generated.reconstructed, seed, labelled=labelled)
     metrics |= floor_metrics(known.fcn_train.features, known.fcn_test.features, len(generated.judged[0]), seed)
     metrics |= _of_set(known, generated, extent, seed, progress)
     progress("nearest series")
@@ -151,13 +153,19 @@ class _RealFeatures:
         return Known(X, self.rocket(X), np.zeros(len(X), int))
 
 
-def _of_reconstructed(known: _RealFeatures, X: np.ndarray | None, seed: int) -> dict[str, float]:
-    """FID and IS of a prior that draws exactly the tokens of the test split."""
-    if X is None:
-        return {}
-    found = extract(known.fcn, X)
-    metrics = {"fid_reconstructed": frechet_distance(found.features, known.fcn_test.features)}
-    if known.real.y_train is not None:
+def reconstructed_metrics(fcn: FCN, test: Features, X: np.ndarray, seed: int, *, labelled: bool) -> dict[str, float]:
+    """FID and IS of a prior that draws exactly the tokens of the test split.
+
+    Args:
+        fcn: feature extractor.
+        test: features of the test split.
+        X: the test split through the tokenizer (n, C, L), scaled by the train split.
+        seed: of the shuffle in IS.
+        labelled: whether there are classes, which IS needs.
+    """
+    found = extract(fcn, X)
+    metrics = {"fid_reconstructed": frechet_distance(found.features, test.features)}
+    if labelled:
         metrics["is_reconstructed"] = inception_score(found.probabilities, seed=seed)
     return metrics
 
