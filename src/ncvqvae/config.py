@@ -129,9 +129,9 @@ class TokenizerConfig:
     @model_validator(mode="after")
     def _check_wavelet(self) -> TokenizerConfig:
         if self.transform == "wavelet":
-            import pywt
+            from ncvqvae.tokenizer.wavelets import is_orthogonal
 
-            if self.wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(self.wavelet).orthogonal:
+            if not is_orthogonal(self.wavelet):
                 raise misfit("wavelet", f"is {self.wavelet[:40]!r}; give an orthogonal one, such as haar, db2 or sym4")
         return self
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from ncvqvae.codec import Codec
 from ncvqvae.config import SamplingConfig
@@ -69,7 +68,7 @@ class Filler:
         """
         for part, source in self._chunks(known):
             X, n_timepoints = part.series.X, part.series.X.shape[-1]
-            missing, reach = np.isnan(X), REACH * n_timepoints / self.tokenizer.n_columns
+            missing, reach = np.isnan(X), REACH * self.tokenizer.steps_per_column
             wanted = missing & ~beyond(part.lengths, n_timepoints)
             values = np.repeat(X[None], n_draws, axis=0)
             rows = np.flatnonzero(wanted.any(axis=(1, 2)))
@@ -139,7 +138,7 @@ class Filler:
         tokens, X = self._tokens(known), known.series.X
         ended = beyond(known.lengths, X.shape[-1]) if self.codec.facts.unequal else False
         missing = torch.from_numpy(np.isnan(X) & ~ended).float().mean(1)
-        share = F.adaptive_avg_pool1d(missing, self.tokenizer.n_columns)
+        share = self.tokenizer.share_of_columns(missing)
         uncertain = self.tokenizer.on_grid(share > UNCERTAIN) & (tokens != self.prior.absent_token)
         return tokens.masked_fill(uncertain, self.prior.mask_token)
 

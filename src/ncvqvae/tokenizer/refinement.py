@@ -20,10 +20,14 @@ class Refinement(nn.Module):
         n_channels: channels C of the series.
         latent_sizes: values of each band's latents at one place in time, d H.
         width: channels of the convolutions.
+        n_before, n_behind: time steps before and behind the series that the latents stand for as well.
     """
 
-    def __init__(self, n_channels: int, latent_sizes: Sequence[int], width: int) -> None:
+    def __init__(
+        self, n_channels: int, latent_sizes: Sequence[int], width: int, n_before: int = 0, n_behind: int = 0
+    ) -> None:
         super().__init__()
+        self.n_before, self.n_behind = n_before, n_behind
         self.of_series = nn.Conv1d(n_channels, width, 7, padding=3, padding_mode="replicate")
         self.of_latents = nn.ModuleList(nn.Conv1d(size, width, 1) for size in latent_sizes)
         self.blocks = nn.ModuleList(_block(width, dilation) for dilation in DILATIONS)
@@ -34,9 +38,11 @@ class Refinement(nn.Module):
 
     def forward(self, x: Tensor, z: Sequence[Tensor]) -> Tensor:
         """Correct decoded series x (B, C, T), of whose bands the latents are z, (B, d, H, W) each."""
-        hidden = self.of_series(x)
+        hidden, n_timepoints = self.of_series(x), x.shape[2]
+        n_steps = self.n_before + n_timepoints + self.n_behind
         for of_latents, own in zip(self.of_latents, z, strict=True):
-            hidden = hidden + F.interpolate(of_latents(own.flatten(1, 2)), size=x.shape[2], mode="linear")
+            over_time = F.interpolate(of_latents(own.flatten(1, 2)), size=n_steps, mode="linear")
+            hidden = hidden + over_time[..., self.n_before : self.n_before + n_timepoints]
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return x + self.last(F.leaky_relu(hidden))

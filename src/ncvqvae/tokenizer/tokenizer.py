@@ -133,7 +133,17 @@ class Tokenizer(nn.Module):
 
     def present(self, observed: Tensor) -> Tensor:
         """Columns of the widest grid (B, W) in whose share of time anything was observed (True in B C T)."""
-        return F.adaptive_max_pool1d(observed.any(1).float(), self.n_columns) > 0
+        return F.adaptive_max_pool1d(self.transform.time_of_frames(observed.any(1)), self.n_columns) > 0
+
+    def share_of_columns(self, steps: Tensor) -> Tensor:
+        """Mean of values of time steps (B, T) over the time of each column of the widest grid, (B, W)."""
+        return F.adaptive_avg_pool1d(self.transform.time_of_frames(steps), self.n_columns)
+
+    @property
+    def steps_per_column(self) -> float:
+        """Time steps that a column of the widest grid stands for."""
+        transform = self.transform
+        return (transform.n_before + transform.n_timepoints + transform.n_behind) / self.n_columns
 
     def within(self, lengths: Tensor) -> Tensor:
         """Tokens (B, N) of which a part lies before the end of series of these lengths (B,)."""
@@ -192,7 +202,8 @@ class Tokenizer(nn.Module):
 
     def pooled(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Statistics (B, P) of series (B, C, T) over time, from every level of the encoders."""
-        return pooled(self._encoder_levels(x), observed)
+        seen = None if observed is None else self.transform.time_of_frames(observed.any(1))[:, None]
+        return pooled(self._encoder_levels(x), seen)
 
     def _encoder_levels(self, x: Tensor) -> Iterator[Tensor]:
         """What each normalisation makes of series (B, C, T), on the way to each band's coarsest grid."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Transform(nn.Module):
@@ -13,12 +14,15 @@ class Transform(nn.Module):
         n_parts: values for each channel, row and frame.
         n_rows: frequency rows, the lowest first.
         n_frames: frames in time.
+        n_before, n_behind: time steps before and behind the series that frames stand for as well.
     """
 
     n_timepoints: int
     n_parts: int
     n_rows: int
     n_frames: int
+    n_before: int = 0
+    n_behind: int = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Series (B, C, T) to spectrogram (B, parts C, rows, frames)."""
@@ -27,6 +31,13 @@ class Transform(nn.Module):
     def observed_share(self, observed: Tensor) -> Tensor:
         """How far each frame rests on observed steps (True in B C T), from 0 to 1: (B, parts C, 1, frames)."""
         raise NotImplementedError
+
+    def time_of_frames(self, values: Tensor) -> Tensor:
+        """Values of time steps (B, T) on all the time that the frames share evenly: (B, before + T + behind).
+
+        The first and the last value go on before and behind the series.
+        """
+        return F.pad(values.float()[:, None], (self.n_before, self.n_behind), mode="replicate")[:, 0]
 
     def inverse(self, u: Tensor) -> Tensor:
         """Spectrogram (B, parts C, rows, frames) to series (B, C, T)."""

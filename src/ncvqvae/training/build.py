@@ -29,14 +29,15 @@ def build_tokenizer(config: TokenizerConfig, n_channels: int, n_timepoints: int)
     Args:
         config: the settings.
         n_channels: channels C.
-        n_timepoints: length T, at least ``config.n_fft``.
+        n_timepoints: length T; for a Fourier transform at least ``config.n_fft``.
     """
     transform = _build_transform(config, n_timepoints)
     bands = [_build_band(config, transform, n_channels, part) for part in _parts(config, transform)]
     refinement: Refinement | None = None
     if config.refinement_channels:
         sizes = [config.hidden_channels * band.grid[0] for band in bands]
-        refinement = Refinement(n_channels, sizes, config.refinement_channels)
+        ends = (transform.n_before, transform.n_behind)
+        refinement = Refinement(n_channels, sizes, config.refinement_channels, *ends)
     return Tokenizer(transform, bands, refinement)
 
 
