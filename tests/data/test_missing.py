@@ -17,6 +17,7 @@ from ncvqvae.evaluation.neighbours import nearest_distances
 from ncvqvae.evaluation.sets import Extent
 from ncvqvae.prior.objective import PriorObjective
 from ncvqvae.tokenizer.objective import TokenizerObjective
+from ncvqvae.tokenizer.ssl import pool
 from ncvqvae.tokenizer.tokenizer import Tokenizer, observed_error, reconstruction_error
 from ncvqvae.training.build import build_prior, build_tokenizer
 
@@ -47,28 +48,29 @@ def tokenizer(channels: int = 2, length: int = 33) -> Tokenizer:
 
 def test_the_masked_loss_is_the_plain_one_where_all_was_observed() -> None:
     net, x = tokenizer(), torch.randn(4, 2, 33)
-    decoded = net.reconstruct(net.latents(net.spectrogram(x)))
+    decoded = net.reconstruct(net.latents(net.transform(x)))
     everything = torch.ones(4, 2, 33, dtype=torch.bool)
-    plain = reconstruction_error(net.spectrogram(x), x, decoded)
-    torch.testing.assert_close(observed_error(net.spectrogram, x, decoded, everything), plain)
-    assert float(observed_error(net.spectrogram, x, decoded, ~everything)) == 0.0  # and no division by zero
+    plain = reconstruction_error(net.transform(x), x, decoded)
+    torch.testing.assert_close(observed_error(net.transform, x, decoded, everything), plain)
+    assert float(observed_error(net.transform, x, decoded, ~everything)) == 0.0  # and no division by zero
 
 
 def test_values_that_were_not_observed_enter_no_target() -> None:
     net = tokenizer()
     x, decoded_from = torch.randn(4, 2, 33), torch.randn(4, 2, 33)
     observed = torch.rand(4, 2, 33) > 0.4
-    z = net.latents(net.spectrogram(decoded_from)).detach().requires_grad_()
+    (found,) = net.latents(net.transform(decoded_from))
+    z = found.detach().requires_grad_()
     gradients = []
     for filled in (0.0, 7.0):
-        error = observed_error(net.spectrogram, torch.where(observed, x, filled), net.reconstruct(z), observed)
+        error = observed_error(net.transform, torch.where(observed, x, filled), net.reconstruct([z]), observed)
         gradients.append(torch.autograd.grad(error, z)[0])
     torch.testing.assert_close(gradients[0], gradients[1])
     assert gradients[0].abs().max() > 0
 
 
 def test_columns_without_anything_observed_reach_neither_codebook_nor_loss() -> None:
-    net = tokenizer().train()
+    (net,) = tokenizer().train().each_band()
     present = torch.tensor([[True] * (net.grid[1] - 2) + [False] * 2]).repeat(4, 1)
     z = torch.randn(4, 8, *net.grid)
     other = z.clone()
@@ -77,10 +79,11 @@ def test_columns_without_anything_observed_reach_neither_codebook_nor_loss() -> 
     results = []
     for latents in (z, other):
         net.quantizer.load_state_dict(start)
-        results.append((net.quantize(latents, present), net.codebook.clone()))
+        results.append((net.quantize(latents, present), net.quantizer.codebook.clone()))
     torch.testing.assert_close(results[0][1], results[1][1])
     torch.testing.assert_close(results[0][0].commitment, results[1][0].commitment)
-    assert (results[0][0].tokens[..., -2:] == -1).all() and (results[0][0].latents[..., -2:] == 0).all()
+    codes = results[0][0].codes.view(4, *net.grid)
+    assert (codes[..., -2:] == -1).all() and (results[0][0].latents[..., -2:] == 0).all()
 
 
 @pytest.mark.parametrize("augmentation", ["none", "gauss", "warp", "slice"])
@@ -93,6 +96,27 @@ def test_every_loss_is_finite_with_gaps(ssl: str, augmentation: str) -> None:
     total = torch.stack(list(terms.values())).sum()
     total.backward()
     assert total.isfinite() and all(p.grad.isfinite().all() for p in objective.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("high", ["none", "warp", "slice"])
+@pytest.mark.parametrize("ssl", ["vibcreg", "barlowtwins"])
+def test_every_loss_is_finite_where_the_bands_see_nothing_at_the_same_time(ssl: str, high: str) -> None:
+    torch.manual_seed(0)
+    settings = TokenizerConfig(hidden_channels=8, n_residual_blocks=1, codebook_size=8, bands=2)
+    objective = TokenizerObjective(build_tokenizer(settings, 2, 33), Stage1Config(projector_width=16), ssl)
+    x, observed = torch.randn(6, 2, 33), torch.zeros(6, 2, 33, dtype=torch.bool)
+    observed[:, :, :5] = True
+    seen = torch.cat([observed.flip(2), augment_observed(x, observed, high)[1]], dim=1)
+    terms = objective(x, torch.cat([x.flip(2), x], dim=1), observed, seen)
+    total = torch.stack(list(terms.values())).sum()
+    total.backward()
+    assert total.isfinite() and all(p.grad.isfinite().all() for p in objective.parameters() if p.grad is not None)
+
+
+def test_a_view_of_which_nothing_was_observed_is_pooled_to_zero() -> None:
+    present = torch.tensor([[False] * 4, [True] * 4])
+    pooled = pool(torch.ones(2, 3, 2, 4) * present[:, None, None], present)
+    assert (pooled[0] == 0).all() and (pooled[1] == 1).all()
 
 
 def _view(x: torch.Tensor, observed: torch.Tensor, kind: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -70,38 +70,49 @@ class TokenizerObjective(nn.Module):
             terms["patches"] = config.patch_weight * patch_distance(x, decoded, observed)
         if self.ssl_loss is not None:
             assert view is not None
-            u_view, view, view_observed = self._view(view, view_observed, x.shape[1])
-            view_present = None if view_observed is None else tokenizer.present(view_observed)
-            z_view = tokenizer.latents(u_view, view_present)
+            u_view, view, view_observed, view_present = self._view(view, view_observed, x.shape[1])
+            bands = zip(tokenizer.each_band(), view_present, strict=True)
+            z_view = [band.latents(u_view, own) for band, own in bands]
             if config.augmented_weight:
                 error = self._error(u_view, view, tokenizer.reconstruct(z_view), view_observed)
                 terms["recon_view"] = config.augmented_weight * error
             terms["ssl"] = config.ssl_weight * self._ssl(quantized, present, z_view, view_present)
         return terms
 
-    def _view(self, view: Tensor, observed: Tensor | None, n_channels: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Spectrogram, series and mask of a view, of which each band may be that of another augmentation."""
-        transform = self.tokenizer.transform
-        parts = [transform(own) for own in view.split(n_channels, dim=1)]
+    def _view(
+        self, view: Tensor, observed: Tensor | None, n_channels: int
+    ) -> tuple[Tensor, Tensor, Tensor | None, list[Tensor | None]]:
+        """Spectrogram, series and mask of a view, of which each band may be that of another augmentation.
+
+        Beside them stand the columns that are present in what each band sees.
+        """
+        transform, bands = self.tokenizer.transform, self.tokenizer.each_band()
+        series = view.split(n_channels, dim=1)
+        masks = [None] * len(series) if observed is None else list(observed.split(n_channels, dim=1))
+        present = [None if mask is None else self.tokenizer.present(mask) for mask in masks]
+        parts = [transform(own) for own in series]
         if len(parts) == 1:
-            return parts[0], view, observed
-        bands = self.tokenizer.each_band()
+            return parts[0], view, observed, present * len(bands)
         u = torch.cat([part[:, :, band.rows] for band, part in zip(bands, parts, strict=True)], dim=2)
         seen = None if observed is None else torch.stack(observed.split(n_channels, dim=1)).all(0)
-        return u, transform.inverse(u), seen
+        return u, transform.inverse(u), seen, present
 
     def _ssl(
-        self, quantized: QuantizedSeries, present: Tensor | None, z_view: Sequence[Tensor], view_present: Tensor | None
+        self,
+        quantized: QuantizedSeries,
+        present: Tensor | None,
+        z_view: Sequence[Tensor],
+        view_present: Sequence[Tensor | None],
     ) -> Tensor:
         """The SSL loss between the quantized series and its view's latents, of each band's coarsest grid; their sum."""
         assert self.ssl_loss is not None
         losses = []
-        parts = zip(self.tokenizer.each_band(), quantized.bands, z_view, self.projectors, strict=True)
-        for band, own, z, projector in parts:
-            coarsest_view = band.levels(z, view_present)[0].float()
+        parts = zip(self.tokenizer.each_band(), quantized.bands, z_view, view_present, self.projectors, strict=True)
+        for band, own, z, seen, projector in parts:
+            coarsest_view = band.levels(z, seen)[0].float()
             pooled = [
                 pool(own.coarsest, band.coarsest_columns(present)),
-                pool(coarsest_view, band.coarsest_columns(view_present)),
+                pool(coarsest_view, band.coarsest_columns(seen)),
             ]
             losses.append(self.ssl_loss(*projector(torch.stack(pooled))))
         return torch.stack(losses).sum()

@@ -13,7 +13,9 @@ def pool(z: Tensor, present: Tensor | None = None) -> Tensor:
         counted = present[:, None, None].expand_as(z)
         mean = (z * counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1)
         lowest = torch.finfo(z.dtype).min
-        return torch.cat([mean, z.masked_fill(~counted, lowest).amax((2, 3))], dim=1)
+        largest = z.masked_fill(~counted, lowest).amax((2, 3))
+        nothing = ~present.any(1, keepdim=True)  # a view may lie wholly inside a gap
+        return torch.cat([mean, largest.masked_fill(nothing, 0.0)], dim=1)
     return torch.cat([z.mean((2, 3)), z.amax((2, 3))], dim=1)
 
 
