@@ -99,5 +99,12 @@ def test_several_grids_have_maps_each() -> None:
         attention_maps(model, "sideways")
     with pytest.raises(InputError, match="level 'x': this model has 2 grid"):
         attention_maps(model, level="x")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="this model has 2 grid"):
-        attention_maps(model, "slow", level=2)
+    for level in (2, True):
+        with pytest.raises(InputError, match="this model has 2 grid"):
+            attention_maps(model, "slow", level=level)
+    maps = attention_maps(model, "slow", n=3, n_steps=2, level=np.int64(0))  # type: ignore[arg-type]
+    assert maps.weights.shape[-1] == 1 + ends[0]
+    with pytest.raises(InputError, match="step 2: there are 2"):
+        draw_attention(maps, 2)
+    with pytest.raises(InputError, match="channel 1: there are 1"):
+        draw_attention(maps, channel=1)

@@ -84,6 +84,19 @@ def test_one_class_becomes_the_other(model: NCVQVAE) -> None:
     assert move(model, down[::2], direction, 0).sum(1).mean() < 0 < moved.sum(1).mean()
     with pytest.raises(InputError, match="no series has the label 'left'"):
         class_direction(model, X, y, "left", "up")
+    for labels in (None, y[:3]):
+        with pytest.raises(InputError, match="a label for each of"):
+            class_direction(model, X, labels, "down", "up")
+
+
+def test_series_that_make_no_pairs_are_refused(model: NCVQVAE) -> None:
+    X, _ = bumps(4, seed=1)
+    with pytest.raises(InputError, match="change makes 3 series of 4"):
+        pair_direction(model, X, lambda X: X[:3])
+    with pytest.raises(InputError, match="give an array of numbers"):
+        pair_direction(model, [[1.0, 2.0], [3.0]], lambda X: X)
+    with pytest.raises(InputError, match="amount 1000"):
+        move(model, X, latents(model, X)[0], 10**400)
 
 
 @pytest.mark.parametrize("wrong", ["x", None, {}, [1, 2], np.zeros((3, 4)), np.zeros((2, 3, 4))])

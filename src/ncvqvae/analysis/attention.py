@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ class Attended(NamedTuple):
     Attributes:
         weights: (T, layers, heads, 1 + N, 1 + N), the mean over the series: ``weights[t, l, h, i, j]`` is the share of
             its attention that place i pays to place j in step t. Place 0 is the class, the others are the tokens, rows
-            of the grid one by one; the tokens of coarser grids come before those of the grid that is drawn.
+            of the grid one by one; tokens of grids that were drawn earlier come before those of the one that is drawn.
         series: (n, n_channels, n_timepoints), in the units of the data.
         grid: (rows, columns) of the grid that is drawn, whose tokens are the last ones.
     """
@@ -37,7 +38,7 @@ class Attended(NamedTuple):
         """Attention that each column of the grid gets, (T, layers, heads, columns).
 
         It is the mean over all places that pay it, and the sum over the rows. What is missing to 1 goes to the class,
-        and to coarser grids.
+        and to grids that were drawn earlier.
         """
         rows, columns = self.grid
         paid = self.weights.mean(-2)[..., -rows * columns :]
@@ -56,7 +57,8 @@ def attention_maps(
         n: number of series that the weights are averaged over.
         n_steps: steps T of the decoding.
         seed: of the draw.
-        level: which of several grids, the coarsest first; by default the finest.
+        level: which of several grids, in the order in which they are drawn; by default the last, the finest (of two
+            bands that of the high one).
 
     Raises:
         InputError: for an unknown label, a grid that there is not, or a prior without the built-in attention.
@@ -69,8 +71,10 @@ def attention_maps(
     prior, heads = model.prior_, [part for part in model.prior_.modules() if isinstance(part, Attention)]
     if not heads:
         raise InputError("this prior has a network of its own, without the attention that could be shown")
-    if not isinstance(level, int) or not -len(prior.ends) <= level < len(prior.ends):
-        raise InputError(f"level {level!r:.40}: this model has {len(prior.ends)} grid(s); give 0 for the coarsest")
+    if not _is_place(level, len(prior.ends)):
+        raise InputError(
+            f"level {level!r:.40}: this model has {len(prior.ends)} grid(s); give 0 for the one that is drawn first"
+        )
     found: list[list[np.ndarray]] = [[] for _ in heads]
 
     def keep(place: int) -> Any:
@@ -104,6 +108,14 @@ def attention_maps(
     return Attended(weights, drawn.reshape(n, -1, drawn.shape[-1]), model.tokenizer_.grids[level])
 
 
+def _is_place(value: Any, size: int) -> bool:
+    """Whether a value is a place in a list of this size, counted from its start or, below 0, from its end."""
+    try:
+        return not isinstance(value, bool) and -size <= operator.index(value) < size
+    except TypeError:
+        return False
+
+
 def draw_attention(maps: Attended, step: int = -1, *, channel: int = 0) -> Figure:
     """A picture of a step: a panel for each layer and head, the mean series over the attention that its time gets.
 
@@ -111,9 +123,15 @@ def draw_attention(maps: Attended, step: int = -1, *, channel: int = 0) -> Figur
         maps: what :func:`attention_maps` gave.
         step: of the decoding; by default the last.
         channel: which channel of the series is drawn.
+
+    Raises:
+        InputError: if there is no such step or channel.
     """
     from ncvqvae.report.style import LIGHT, new_figure, panel_title
 
+    for name, value, size in (("step", step, len(maps.weights)), ("channel", channel, maps.series.shape[1])):
+        if not _is_place(value, size):
+            raise InputError(f"{name} {value!r:.40}: there are {size}; give a number from 0 to {size - 1}")
     over_time, mean = maps.over_time()[step], np.nanmean(maps.series[:, channel], axis=0)
     n_layers, n_heads, n_columns = over_time.shape
     number = step % len(maps.weights) + 1

@@ -61,9 +61,9 @@ def _shape(model: NCVQVAE) -> tuple[int, int]:
     return sum(rows * columns for rows, columns in tokenizer.finest_grids), tokenizer.codebook.shape[1]
 
 
-def _numbers(values: Any, name: str) -> np.ndarray:
+def _numbers(values: Any, name: str, kind: type | None = np.float32) -> np.ndarray:
     try:
-        return np.asarray(values, np.float32)
+        return np.asarray(values, kind)
     except (TypeError, ValueError):
         raise InputError(f"{name} {values!r:.40}: give an array of numbers") from None
 
@@ -79,9 +79,11 @@ def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.
         end: label of the class to which it leads.
 
     Raises:
-        InputError: if no series has one of the labels.
+        InputError: if no series has one of the labels, or there is not one label for each series.
     """
     Z, labels = latents(model, X), np.asarray(y)
+    if labels.shape != (len(Z),):
+        raise InputError(f"y has shape {labels.shape}; give a label for each of {len(Z)} series")
     for label in (start, end):
         if not is_class(labels, label).any():
             raise InputError(f"no series has the label {label!r}; give one of {sorted_classes(labels)}")
@@ -97,12 +99,18 @@ def pair_direction(model: NCVQVAE, X: Any, change: Callable[[np.ndarray], np.nda
         change: from series (n, n_channels, n_timepoints), or what X is, to as many of the same shape; for example
             ``lambda X: 1.2 * X`` for the amplitude, ``lambda X: np.roll(X, 2, axis=-1)`` for a shift in time.
 
+    Raises:
+        InputError: if the series do not fit the model, or there are not as many changed ones.
+
     Example:
         >>> louder = pair_direction(model, X, lambda X: 1.2 * X)  # doctest: +SKIP
         >>> X_louder = move(model, X, louder, amount=2)  # doctest: +SKIP
     """
-    X = np.asarray(X)
-    return (latents(model, change(X)) - latents(model, X)).mean(0)
+    X = _numbers(X, "X", None)
+    before, after = latents(model, X), latents(model, change(X))
+    if len(after) != len(before):
+        raise InputError(f"change makes {len(after)} series of {len(before)}; give as many")
+    return (after - before).mean(0)
 
 
 def move(model: NCVQVAE, X: Any, direction: np.ndarray, amount: float = 1.0) -> np.ndarray:
@@ -123,6 +131,6 @@ def move(model: NCVQVAE, X: Any, direction: np.ndarray, amount: float = 1.0) -> 
         raise InputError(f"direction has shape {step.shape}; this model's have {_shape(model)}")
     try:
         factor = float(amount)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"amount {amount!r:.40}: give a number") from None
     return decode_latents(model, latents(model, X) + factor * step)
