@@ -12,6 +12,7 @@ from tests.waves import SMALL, two_classes
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.analysis import attention_maps, decode_latents, latents
 from ncvqvae.commands.export import export_onnx
+from ncvqvae.config import load_config
 
 BANDS = {"tokenizer.bands": 2, "tokenizer.high_latent_width": 16}
 KINDS: dict[str, dict[str, Any]] = {
@@ -114,6 +115,24 @@ def test_a_stopped_training_of_two_bands_goes_on_as_if_it_had_not_stopped(tmp_pa
         NCVQVAE(settings=settings).fit(X, y, report=stop, checkpoints=tmp_path)
     resumed = NCVQVAE(settings=settings).fit(X, y, checkpoints=tmp_path)
     np.testing.assert_array_equal(whole.sample(5, seed=3).X, resumed.sample(5, seed=3).X)
+
+
+def test_names_of_embeddings_are_as_many_as_the_bands_give() -> None:
+    X, y = two_classes(48)
+    model = NCVQVAE(settings=SMALL | BANDS | {"embedding.kind": "tokens"}).fit(X, y)
+    assert len(model.get_feature_names_out()) == model.transform(X).shape[1] == 16
+
+
+def test_tokens_of_several_lengths_are_refused() -> None:
+    model = NCVQVAE(settings=SMALL | BANDS).fit(*two_classes())
+    for read in (model.decode, model.embed):
+        with pytest.raises(InputError, match="several lengths"):
+            read([[1, 2], [3]])
+
+
+def test_without_views_the_high_band_has_no_augmentation_of_its_own() -> None:
+    config = load_config(settings={"tokenizer.bands": 2, "stage1.high_augmentation": "slice", "ssl": "none"})
+    assert (config.augmentation, config.stage1.high_augmentation) == ("none", "same")
 
 
 def test_the_low_band_is_drawn_first_and_the_high_one_reads_it() -> None:

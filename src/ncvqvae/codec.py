@@ -108,6 +108,11 @@ class Codec:
         tokenizer.reduction = Reduction.of(standard, statistics, weights, config.size).to(device)
         return weight
 
+    @property
+    def token_embedding_size(self) -> int:
+        """Width d of what :meth:`embed` gives."""
+        return int(self.tokenizer.codebook.shape[1]) * len(self.tokenizer.bands)
+
     def embed(self, tokens: Tensor) -> np.ndarray:
         """The mean code vector (n, d) of tokens (n, N), those of the coarsest grid; a token of -1 does not count.
 
@@ -126,7 +131,10 @@ class Codec:
         Raises:
             InputError: if they do not fit the tokenizer.
         """
-        given = np.asarray(tokens)
+        try:
+            given = np.asarray(tokens)
+        except ValueError:  # NumPy makes no array of lists of several lengths
+            raise InputError("tokens have several lengths; give as many for each series") from None
         n_tokens, n_codes = self.tokenizer.n_tokens, len(self.tokenizer.codebook)
         if given.dtype.kind not in "iu" or given.ndim != 2 or given.shape[1] != n_tokens:
             raise InputError(

@@ -193,7 +193,7 @@ class Stage1Config(TrainingConfig):
     """Width of the three layers of the projector, in which the views are compared."""
     high_augmentation: str = SAME
     """Augmentation set of the high one of 2 bands: same (that of the low one), none, warp, slice, gauss, or that of a
-    plug-in, with its default settings."""
+    plug-in, with its default settings. With the ssl none there are no views, and this is same."""
     warped_share: Share | Auto = 0.0
     """Share of the series of a batch that are warped before all else, so that the tokenizer learns more series than
     there are. The choice auto is 0.5, or 0 for fewer than 32 training series."""
@@ -410,6 +410,7 @@ def load_config(
         merged = _merge(_merge(merged, layer), naive if is_naive else {})
     if is_naive:
         merged["augmentation"] = "none"
+        merged["stage1"] = merged.get("stage1", {}) | {"high_augmentation": SAME}
     return from_dict(Config, merged)
 
 

@@ -41,8 +41,11 @@ class _Embeddings(TransformerMixin, ABC):
             input_features: not used; scikit-learn's pipelines give it.
         """
         check_is_fitted(self)
-        reduction, codebook = self.tokenizer_.reduction, self.tokenizer_.codebook
-        size = codebook.shape[1] if self._embedding() == "tokens" or reduction is None else reduction.axes.shape[1]
+        reduction = self.tokenizer_.reduction
+        if self._embedding() == "tokens" or reduction is None:
+            size = self._codec.token_embedding_size
+        else:
+            size = reduction.axes.shape[1]
         return np.array([f"z_{i}" for i in range(size)], dtype=object)
 
     def _embedding(self, kind: EmbeddingKind | None = None) -> EmbeddingKind:
