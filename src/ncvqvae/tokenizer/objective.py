@@ -88,13 +88,13 @@ class TokenizerObjective(nn.Module):
         """
         transform, bands = self.tokenizer.transform, self.tokenizer.each_band()
         series = view.split(n_channels, dim=1)
-        masks = [None] * len(series) if observed is None else list(observed.split(n_channels, dim=1))
-        present = [None if mask is None else self.tokenizer.present(mask) for mask in masks]
+        masks = [] if observed is None else observed.split(n_channels, dim=1)
+        present: list[Tensor | None] = [self.tokenizer.present(mask) for mask in masks] or [None] * len(series)
         parts = [transform(own) for own in series]
         if len(parts) == 1:
             return parts[0], view, observed, present * len(bands)
         u = torch.cat([part[:, :, band.rows] for band, part in zip(bands, parts, strict=True)], dim=2)
-        seen = None if observed is None else torch.stack(observed.split(n_channels, dim=1)).all(0)
+        seen = torch.stack(masks).all(0) if masks else None
         return u, transform.inverse(u), seen, present
 
     def _ssl(

@@ -65,9 +65,10 @@ class WaveletPackets(Transform):
         self.register_buffer("order", rows ^ (rows >> 1), persistent=False)
         smooth = low
         for level in range(1, levels):
-            spread = torch.zeros((len(low) - 1) * 2**level + 1)
-            spread[:: 2**level] = low
-            smooth = F.conv1d(smooth[None, None], spread.flip(0)[None, None], padding=len(spread) - 1).flatten()
+            longer = torch.zeros(len(smooth) + (len(low) - 1) * 2**level)
+            for place, tap in enumerate(low):  # a convolution with taps 2^level apart, most of which would be zeros
+                longer[place * 2**level :][: len(smooth)] += tap * smooth
+            smooth = longer
         self.register_buffer("energy", smooth.square() / smooth.square().sum(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
