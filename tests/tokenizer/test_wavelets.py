@@ -8,9 +8,9 @@ import pywt
 import torch
 from torch.nn import functional as F
 
-from ncvqvae.config import Stage1Config, TokenizerConfig
+from ncvqvae.config import Stage1Config, TokenizerConfig, is_orthogonal
 from ncvqvae.tokenizer.objective import TokenizerObjective
-from ncvqvae.tokenizer.wavelets import WaveletPackets, is_orthogonal
+from ncvqvae.tokenizer.wavelets import WaveletPackets
 from ncvqvae.training.build import build_tokenizer
 
 LENGTHS = [1, 2, *range(16, 81), 99, 128, 141, 256, 501, 999, 1024, 1099, 1100]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pywt
 import torch
 from einops import rearrange
@@ -10,18 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ncvqvae.tokenizer.transform import Transform
-
-
-def is_orthogonal(wavelet: str) -> bool:
-    """Whether PyWavelets has an orthogonal wavelet of this name, whose filters give a series back exactly.
-
-    It calls dmey one, too, whose filters are cut off and lose up to 2 % of a series.
-    """
-    if wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(wavelet).orthogonal:
-        return False
-    low = np.array(pywt.Wavelet(wavelet).rec_lo)
-    with_shifted = np.correlate(low, low, mode="full")[len(low) - 1 :: 2]
-    return bool(abs(with_shifted[0] - 1) < 1e-5 and (abs(with_shifted[1:]) < 1e-5).all())
 
 
 class WaveletPackets(Transform):
