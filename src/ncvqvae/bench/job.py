@@ -125,7 +125,7 @@ def failed(run: Run, reason: str, details: str = "") -> Outcome:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run is trained and evaluated, with CAS if ``run`` wants it, and to the stage that it wants.
+    """Whether the run is trained and evaluated, with CAS if ``run`` wants it; its settings say to which stage.
 
     Raises:
         InputError: if the folder holds a model with other settings, or of another file of the same name.

@@ -123,7 +123,8 @@ def bench(
 
     Args:
         suite: Name of a suite (paper, ablation, augmented-weight, bands or smoke), or a YAML file of one.
-        out: Folder of the bench, with each run in DATASET/MODEL/SEED inside it (default: runs/SUITE).
+        out: Folder of the bench, with each run in DATASET/MODEL/SEED inside it (default: runs/SUITE, with
+            --stage 1 runs/SUITE-stage-1).
         datasets: Datasets to take, also others than the suite's (default: all of the suite).
         models: Models of the suite to take (default: all).
         seeds: Number of seeds (default: those of the suite).
@@ -140,14 +141,15 @@ def bench(
         fcn_dir: Folder with published FCN weights, NAME.safetensors, for FID and IS (default: FCNs are trained here).
         cas: Trains FCNs for CAS, which takes most of an evaluation without a GPU.
         stage: Last stage to train and evaluate. With 1 tokenizers are trained alone; their rows have reconstruction,
-            codes, probes and embeddings. Give it an --out of its own.
+            codes, probes and embeddings.
     """
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
 
     load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds, per_class or ())
-    folder = prepare_folder(out or Path("runs") / Path(suite).stem)
+    alone = "-stage-1" if stage == 1 else ""  # the same run cannot be both
+    folder = prepare_folder(out or Path("runs") / f"{Path(suite).stem}{alone}")
     runs = chosen.runs(folder, data_dir=data_dir, fcn_dir=fcn_dir, cas=cas, device=device, stage=stage)
     with named_as_options({"device": device}):
         made = make_backend(

@@ -21,6 +21,7 @@ from ncvqvae.labels import like_known
 from ncvqvae.report.history import read_history
 
 if TYPE_CHECKING:  # they take seconds to import, and not every function needs both
+    from ncvqvae.model import NCVQVAE
     from ncvqvae.report.content import ReportContent
     from ncvqvae.report.verdict import Verdict
 
@@ -63,13 +64,8 @@ def evaluate_run(
     from ncvqvae.commands.score import score_model
     from ncvqvae.report.compose import report_content
 
-    folder = Path(folder)
-    check_links(folder)
-    model, found = open_run(folder, device)
-    named = source is not None
-    source = source or known_source(folder, found)
-    if data_dir is not None:
-        source.data_dir = str(data_dir)
+    folder, named = Path(folder), source is not None
+    model, source = _opened(folder, device, data_dir, source)
     seed = model.config_.seed if seed is None else seed
     with locked(folder):
         remove_leftovers(folder, folder / "figures")
@@ -108,15 +104,23 @@ def evaluate_tokenizer(
     from ncvqvae.commands.score import score_tokenizer
 
     folder = Path(folder)
-    check_links(folder)
-    model, found = open_run(folder, device)
-    source = known_source(folder, found)
-    if data_dir is not None:
-        source.data_dir = str(data_dir)
+    model, source = _opened(folder, device, data_dir)
     with locked(folder):
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
         metrics = score_tokenizer(model, splits, fcn=fcn, seed=model.config_.seed)
         write_metrics(folder / "metrics.json", metrics, run_digest(folder))
+
+
+def _opened(
+    folder: Path, device: str, data_dir: str | Path | None, source: DataSource | None = None
+) -> tuple[NCVQVAE, DataSource]:
+    """A run's model, and where its data are: ``source``, or what the run says, in ``data_dir`` if they have moved."""
+    check_links(folder)
+    model, found = open_run(folder, device)
+    source = source or known_source(folder, found)
+    if data_dir is not None:
+        source.data_dir = str(data_dir)
+    return model, source
 
 
 def evaluate_series(

@@ -36,12 +36,12 @@ class WaveletPackets(Transform):
         low, high = (torch.tensor(taps, dtype=torch.float32) for taps in pywt.Wavelet(wavelet).filter_bank[2:])
         self.levels, self.n_timepoints, self.hop = levels, n_timepoints, 2**levels
         reach = (len(low) - 1) * (self.hop - 1)  # steps behind its first one that a frame reads
-        self.before = reach + 1 - self.hop  # so that the first frame is the first one that reads a step of the series
+        self._padded_before = reach + 1 - self.hop  # so that the first frame is the first to read the series
         self.n_parts, self.n_rows = 1, self.hop
-        self.n_frames = -(-(self.before + n_timepoints) // self.hop)
-        self.behind = (self.n_frames - 1) * self.hop + reach + 1 - self.before - n_timepoints
+        self.n_frames = -(-(self._padded_before + n_timepoints) // self.hop)
+        self._padded_behind = (self.n_frames - 1) * self.hop + reach + 1 - self._padded_before - n_timepoints
         # what frame m stands for lies in the middle of what it reads
-        self.n_before = -(-self.before // 2)
+        self.n_before = -(-self._padded_before // 2)
         self.n_behind = self.n_frames * self.hop - self.n_before - n_timepoints
         self.filters: Tensor
         self.energy: Tensor
@@ -67,7 +67,7 @@ class WaveletPackets(Transform):
         return rearrange(rows[:, self.order], "(b c) r t -> b c r t", c=x.shape[1])
 
     def _extended(self, x: Tensor) -> Tensor:
-        return F.pad(x, (self.before, self.behind), mode="replicate")
+        return F.pad(x, (self._padded_before, self._padded_behind), mode="replicate")
 
     def observed_share(self, observed: Tensor) -> Tensor:
         """How far each frame rests on observed steps (True in B C T): (B, C, 1, frames).
@@ -85,4 +85,4 @@ class WaveletPackets(Transform):
             joined = F.conv_transpose1d(halves, self.filters.to(halves.dtype), stride=2)
             rows = rearrange(joined, "(n r) 1 t -> n r t", r=rows.shape[1] // 2)
         x = rearrange(rows, "(b c) 1 t -> b c t", c=u.shape[1])
-        return x[..., self.before : self.before + self.n_timepoints]
+        return x[..., self._padded_before : self._padded_before + self.n_timepoints]
