@@ -214,6 +214,11 @@ def test_settings_of_two_layers_need_to_fit_only_together(tmp_path: Path) -> Non
     assert (config.tokenizer.n_fft, config.tokenizer.hop_length, config.stage1.min_steps) == (16, 8, 5000)
 
 
+def test_a_hop_need_not_fit_a_window_that_is_not_used() -> None:
+    config = load_config(settings={"tokenizer.hop_length": 8, "tokenizer.transform": "wavelet"})
+    assert (config.tokenizer.hop_length, config.tokenizer.transform) == (8, "wavelet")
+
+
 def test_no_layer_hides_the_mistake_of_another(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'prior\.width' is 'wide'"):
         load_config(file=written(tmp_path, "prior: {width: wide}"), settings={"prior.width": 8})

@@ -144,6 +144,7 @@ def test_series_shorter_than_the_window_are_refused() -> None:
         (lambda tokens: tokens * 1.0, "this model takes integers of shape"),
         (lambda tokens: tokens + 12, "codes are 0 to 11"),  # 4 for each of 3 classes
         (lambda tokens: tokens - 12, "codes are 0 to 11"),
+        (lambda tokens: tokens[:0], "no tokens"),
     ],
 )
 def test_tokens_that_do_not_fit_are_refused(model: NCVQVAE, change: Any, words: str) -> None:

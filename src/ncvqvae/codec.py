@@ -141,7 +141,9 @@ class Codec:
                 f"tokens have shape {given.shape} and type {given.dtype}; this model takes integers of shape "
                 f"(n, {n_tokens})"
             )
-        if given.size and not -1 <= given.min() <= given.max() < n_codes:
+        if not len(given):
+            raise InputError("no tokens; give those of one series or more")
+        if not -1 <= given.min() <= given.max() < n_codes:
             raise InputError(f"tokens reach from {given.min()} to {given.max()}; codes are 0 to {n_codes - 1}")
         return torch.from_numpy(given.astype(np.int64))
 

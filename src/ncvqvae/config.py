@@ -134,7 +134,7 @@ class TokenizerConfig:
 
     @model_validator(mode="after")
     def _check_hop(self) -> TokenizerConfig:
-        if 2 * self.hop_length > self.n_fft:
+        if self.transform == "stft" and 2 * self.hop_length > self.n_fft:
             raise misfit(
                 "hop_length",
                 f"is {self.hop_length}, more than half of n_fft ({self.n_fft}), which loses part of the series; "

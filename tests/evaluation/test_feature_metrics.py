@@ -98,6 +98,7 @@ DISTANCES = [f"{name}{space}_labelled" for name in ("fid", "kid") for space in (
         (swap_labels, (0, 0.5, 1), [], ["cas_rocket"]),
     ],
 )
+@pytest.mark.usefixtures("whole_rockets")
 def test_every_metric_moves_the_right_way(
     real: tuple[Split, Split, Split],
     spaces: dict[str, Extractor],

@@ -23,12 +23,17 @@ from ncvqvae.training.checkpoints import WholeFileIO
 
 FEW_STEPS = 20
 """Steps of the networks behind FID and CAS in tests."""
+FEW_KERNELS = 504
+"""Features of MiniRocket's classifiers in tests, instead of 10,000."""
 
-# Checkpoints every half second instead of every minute, so that short trainings have some; FCNs of a few steps.
+# Checkpoints every half second instead of every minute, so that short trainings have some; small networks and
+# classifiers judge.
 PROGRAM = (
     "import sys, ncvqvae.cli, ncvqvae.training.loop as t, ncvqvae.evaluation.fcn as f; "
     "t.train.__kwdefaults__['checkpoint_seconds'] = 0.5; "
     f"f.FCNTraining.n_steps = lambda *_: {FEW_STEPS}; "
+    "import ncvqvae.evaluation.representation as r, ncvqvae.evaluation.utility as u; "
+    f"r.n_kernels_for = u.n_kernels_for = lambda *_: {FEW_KERNELS}; "
     "ncvqvae.cli.main(sys.argv[1:])"
 )
 TINY = {

@@ -230,6 +230,7 @@ def test_unequal_lengths_and_channels(unequal: NCVQVAE) -> None:
         (lambda m, X: m.impute(X, temprature=2), "temprature"),
         (lambda m, X: m.impute(X, residual_neighbours=2), "keeps no training series"),
         (lambda m, X: m.vary(X, share=1.2), "share 1.2 of the tokens; give a number from 0 to 1"),
+        (lambda m, X: m.vary(X, share=True), "share True of the tokens; give a number from 0 to 1"),
         (lambda m, X: m.vary(X, share="x"), "share 'x' of the tokens; give a number from 0 to 1"),
         (lambda m, X: m.vary(X, share=float("nan")), "share nan of the tokens; give a number from 0 to 1"),
         (lambda m, X: m.impute(X, n_draws=10**30), "n_draws is too large; give a number up to 1,000,000"),
