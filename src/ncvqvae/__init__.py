@@ -1,6 +1,8 @@
 """Learn from and generate labelled time series with NC-VQVAE.
 
-``NCVQVAE`` is both stages behind one scikit-learn estimator, ``load_dataset`` reads UCR names and files.
+``NCVQVAE`` is the model, a scikit-learn transformer that also draws new series. ``load_dataset`` and ``load_splits``
+read UCR/UEA names, files and tables. ``Samples`` and ``Draws`` are what the model gives back, ``InputError`` is what it
+raises.
 """
 
 from __future__ import annotations

@@ -76,12 +76,12 @@ class TokenizerConfig:
     low_rows: Size = 1
     """Rows of the transform, from the lowest frequency on, that the low one of 2 bands gets."""
     latent_width: Size = 8
-    """Width of the token grid that is aimed at. Time is halved until the grid is about this wide."""
+    """Number of places in time of the token grid, about: time is halved until the grid is about this wide."""
     high_latent_width: Size = 32
-    """The same for the high one of 2 bands, whose detail needs more places in time."""
+    """The same for the high band, if there are 2: its detail needs more places in time."""
     coarser_grids: Annotated[Whole, Field(ge=0, le=8)] = 0
-    """Further token grids above that one, each half as wide as the one below. The prior draws the coarsest first, and
-    each finer one from those before it."""
+    """Number of coarser token grids above the finest one, each half as wide as the one below. The prior draws the
+    coarsest first, and each finer one from those before it."""
     hidden_channels: Size = 64
     """Channels of the convolutions, and the width of a code."""
     n_residual_blocks: Annotated[Whole, Field(ge=0, le=1000)] = 4
@@ -92,10 +92,10 @@ class TokenizerConfig:
     codebook_size: Size = 32
     """Smallest number of codes; ``codes_per_class`` and ``tokens_per_code`` can raise it."""
     codes_per_class: Limit = 0
-    """Raises the number of codes to this many for each class of the train split."""
+    """Raises the number of codes to this many for each class of the train split, but to no more than 512."""
     tokens_per_code: Annotated[Whole, Field(ge=0, le=10**9)] = 0
-    """Raises the number of codes to one for each this many tokens of the train split, but to no more than 512. With 0
-    the number of tokens does not count."""
+    """Raises the number of codes to the number of tokens in the train split, divided by this, but to no more than 512.
+    With 0 the number of tokens does not count."""
     codebook_decay: Share = 0.9
     """Decay of the moving average that a code is: the share of the old value that each step keeps."""
     commitment_weight: Weight = 1.0
@@ -103,7 +103,7 @@ class TokenizerConfig:
     kmeans_init: Flag = False
     """Starts the codebook from k-means of the first batch's latents, not from random numbers."""
     dead_code_threshold: Weight = 0.0
-    """A code whose moving count falls below this number is drawn again from the batch. With 0 no code is."""
+    """A code whose moving count falls below this number is drawn again from the batch. With 0 all codes stay."""
     rotation_trick: Flag = False
     """Rotates and rescales the gradient through the quantizer, in place of the straight-through estimate."""
     keep_standardised: Flag = False
@@ -189,10 +189,10 @@ class Stage1Config(TrainingConfig):
     projector_width: Size = 4096
     """Width of the three layers of the projector, in which the views are compared."""
     high_augmentation: str = SAME
-    """Augmentation set of the high one of 2 bands: same (that of the low one), none, warp, slice, gauss, or that of a
-    plug-in, with its default settings. With the ssl none there are no views, and this is same."""
+    """Augmentation set of the high band, if there are 2: same (that of the low band), none, warp, slice, gauss, or that
+    of a plug-in, with its default settings. With the ssl none there are no views, and this is same."""
     warped_share: Share | Auto = 0.0
-    """Share of the series of a batch that are warped before all else, so that the tokenizer learns more series than
+    """Share of the series of a batch that are warped in time first, so that the tokenizer learns from more series than
     there are. The choice auto is 0.5, or 0 for fewer than 32 training series."""
     ssl_settings: Own = field(default_factory=dict)
     """Settings of the self-supervised loss's own by name, such as --stage1.ssl-settings.scale 0.02. The loss vibcreg
@@ -274,25 +274,26 @@ class SamplingConfig:
     """How new token grids are drawn."""
 
     n_steps: Passes | Auto = 10
-    """Number of steps T of the parallel decoding. The choice auto is settled with kept_share."""
+    """Number of steps T in which the tokens are drawn. The choice auto is made together with that of kept_share."""
     schedule: Schedule = "cosine"
     """Schedule of the share of tokens that is still masked after each step."""
     temperature: Temperature = 1.0
     """Temperature of the token distribution."""
     choice_temperature: Weight | Auto = 4.0
-    """Size of the Gumbel noise on the confidence at the first step. It falls linearly to 0 at the last step. The choice
-    auto is settled with kept_share."""
+    """Size of the Gumbel noise on the confidence at the first step: with 0 the surest tokens are kept first, with more
+    the order is looser. It falls linearly to 0 at the last step. The choice auto is made together with that of
+    kept_share."""
     kept_share: Share | Auto = 0.0
     """Share of its tokens that a new series takes from a random training series of its class; the prior draws the
     others. With choice_temperature and n_steps, the choice auto is made after training, among a few combinations: the
     one whose series are distributed most like training series, without lying nearer to them than they lie to each
     other. It is 0 where neither residual_neighbours nor redraws keep training series."""
     time_warp: Weight | Auto = 0.0
-    """Strength of a smooth random time warp of each new series, after all else. The choice auto is made as that of
+    """Strength of a smooth random time warp that each new series gets last. The choice auto is made as that of
     stage2.time_warp, and 0 where stage 2 learns from warped series."""
     hidden_class: Flag = False
-    """Draws a class for each unconditional series, by the shares of the train split, and does not give it out. Without
-    it the prior is asked for no class."""
+    """Draws each unconditional series for a class, by the shares of the train split, but without its label. Otherwise
+    the prior draws it for no class."""
     guidance_scale: Annotated[Number, Field(ge=0.0, le=100.0)] = 1.0
     """Scale of the classifier-free guidance. With 1 the class-conditional distribution stays as it is."""
     residual_neighbours: Limit = 0
@@ -302,9 +303,10 @@ class SamplingConfig:
     """Factor of the residuals. The choice auto takes that of 0, 0.25, 0.5, 0.75 and 1 which makes imitations of
     training series hardest to tell from these, and 0 unless that is clearly harder than without residuals."""
     redraws: Annotated[Whole, Field(ge=0, le=1000)] = 0
-    """Number of times that a series is drawn again if it copies a training series that is kept with the residuals."""
+    """Number of times, at most, that a new series is drawn again while it copies a training series that the model
+    keeps."""
     redraw_heating: Annotated[Number, Field(ge=0.0, le=1e3)] = 0.0
-    """Share of the temperature that each redraw adds, since the prior would only recite what it knows by heart."""
+    """Share of the temperature that each redraw adds, so that the prior does not draw the same copy again."""
     chunk_size: Size = 256
     """Number of series that are generated at a time."""
     precision: Precision = "32-true"

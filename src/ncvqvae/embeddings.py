@@ -65,8 +65,8 @@ class EmbeddingMethods(_Embeddings, auto_wrap_output_keys=None):  # type: ignore
 
         Args:
             X: series in their own units.
-            embedding: ``encoder``: what every level of the encoder makes of a series, reduced to what varies most in
-                the train split; ``tokens``: its quantized latents' mean, as in the thesis's probes; by default what the
+            embedding: ``encoder`` for statistics of every level of the encoder, reduced to what varies most in the
+                train split; ``tokens`` for the mean of the code vectors, as in the thesis's probes; by default what the
                 setting ``embedding.kind`` says.
 
         Raises:

@@ -60,10 +60,13 @@ from ncvqvae.training.stages import Report, StageParts, TrainSet, prior_stage, t
 
 
 class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, BaseEstimator):
-    """Tokenizer with a non-contrastive self-supervised loss, and a masked prior over its tokens.
+    """A model of labelled time series: it draws new ones (``sample``) and embeds given ones (``transform``).
+
+    It has two networks. The tokenizer, trained with a non-contrastive self-supervised loss, turns a series into a grid
+    of tokens and back. The prior draws such grids. A fitted model also fills gaps, extends, varies and scores series.
 
     Args:
-        preset: recipe to start from: ``default``, ``paper`` or ``quick``.
+        preset: recipe to start from: ``default`` for your data, ``paper`` or ``quick`` (a first look).
         ssl: ``none`` (naive VQVAE), ``barlowtwins``, ``vibcreg`` or a registered one; the preset's if not given.
         augmentation: ``none``, ``warp``, ``slice``, ``gauss``, ``auto`` or a registered one; the preset's if not given.
         seed: seed of everything drawn at random; the preset's if not given.
@@ -129,9 +132,10 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
         """Train both stages.
 
         Args:
-            X: series, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or a list of arrays of unequal
-                lengths; NaN where nothing was observed. A memory-mapped array is read batch by batch.
-            y: labels (n_cases,), any hashable kind; None for unlabelled series.
+            X: series, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), a list of arrays of unequal
+                lengths, or a table of values without labels; NaN where nothing was observed. A memory-mapped array is
+                read batch by batch.
+            y: labels (n_cases,) of any hashable kind; None for unlabelled series.
             checkpoints: folder for resumable checkpoints; one left by an interrupted training is continued.
             logger: a Lightning logger.
             report: called with stage, step, number of steps and loss terms while training; in a notebook the default
@@ -351,7 +355,9 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
     ) -> Samples:
         """Generate ``n`` new series; see :meth:`iter_samples` for the arguments.
 
-        A model that was fitted on a list of series of unequal lengths gives a list back, each without padding.
+        A seed gives the same series each time, and without one the seed is that of the fit: for other series, give
+        another seed. A model that was fitted on a list of series of unequal lengths gives a list back, each without
+        padding.
         """
         made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
         made = as_given(made, self.facts_)
@@ -373,11 +379,12 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
 
         Args:
             n: number of series.
-            labels: one label for all, or one per series; by default each is drawn from the train split's class
-                distribution first (label-first sampling).
-            unconditional: give no labels out; ``sampling.hidden_class`` says whether the series have a class.
+            labels: one label for all, or one per series; by default a label is drawn for each, by the shares of the
+                classes in the train split (label-first sampling).
+            unconditional: return no labels; the setting ``sampling.hidden_class`` says whether each series is drawn for
+                a class all the same.
             length: time steps of all series; by default each length is drawn from those of its class in the train
-                split, where series differ in length. Behind the end of a shorter series stands NaN.
+                split, where series differ in length. NaN stands after the end of a shorter series.
             seed: seed of the draw; the model's own if not given.
             first: leave out the series before this one, a multiple of ``sampling.chunk_size``.
             sampling: settings of :class:`ncvqvae.config.SamplingConfig` for this draw, for example ``n_steps=20``.

@@ -37,8 +37,8 @@ class Attended(NamedTuple):
     def over_time(self) -> np.ndarray:
         """Attention that each column of the grid gets, (T, layers, heads, columns).
 
-        It is the mean over all places that pay it, and the sum over the rows. What is missing to 1 goes to the class,
-        and to grids that were drawn earlier.
+        It is the mean over all places that pay it, and the sum over the rows. The columns do not add up to 1: the rest
+        goes to the class, and to grids that were drawn earlier.
         """
         rows, columns = self.grid
         paid = self.weights.mean(-2)[..., -rows * columns :]

@@ -31,7 +31,7 @@ def encode(
         run: Folder that fit wrote.
         data: UCR/UEA name, or a file.
         out: File to write: .parquet, .feather, .csv (label, token_0 …, z_0 …) or .npz (tokens, embeddings, y).
-        split: Half of the dataset. Of a file that stands alone, train is the whole file.
+        split: Which half of the dataset. If a file has no other half, train is the whole file.
         embedding: What z_0 … are made of: every level of the encoder (encoder) or the mean of the code vectors
             (tokens) (default: the run's own).
         device: Where the network computes: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
@@ -69,7 +69,7 @@ def score(
     options: GivenOptions | None = None,
     source: ColumnOptions | None = None,
 ) -> None:
-    """Write how likely each series in DATA is to the trained model in RUN; low scores are outliers.
+    """Write how likely each series in DATA is under the trained model in RUN; low scores are outliers.
 
     A score is a lower bound on the log-likelihood per token, in nats.
 

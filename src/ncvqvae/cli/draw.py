@@ -48,8 +48,8 @@ def sample(
         run: Folder that fit wrote.
         out: File to write: .npz (X and y), .npy, or a table as in the run (.csv, .tsv, .parquet, .feather, .ts, .arff).
         n: Number of series.
-        label: Class of all series (default: classes are drawn from those of the train split).
-        unconditional: Gives no labels out; the prior is asked for no class, or for one drawn by hidden_class.
+        label: Class of all series (default: classes as frequent as in the train split).
+        unconditional: Writes no labels; sampling.hidden_class says whether each series is drawn for a class.
         length: Number of time steps of all series (default: drawn from the lengths of the class, if they differ).
         seed: Seed of the draw (default: the run's own).
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
@@ -148,7 +148,7 @@ def vary(
 ) -> None:
     """Write new series near those in DATA, by the trained model in RUN, to a file.
 
-    Each keeps a random share of the tokens of a given series; the others are drawn.
+    Each new series keeps a random share of the tokens of a given one; the other tokens are drawn.
 
     Args:
         run: Folder that fit wrote.

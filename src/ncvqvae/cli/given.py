@@ -23,7 +23,7 @@ class GivenOptions:
     """How given series are taken, for the verbs that draw a part of them."""
 
     split: Literal["train", "test"] = "train"
-    """Half of the dataset. Of a file that stands alone, train is the whole file."""
+    """Which half of the dataset. If a file has no other half, train is the whole file."""
     unconditional: Switch = False
     """Ignores the labels of DATA."""
     seed: Seed = None
@@ -45,9 +45,9 @@ class DrawOptions:
     quantiles: Annotated[
         list[float] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=0, lte=1))
     ] = None
-    """Shares such as 0.1 0.9, whose quantiles of the draws go to files beside FILE, as in FILE-q0.1 (default: none)."""
+    """Quantiles of the draws to write to files beside FILE: 0.1 0.9 gives FILE-q0.1 and FILE-q0.9 (default: none)."""
     each_draw: Switch = False
-    """Writes every single draw, too, to files beside FILE, as in FILE-draw1."""
+    """Also writes each draw to a file beside FILE, as in FILE-draw1."""
 
     def wanted(self, out: Path) -> Any:
         """The files that are asked for."""

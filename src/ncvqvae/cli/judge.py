@@ -33,17 +33,17 @@ def evaluate(
 ) -> None:
     """Compute every metric of the trained model in RUN, and draw its pictures and report.
 
-    Without RUN, these are the metrics of series from any other model, which --samples and --data name.
+    Without RUN it judges the series of any other model: give them as --samples, and its data as --data.
 
     Args:
-        run: Folder that fit wrote (default: none, --samples and --data are scored).
+        run: Folder that fit wrote (default: none, the series of --samples are judged).
         samples: Series from any other model: .npz (X and y), .csv, .parquet or .ts (default: those that RUN makes).
         data: UCR/UEA name or file, whose train split the model learned from (default: the one that RUN names).
         out: Folder of the metrics and the report of --samples (default: runs/FILE, or RUN).
         fcn: Weights (.safetensors) of the FCN behind FID and IS (default: one is trained on the train split, and kept).
         seed: Seed of the samples and of the classifiers (default: the run's own, or 0 without RUN).
         device: Where the networks compute: auto, cpu, cuda or mps; auto is cuda or mps if there is one, else cpu.
-        full: Compares 5,000 held-out series, not 1,000; adds CAS by FCNs, intervals and a finer p-value (minutes).
+        full: Compares up to 5,000 held-out series, not 1,000; adds CAS by FCNs, intervals, a finer p-value (minutes).
         cas: Trains FCNs for CAS, which takes minutes without a GPU (default: with --full; cas_rocket needs none).
         rivals: Scores simple augmentations, such as jitter and time warp, with the same metrics.
         overwrite: Replaces files in --out that are no earlier evaluation.
@@ -147,7 +147,7 @@ def report(
         run: Folder of an evaluated run.
         more: Folders of further runs (default: none).
         out: HTML file to write, beside a folder of pictures.
-        classes: Classes of the picture of series by class, as in --classes 1 5 7 (default: the first eight).
+        classes: Classes that the picture of series by class shows, as in --classes 1 5 7 (default: the first eight).
         per_class: Series of each class in that picture, real ones and those of each run (default: 50).
         overwrite: Replaces the file and the pictures if they exist.
     """

@@ -73,9 +73,9 @@ class ColumnOptions:
     label_column: str | None = None
     """Column with the labels (default: the one named label, class or target)."""
     id_column: str | None = None
-    """Column that names a row's series, in tables with a row per time step (default: none, a row is a series)."""
+    """Column that names the series of a row; with --time-column, a row is a time step (default: none)."""
     time_column: str | None = None
-    """Column with the time, in tables with a row per time step (default: none, a row is a series)."""
+    """Column with the time, in tables with a row for each time step (default: none, a row is a series)."""
     value_columns: Names = None
     """Columns with the values: time steps where a row is a series, else channels (default: all other columns)."""
     ignore_columns: Names = None
@@ -83,7 +83,7 @@ class ColumnOptions:
     header: Annotated[bool | None, Parameter(negative="--no-header")] = None
     """Whether the first line of a text file holds the names of the columns (default: found out)."""
     window: Count = None
-    """Time steps of the windows that recordings are cut into; a table is then one recording (default: none)."""
+    """Time steps in each window that recordings are cut into; a row is then a time step (default: none)."""
     stride: Count = None
     """Number of time steps from one window to the next (default: the window, so that none overlap)."""
 

@@ -46,7 +46,7 @@ def fit(
     """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), folder (default: the run's).
+        data: UCR/UEA name, file (.csv, .tsv, .parquet, .feather, .npz, .npy, .ts, .arff) or folder (default: the run's).
         out: Folder of the run (default: runs/DATA).
         preset: Recipe to start from: default, paper or quick (default: default).
         config: YAML file whose values override those of the preset (default: none).
@@ -125,10 +125,10 @@ def bench(
         suite: Name of a suite (paper, ablation, augmented-weight, bands or smoke), or a YAML file of one.
         out: Folder of the bench, with each run in DATASET/MODEL/SEED inside it (default: runs/SUITE, with
             --stage 1 runs/SUITE-stage-1).
-        datasets: Datasets to take, also others than the suite's (default: all of the suite).
-        models: Models of the suite to take (default: all).
+        datasets: Datasets to run, also ones that the suite does not name (default: all of the suite).
+        models: Models of the suite to run (default: all).
         seeds: Number of seeds (default: those of the suite).
-        per_class: Cuts each train split to so many series of each class, as in --per-class 5 10 20, and names the cut
+        per_class: Draws so many series of each class from each train split, as in --per-class 5 10 20, and names this
             dataset NAME-5-a-class (default: the whole train split).
         device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
         backend: Where runs are carried out: processes on this machine, tasks of a Ray cluster, or SLURM jobs.

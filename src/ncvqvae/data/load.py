@@ -136,14 +136,15 @@ def load_dataset(
         split: "train" or "test"; of a file without a TEST half, "train" is the whole file.
         data_dir: folder with `<Name>/<Name>_TRAIN.tsv` and so on; default: the folder NCVQVAE_DATA_DIR names.
         return_roles: also return which column of a table is what.
-        options: which columns are what, and windows, by the names of `TableOptions`: ``label_column="class"``.
+        options: which columns are what, and windows, by the names that the command line has: ``label_column="class"``,
+            ``id_column``, ``time_column``, ``value_columns``, ``ignore_columns``, ``header``, ``window``, ``stride``.
 
     Returns:
         X (n_cases, n_channels, n_timepoints) in the units of the file, NaN where nothing was observed; y (n_cases,),
         or None without labels; with ``return_roles`` also the `Roles`, whose `describe` says them in one line.
 
     Raises:
-        InputError: whatever keeps the data from being used, in one line.
+        InputError: if the data cannot be used; its one line says why, and what to do.
 
     Example:
         >>> X, y = load_dataset("GunPoint", split="train")
@@ -210,7 +211,7 @@ def load_splits(
     Args:
         source, data_dir: as in `load_dataset`.
         test: a file to use as test part.
-        seed: draws the cases kept aside.
+        seed: seed of the draw of the cases that are kept aside.
         holdout: share of the cases kept aside, between 0 and 1.
         options: as in `load_dataset`.
 

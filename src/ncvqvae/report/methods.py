@@ -85,10 +85,12 @@ class ShowingMethods(ABC):
                 loaded needs them.
             fcn: published FCN weights for FID, IS and KID; by default an FCN is trained on the train split, and kept.
             seed: seed of the samples and of the classifiers; the model's own if not given.
-            full: adds CAS by FCNs, bootstrap intervals and a finer p-value, in minutes more.
-            cas: trains FCNs for CAS, the study's, which takes minutes without a GPU; by default with ``full`` alone.
-            rivals: scores cheap ways to more series with the same metrics.
-            progress: hears of each step before it begins.
+            full: compares up to 5,000 held-out series instead of 1,000, and adds CAS by FCNs, bootstrap intervals and
+                a finer p-value; it takes minutes more.
+            cas: whether to train FCNs for CAS, the study's measure, which takes minutes without a GPU; by default only
+                with ``full``.
+            rivals: whether to score simple augmentations of the training series, such as jitter, with the same metrics.
+            progress: called with the name of each step before it begins.
 
         Raises:
             InputError: if the series do not fit the model, or ``train`` is not what it was fitted on.

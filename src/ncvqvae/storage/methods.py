@@ -28,8 +28,9 @@ class SavingMethods(ABC):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.yaml``, ``tokenizer.safetensors`` and ``prior.safetensors``, all of them or none.
 
-        Unless ``sampling.residual_neighbours``, ``sampling.redraws`` and ``sampling.kept_share`` are 0, training series
-        are kept in them and can be restored.
+        These files hold training series, which can be restored, unless the model was fitted with
+        ``sampling.residual_neighbours``, ``sampling.redraws`` and ``sampling.kept_share`` at 0. The presets ``quick``
+        and ``paper`` have them at 0.
 
         Raises:
             InputError: if they cannot be written; an older model in the folder stays as it is.
