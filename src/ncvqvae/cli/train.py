@@ -46,7 +46,7 @@ def fit(
     """Train both stages on DATA: a UCR/UEA name, a file, or a folder of one file per series.
 
     Args:
-        data: UCR/UEA name, file (.csv, .tsv, .parquet, .feather, .npz, .npy, .ts, .arff) or folder (default: the run's).
+        data: UCR/UEA name, file (.csv, .tsv, .parquet, .feather, .npz, .npy, .ts, .arff), folder (default: the run's).
         out: Folder of the run (default: runs/DATA).
         preset: Recipe to start from: default, paper or quick (default: default).
         config: YAML file whose values override those of the preset (default: none).

@@ -27,8 +27,8 @@ def _in_space(space: str, title: str, features: str) -> list[Metric]:
 
 
 _IS = "How clear and how varied the classes of generated series are to an FCN; copies raise it too."
-_COPIED = "Share of generated series nearer to a training series than 95 % of held-out real series are"
-_REJECTED = "redraws reject by this very distance"
+_COPIED = "Share of generated series nearer to a training series than 95 % of held-out ones, all through the tokenizer"
+_REJECTED = "redraws use the same distance"
 
 
 def _of_embeddings() -> list[Metric]:
@@ -83,10 +83,10 @@ METRICS: dict[str, Metric] = {
         *_in_space("_minirocket", ", MiniRocket", "MiniRocket's features, which need no training"),
         *_in_space("_catch22", ", catch22", "the 22 catch22 characteristics"),
         Metric("fid_floor", "FID, floor", "fidelity", "",
-               "FID that held-out series themselves would have at the samples' number, by halves of them.",
+               "FID that as many held-out series as generated ones would have; estimated from halves of them.",
                least=FOR_DISTRIBUTIONS),
         Metric("kid_floor", "KID, floor", "fidelity", "",
-               "KID that held-out series themselves would have at the samples' number, by halves of them.",
+               "KID that as many held-out series as generated ones would have; estimated from halves of them.",
                least=FOR_DISTRIBUTIONS),
         Metric("utility_both", "Accuracy with added series", "utility", "higher",
                "Held-out accuracy of MiniRocket and ridge regression trained on real and added generated series, mean "
@@ -158,13 +158,14 @@ METRICS: dict[str, Metric] = {
                f"Greatest share of copies in one class that has 5 or more training series; {_REJECTED}.",
                "copied_worst_class_real", "%", least=FOR_SHARES),
         Metric("copied_raw", "Copied, raw", "diversity", "real",
-               "Share of copies without the tokenizer, where any smooth series looks like a copy.",
-               "copied_raw_real", "%", least=FOR_SHARES),
+               "Share of copies among series as they are, not through the tokenizer, where smooth series look like "
+               "copies.", "copied_raw_real", "%", least=FOR_SHARES),
         Metric("copied_raw_worst_class", "Copied, raw, worst class", "diversity", "real",
-               "Greatest share of copies in one class without the tokenizer.", "copied_raw_worst_class_real", "%",
+               "Greatest share of copies in one class, among series as they are.", "copied_raw_worst_class_real", "%",
                least=FOR_SHARES),
         Metric("authpct", "AuthPct", "diversity", "real",
-               "Share of generated series farther from their nearest training series than that one is from its own.",
+               "Share of generated series that are farther from their nearest training series than this one is from "
+               "its own nearest.",
                "authpct_real", "%", least=FOR_SHARES),
         Metric("repeated_tokens", "Repeated tokens", "diversity", "real",
                "Share of generated series whose whole token sequence is that of a training series.",
@@ -279,7 +280,7 @@ RIVALS = {
 """Rivals by the name in their keys, `fid_labelled_of_timewarp`, the cheapest first."""
 
 ENDS = {
-    "_real": "The same of real series, as the column beside real data names it.",
+    "_real": "The same of real series; the column *beside real data* names these keys.",
     "_low`, `_high": "Ends of a 95 % bootstrap interval.",
     SD: "Standard deviation over seeds.",
     WITHOUT_REDRAWS: "Of series as they are drawn first, before copies are drawn again.",

@@ -128,9 +128,14 @@ def glossary() -> str:
     lines = [
         "# Metrics",
         "",
-        "What `evaluate` writes to `metrics.json` and shows on the page of a run. This page is made from the code:",
-        "`python -m ncvqvae.evaluation.metrics > docs/metrics.md`. Below the least number of held-out series (of the",
-        "rarest class, where the metric is about it) a metric is mostly chance.",
+        "What `evaluate` writes to `metrics.json` and shows on the page of a run. Begin with the three that the page",
+        "shows first: `utility_both`, `fid_labelled` and `nearer_rocket`. The [glossary](glossary.md) explains words.",
+        "",
+        "*Better* says which values are good. *Beside real data* names the key of the same number for real series, to",
+        "compare with. *Least number* is the number of held-out series below which a metric is mostly chance; where a",
+        "metric is about the rarest class, it counts those of this class.",
+        "",
+        "This page is made from the code, by `python -m ncvqvae.evaluation.metrics > docs/metrics.md`.",
     ]
     groups = {**GROUPS, "": "Beside these"}
     for group, title in groups.items():
