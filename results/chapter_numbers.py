@@ -272,7 +272,7 @@ def sections() -> dict[str, list[Claim]]:
     copies, symbols_is = means(ours, "copied"), means(ours, "is").T["Symbols"][NC]
     more_copies = positive(flat(copies[NC].sub(copies["none"], axis="index")))
     return {
-        "Summary": [
+        "The chapter's summary": [
             Claim("With few training series NC-VQVAE overfits.", more_copies.beyond(0.5),
                   f"More copies than the naive model in {more_copies} means."),
         ],
@@ -340,11 +340,11 @@ def sections() -> dict[str, list[Claim]]:
                   f"FID, one by one: {against(each_better, 'fid')}.", BOTH),
             Claim("Gauss improves most.", gauss_best(ours).beyond(1 / 3),
                   f"FID lowest with gauss of three augmentations: {against(gauss_best)}; by chance a third.", BOTH),
-            Claim("The gain comes of the classes that SSL puts into the tokens.", OPEN,
-                  "The NC models also have another prior. SSL alone makes up of the gain in FID "
+            Claim("The gain comes from the classes that SSL puts into the tokens.", OPEN,
+                  "The NC models also have another prior. Of the gain in FID, SSL alone makes up "
                   f"{shares('fid', 'Symbols')} (Symbols) and {shares('fid', 'Mallat')} (Mallat), of that in IS "
-                  f"{shares('is', 'Symbols')} and {shares('is', 'Mallat')}, with the NC or the naive prior. On "
-                  "Symbols it is mostly the prior.", "ablation.csv"),
+                  f"{shares('is', 'Symbols')} and {shares('is', 'Mallat')}: each first with the NC prior, then with "
+                  "the naive one. On Symbols it is mostly the prior.", "ablation.csv"),
             Claim("FID and IS may favour copies.", OPEN,
                   f"Share of copies and label-first IS: rho {copies_and('is_labelled')}; and label-first FID: "
                   f"{copies_and('fid_labelled')}. What makes copies may also make good series."),
@@ -391,18 +391,19 @@ def sections() -> dict[str, list[Claim]]:
                   FAILS if excludes_zero("improved", "knn", "is", WITHIN_VIEWS) else HOLDS,
                   f"Chapter's six datasets: rho {rho('improved', 'knn', 'is', WITHIN_VIEWS)}; all 13: "
                   f"{rho('chapter', 'knn', 'is', WITHIN_VIEWS)}; ours {rho('ours', 'knn', 'is', WITHIN_VIEWS)}.", BOTH),
-            Claim("KNN and FID (figure 11), of which the chapter draws no conclusion.", "answered: hardly related",
+            Claim("KNN and FID (figure 11), from which the chapter draws no conclusion.", "answered: hardly related",
                   f"Chapter's six datasets: rho {rho('improved', 'knn', 'fid')}; all 13: {rho('chapter', 'knn', 'fid')}"
                   f"; ours {rho('ours', 'knn', 'fid')}.", BOTH),
         ],
         "Tokens, and series by eye": [
             Claim("NC priors are surer of their tokens, on small sets nearly certain.", OPEN,
                   "These rows are older than the metrics `prior_sure` and `prior_entropy`.", ""),
-            Claim("Classes given, NC models overfit most.", HOLDS,
-                  "VIbCReg with gauss, copies label-first and without a class: "
+            Claim("With a class given, NC models overfit most.", HOLDS,
+                  "VIbCReg with gauss, share of copies label-first and without a class: "
                   + "; ".join(_copies_by_path(d) for d in ("Symbols", "Mallat")) + ".", "ablation.csv"),
             Claim("On ECG5000, ShapesAll and UWaveGestureLibraryAll VIbCReg varies more than Barlow Twins.", OPEN,
-                  "By eye in the chapter. Of these, preset paper ran on ECG5000 alone, one model of each loss.", ""),
+                  "Judged by eye in the chapter. Of these, preset paper ran only on ECG5000, with one model of each "
+                  "loss.", ""),
             Claim("On Mallat VIbCReg with gauss raises IS and lowers FID.",
                   HOLDS if min(gains_on("Mallat", of)["vibcreg-gauss"] for of in ("fid", "is")) > 0 else FAILS,
                   f"FID {mean_of('Mallat', 'none', 'fid')} to {mean_of('Mallat', 'vibcreg-gauss', 'fid')}, IS "
@@ -419,7 +420,7 @@ def sections() -> dict[str, list[Claim]]:
                   f"{mean_of('Symbols', 'vibcreg-gauss', 'copied')} copies; real series have "
                   f"{mean_of('Symbols', 'vibcreg-gauss', 'copied_real')}."),
         ],
-        "Barlow Twins and VIbCReg, and thoughts": [
+        "Barlow Twins and VIbCReg, and further thoughts": [
             Claim("VIbCReg keeps more variety within a class.", OPEN,
                   "Our rows hold no measure of variety. VIbCReg copies more in "
                   f"{positive(copied['vibcreg'] - copied['barlowtwins'])} pairs."),
@@ -434,8 +435,8 @@ def sections() -> dict[str, list[Claim]]:
                   f"{positive(gains_on('SonyAIBORobotSurface2', 'fid'))} on SonyAIBORobotSurface2; IS: "
                   f"{positive(gains_on('Symbols', 'is'))} and "
                   f"{positive(gains_on('SonyAIBORobotSurface2', 'is'))}."),
-            Claim("Noise of the augmentation stands in the generated series.", OPEN,
-                  "By eye in the chapter; we have no number for it.", ""),
+            Claim("Generated series contain the noise of the augmentation.", OPEN,
+                  "Judged by eye in the chapter; we have no number for it.", ""),
             Claim("Open question: are CAS and probes correlated?", "answered: no",
                   f"Chapter's runs: KNN {rho('chapter', 'knn', 'cas')}; SVM {rho('chapter', 'svm', 'cas')}. Ours: "
                   f"KNN {rho('ours', 'knn', 'cas')}; SVM {rho('ours', 'svm', 'cas')}.", BOTH),
