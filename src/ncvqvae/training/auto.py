@@ -144,7 +144,7 @@ def choose_augmentation(series: ScaledSeries, y_index: np.ndarray, seed: int) ->
     accuracies = {kind: accuracy(kind) for kind in CANDIDATES}
     best = max(accuracies, key=lambda kind: accuracies[kind])
     others = ", ".join(f"{kind} {value:.2f}" for kind, value in accuracies.items() if kind != best)
-    return Choice(best, f"classes stay {accuracies[best]:.2f} readable; {others}")
+    return Choice(best, f"a classifier names {accuracies[best]:.2f} of the views rightly; {others}")
 
 
 def time_warps(series: ScaledSeries, asked: Config) -> dict[str, Choice]:

@@ -95,10 +95,10 @@ def choose_sampling(
     apart = [i for i, of in enumerate(found) if of.too_near <= 0]
     if apart:
         best = min(apart, key=lambda i: found[i].distance)
-        reason = f"most like training series among {len(apart)} of {len(tried)} ways that draw no copies"
+        reason = f"{len(apart)} of {len(tried)} ways do not come too near to train; of these, this is the most like it"
     else:
         best = min(range(len(found)), key=lambda i: found[i].too_near)
-        reason = f"of {len(tried)} ways that which is the farthest from copies"
+        reason = f"all of {len(tried)} ways come too near to train; this one does so least"
     return Choice(tried[best], reason)
 
 
