@@ -75,7 +75,7 @@ class Draws:
 
 def is_share(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) <= 1
 
 
 def joined_draws(parts: Iterable[Draws]) -> Draws:
