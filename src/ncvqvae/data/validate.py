@@ -199,9 +199,10 @@ def _check_size(shape: tuple[int, ...], where: object, min_cases: int, min_timep
 
 
 def _check_values(series: np.ndarray, where: object) -> None:
-    """Refuse infinite values and series without a value, naming the first."""
+    """Refuse infinite values, whole numbers beyond 2**53, and series without a value, naming the first."""
     first = 0
     for chunk in case_chunks(series):
+        check_exact(chunk, "the array", where)
         with np.errstate(over="ignore"):
             values = chunk.astype(np.float32, copy=False)  # what is beyond float32 becomes infinite
         missing = np.isnan(values)

@@ -1,5 +1,6 @@
 """Tables that a tester broke the readers with: each is read rightly, refused, or what was left out is said."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def long(times: list[str], ids: str = "a") -> str:
     return lines("id,time,x", *(f"{name},{time},{i}" for name in ids for i, time in enumerate(times)))
 
 
+TS = "@problemName x\n@classLabel true a b\n@data\n"
+RELATION = "@attribute s relational\n@attribute t0 real\n@attribute t1 real\n@end s\n@attribute c {a,'b,1'}\n@data\n"
 LONG = {"id_column": "id", "time_column": "time"}
 EIGHT = [f"{name}{i}" for name in ("V",) for i in range(1, 10)]
 # file name, content, options, part of the refusal
@@ -97,6 +100,25 @@ REFUSED = {
         {},
         "row 2 of the data has 'b % why'",
     ),
+    "a class that a ts does not list": ("x.ts", f"{TS}1,2:a\n3,4:b # why\n", {}, "row 2 of the data has 'b # why'"),
+    "an underscore in a ts": ("x.ts", f"{TS}1,2:a\n1_0,4:b\n", {}, "row 2 of the data has an underscore in a number"),
+    "a class that a relation does not list": ("x.arff", f"{RELATION}'1,2\\n3,4',z\n", {}, "row 1 of the data has 'z'"),
+    "channels of unequal length in a relation": ("x.arff", f"{RELATION}'1,2\\n3',a\n", {}, "channels of 1 to 2 steps"),
+    "two attributes behind a relation": (
+        "x.arff",
+        RELATION.replace("@data", "@attribute d {u}\n@data") + "'1,2\\n3,4',a,u\n",
+        {},
+        "attributes 's', 'c', 'd'; give the relational one first",
+    ),
+    **{
+        f"whole numbers beyond float64, {name}": (name, content.format(2**53 + 1), {}, "whole numbers beyond 2**53")
+        for name, content in {
+            "x.csv": "t0,t1\n1,{}\n3,4\n",
+            "x.tsv": "1\t{}\t2\n2\t3\t4\n",
+            "x.ts": TS + "{},2:a\n3,4:b\n",
+            "x.arff": RELATION.replace("{", "{{").replace("}", "}}") + "'-{},2\\n3,4',a\n",
+        }.items()
+    },
     "an index of times": (
         "x.csv",
         lines(",a,b", *(f"2024-01-0{i},1,{i}" for i in range(1, 9))),
@@ -181,6 +203,19 @@ def test_relational_arff_labels_and_names_with_a_hash(tmp_path: Path) -> None:
     assert read(tmp_path, plain, ".arff").y.tolist() == ["#a", "b"]
 
 
+def test_a_relation_may_be_short_and_a_label_may_hold_a_comma(tmp_path: Path) -> None:
+    half = read(tmp_path, RELATION + "'1,2\\n3,?',a\n\"5\\n7\",'b,1'\n", ".arff")
+    np.testing.assert_array_equal(half.X, [[[1, 2], [3, np.nan]], [[5, np.nan], [7, np.nan]]])
+    assert half.y.tolist() == ["a", "b,1"]
+    bare = read(tmp_path, RELATION.partition("@attribute c")[0] + "@data\n'1,2'\n'3,4'\n", ".arff")
+    assert bare.X.tolist() == [[[1, 2]], [[3, 4]]] and bare.y is None
+
+
+def test_each_row_of_an_arff_has_quotes_of_its_own_kind(tmp_path: Path) -> None:
+    head = "@attribute t0 real\n@attribute t1 real\n@attribute c {'a,1',\"it's\"}\n@data\n"
+    assert read(tmp_path, head + "1,2,'a,1'\n3,4,\"it's\"\n", ".arff").y.tolist() == ["a,1", "it's"]
+
+
 @pytest.mark.parametrize("name", ["mask", "labels", "Y", "ids"])
 def test_arrays_beside_X_are_not_dropped(name: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", X=NOISE, **{name: np.arange(6)})
@@ -207,7 +242,15 @@ SOURCES = {
     "a table that is not read": (polars.DataFrame({"t0": [1, 2]}).lazy(), "call collect"),
     "numbers beyond float64": (pd.DataFrame({"t0": [2**60, 2**60 + 1], "t1": [1, 2]}), "beyond 2[*][*]53"),
     "an array of such": (np.array([[2**60, 2**60 + 1]] * 2), "beyond 2[*][*]53"),
+    "such beside nothing": (pd.DataFrame({"t0": pd.array([2**60, None], "Int64"), "t1": [1, 2]}), "beyond 2[*][*]53"),
+    "decimals beyond float64": (pd.DataFrame({"t0": [Decimal(2**60), Decimal(1)], "t1": [1, 2]}), "beyond 2[*][*]53"),
 }
+
+
+def test_whole_numbers_beyond_float64_are_refused_in_a_mapped_array_too(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[2**60, 2**60 + 1]] * 2))
+    with pytest.raises(InputError, match="beyond 2[*][*]53"):
+        load_half(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ncvqvae.data.read.numbers import BEYOND_FLOATS, check_each_exact
 from ncvqvae.data.read.roles import TableOptions
 from ncvqvae.data.read.table import Raw, from_table
 from ncvqvae.data.read.text import TextStyle
-from ncvqvae.errors import bad_input
+from ncvqvae.errors import bad_input, listed
 from ncvqvae.labels import parse_labels
 
 COMMENTS = {".ts": ("#", "%"), ".arff": ("%",)}
@@ -86,64 +89,159 @@ def read_ts(path: Path) -> Raw:
     if "classlabel" not in text.flags and "targetlabel" not in text.flags and ":" in text.data[0]:
         raise bad_input(path, "a header without @classLabel", "say @classLabel true and the classes, or false")
     X, y = _loaded(load_from_ts_file, text, path)
+    labelled = [line.rpartition(":") for line in text.data] if len(y) else [(line, "", "") for line in text.data]
+    for at, (values, _, _) in enumerate(labelled):
+        _check_digits(values, at, path)
     if text.flags.get("targetlabel", "").startswith("true"):  # a regression target: y holds numbers
         return Raw(X, y)
     # aeon writes labels in lower case
-    labels = [line.rpartition(":")[2].strip() for line in text.data]
-    if not len(y) or not any(labels):
+    labels = [label.strip() for _, _, label in labelled]
+    if not any(labels):
         return Raw(X, None)
+    _check_listed(labels, text.flags.get("classlabel", "").split()[1:], path)
     return Raw(X, [None if label == "?" else label for label in parse_labels(labels)])
+
+
+def _check_listed(labels: list[str], classes: list[str], path: Path) -> None:
+    """Refuse a label whose words the header does not list, such as one with a comment behind it.
+
+    Args:
+        labels: as they stand in the data.
+        classes: words of the header, in lower case; none where it does not list any.
+    """
+    numbers = {number for number in map(_as_number, classes) if number is not None}
+    for label in dict.fromkeys(labels) if classes else ():
+        known = set(label.lower().split()) <= {*classes, "?"} or _as_number(label) in numbers
+        if not known:
+            what = f"row {labels.index(label) + 1} of the data has {label!r}, which @classLabel does not list"
+            raise bad_input(path, what, "list it in the header, or mend the row")
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _check_digits(values: str, at: int, path: Path) -> None:
+    """Refuse what Python takes for a number and nobody else does, and whole numbers that floats cannot tell apart."""
+    if "_" in values:
+        raise bad_input(path, f"row {at + 1} of the data has an underscore in a number", "mend it")
+    check_each_exact(BEYOND_FLOATS.findall(values), f"row {at + 1} of the data", path)
 
 
 def read_arff(path: Path, options: TableOptions) -> Raw:
     """Read an .arff file: an attribute a time step and a nominal class, or one relational attribute of channels."""
-    from aeon.datasets import load_from_arff_file
-
     text = _scan(path)
-    if any("relational" in line.lower().split() for line in text.header):
-        if options.given():
-            raise bad_input(path, f"{options.given()[0]} means nothing in a relational .arff file", "leave it out")
-        X, _ = _loaded(load_from_arff_file, text, path)
-        labels = [line.rpartition(",")[2].strip().strip("'\"") for line in text.data]  # aeon rewrites those it finds
-        return Raw(X, [None if label == "?" else label for label in parse_labels(labels)])
-    return _from_attributes(text, path, options)
+    attributes = _attributes(text.header)
+    if not any(attribute.relational for attribute in attributes):
+        return _from_attributes(text, attributes, path, options)
+    if options.given():
+        raise bad_input(path, f"{options.given()[0]} means nothing in a relational .arff file", "leave it out")
+    return _from_relation(text, attributes, path)
 
 
-def _from_attributes(text: _Text, path: Path, options: TableOptions) -> Raw:
+class _Attribute(NamedTuple):
+    """What the header says of a cell of each row; ``classes`` of a nominal one."""
+
+    name: str
+    classes: list[str] | None
+    relational: bool
+
+
+def _attributes(header: list[str]) -> list[_Attribute]:
+    """The attributes of a row; those within a relational one are its time steps."""
+    found: list[_Attribute] = []
+    inside = False
+    for line in header:
+        match = ATTRIBUTE.fullmatch(line)
+        inside = inside and not line.lower().startswith("@end")
+        if match is None or inside:
+            continue
+        inside = match[2].strip().lower() == "relational"
+        nominal = re.match(r"{(.*)}", match[2])
+        classes = None if nominal is None else [cell.strip(" '\"") for cell in _cells(nominal[1])]
+        found.append(_Attribute(match[1].strip("'\""), classes, inside))
+    return found
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a row; those in quotes of either kind may hold commas."""
+    quoted = re.search(r"""(?:^|,)\s*(['"])""", line)
+    quote = "'" if quoted is None else quoted[1]
+    return next(csv.reader([line], quotechar=quote, escapechar="\\", skipinitialspace=True))
+
+
+def _from_attributes(text: _Text, attributes: list[_Attribute], path: Path, options: TableOptions) -> Raw:
     """A plain .arff is a table, and its one nominal attribute the class."""
     import pyarrow as pa
 
-    attributes = [ATTRIBUTE.fullmatch(line) for line in text.header if line.lower().startswith("@attribute")]
-    names = [match[1].strip("'\"") for match in attributes if match is not None]
-    nominal = [match[1].strip("'\"") for match in attributes if match is not None and match[2].startswith("{")]
-    if text.data[0].startswith("{"):
+    names = [attribute.name for attribute in attributes]
+    if any(line.startswith("{") for line in text.data):
         raise bad_input(path, "a sparse .arff file", "write every value of a series")
-    quote = '"' if '"' in text.data[0] else "'"
-    rows = [next(csv.reader([line], quotechar=quote, escapechar="\\", skipinitialspace=True)) for line in text.data]
+    rows = [_cells(line) for line in text.data]
     for at, row in enumerate(rows):
         if len(row) != len(names):
             what = f"row {at + 1} of the data has {len(row)} values for {len(names)} attributes"
             raise bad_input(path, what, "declare every time step as an attribute")
     cells = [[None if cell.strip() == "?" else cell for cell in row] for row in rows]
-    table = pa.table([pa.array(column, pa.string()) for column in zip(*cells, strict=True)], names=names)
-    for match in attributes:
-        if match is not None and match[2].startswith("{"):
-            _check_declared(match, names, cells, path)
+    columns = list(zip(*cells, strict=True))
+    table = pa.table([pa.array(column, pa.string()) for column in columns], names=names)
+    for attribute, column in zip(attributes, columns, strict=True):
+        _check_declared(attribute, column, path)
+    nominal = [attribute.name for attribute in attributes if attribute.classes is not None]
     others = [name for name in nominal if name not in options.column_names()]
     if options.label_column is None and len(others) == 1:
         options = replace(options, label_column=others[0])
     return from_table(table, TextStyle(",", header=True), options, path)._replace(form=None)
 
 
-def _check_declared(attribute: re.Match[str], names: list[str], cells: list[list[str | None]], path: Path) -> None:
+def _from_relation(text: _Text, attributes: list[_Attribute], path: Path) -> Raw:
+    """A row is a relation in quotes, a line of it a channel, and the class of the series, if there is one.
+
+    aeon's reader spreads a series of one step over all steps, and takes a part of a label with a comma.
+    """
+    if len(attributes) > 2 or not attributes[0].relational:
+        names = listed([attribute.name for attribute in attributes])
+        raise bad_input(path, f"attributes {names}", "give the relational one first, and the class alone behind it")
+    rows = [RELATION.fullmatch(line) for line in text.data]
+    labels: list[str | None] = []
+    series = []
+    for at, row in enumerate(rows):
+        if row is None or (row[3] is None) != (len(attributes) == 1):
+            what = f"row {at + 1} of the data is no relation in quotes with {len(attributes) - 1} values behind it"
+            raise bad_input(path, what, "mend the row, or the header")
+        series.append(_channels(row[2], at, path))
+        labels.append(None if row[3] in (None, "?") else _cells(row[3])[0].strip())
+    if len(attributes) == 1:
+        return Raw(series, None)
+    _check_declared(attributes[1], labels, path)
+    known = iter(parse_labels([label for label in labels if label is not None]))
+    return Raw(series, [None if label is None else next(known) for label in labels])
+
+
+def _channels(relation: str, at: int, path: Path) -> np.ndarray:
+    """One series (n_channels, n_steps)."""
+    _check_digits(relation, at, path)
+    try:
+        channels = [list(map(float, line.replace("?", "nan").split(","))) for line in relation.split("\\n")]
+    except ValueError as error:
+        raise bad_input(path, f"row {at + 1} of the data: {error}", "write ? for a missing value") from None
+    lengths = sorted({len(channel) for channel in channels})
+    if len(lengths) > 1:
+        what = f"row {at + 1} of the data has channels of {lengths[0]} to {lengths[-1]} steps"
+        raise bad_input(path, what, "give all channels of a series one length")
+    return np.array(channels)
+
+
+def _check_declared(attribute: _Attribute, cells: Sequence[str | None], path: Path) -> None:
     """Refuse a class that the header does not list, such as one with a comment behind it."""
-    name = attribute[1].strip("'\"")
-    known = {part.strip().strip("'\"").strip() for part in attribute[2].strip("{} ").split(",")}
-    for at, row in enumerate(cells):
-        value = row[names.index(name)]
-        if value is not None and value.strip().strip("'\"") not in known and not any("," in part for part in known):
-            what = f"row {at + 1} of the data has {value.strip()!r}, which {name!r} does not list"
+    for at, cell in enumerate(cells if attribute.classes is not None else ()):
+        if cell is not None and cell.strip() not in attribute.classes:  # type: ignore[operator]
+            what = f"row {at + 1} of the data has {cell.strip()!r}, which {attribute.name!r} does not list"
             raise bad_input(path, what, "list it in the header, or mend the row")
 
 
 ATTRIBUTE = re.compile(r"""@attribute\s+('[^']*'|"[^"]*"|[^\s{]+)\s*(.+)""", re.IGNORECASE)
+RELATION = re.compile(r"""(['"])([^'"]*)\1\s*(?:,\s*(.+))?""")

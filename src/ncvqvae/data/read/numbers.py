@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,10 @@ THOUSANDS = r"^[+-]?[1-9]\d{0,2}([.,]\d{3})+$"
 """Numbers that may have marks for thousands, or three digits behind the decimal sign."""
 BELOW_THOUSAND = r"^[+-]?(0|[1-9]\d{0,2})$"
 """Whole numbers that have no mark for thousands either way."""
+SIXTEEN_DIGITS = r"[+-]?\d{16,}"
+"""Whole numbers that may be beyond 2**53."""
+BEYOND_FLOATS = re.compile(rf"(?<![\w.]){SIXTEEN_DIGITS}(?![\w.])")
+"""The same within a line of numbers."""
 CELLS_AT_ONCE = 1_000_000
 """Cells of text columns that are turned into numbers at once; one by one, many short columns would take long."""
 
@@ -140,6 +145,7 @@ def _numbers(table: pa.Table, names: Sequence[str], style: NumberStyle, where: o
 
 def _plain_numbers(column: pa.ChunkedArray, name: str, where: object) -> np.ndarray:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind = column.type
     if pa.types.is_null(kind):
@@ -148,8 +154,9 @@ def _plain_numbers(column: pa.ChunkedArray, name: str, where: object) -> np.ndar
         column = column.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         raise bad_input(where, f"column {name!r} of type {kind} holds no numbers", _mend(kind))
-    if pa.types.is_integer(kind) and len(column):
-        check_exact(column.to_numpy(), f"column {name!r}", where)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        ends = pc.min_max(column).as_py().values()
+        check_each_exact([end for end in ends if end is not None], f"column {name!r}", where)
     if not pa.types.is_float32(kind):
         column = column.cast(pa.float64(), safe=False)
     return np.asarray(column.to_numpy())
@@ -161,7 +168,13 @@ def check_exact(numbers: np.ndarray, what: str, where: object) -> None:
     Raises:
         InputError: one is beyond 2**53.
     """
-    if numbers.dtype.kind in "iu" and numbers.size and max(int(numbers.max()), -int(numbers.min())) > 2**53:
+    if numbers.dtype.kind in "iu" and numbers.size:
+        check_each_exact((numbers.min(), numbers.max()), what, where)
+
+
+def check_each_exact(numbers: Iterable[Any], what: str, where: object) -> None:
+    """The same of numbers of other kinds, such as decimals and whole numbers that stand as text."""
+    if any(abs(int(number)) > 2**53 for number in numbers):
         raise bad_input(where, f"{what} has whole numbers beyond 2**53", "subtract a constant from all of them first")
 
 
@@ -185,6 +198,10 @@ def _from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where
     has_comma = pc.any(pc.match_substring(text, ",")).as_py()
     if has_comma and len(names) > 1:
         return _each_from_texts(table, names, style, where)
+    long = pc.filter(text, pc.match_substring_regex(text, f"^{SIXTEEN_DIGITS}$"))
+    if len(long) and len(names) > 1:
+        return _each_from_texts(table, names, style, where)
+    check_each_exact(long.to_pylist(), f"column {names[0]!r}", where)
     _note_marks(text, names, style)
     if has_comma:
         _check_commas(text, names[0], style, where)
