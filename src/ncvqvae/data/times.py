@@ -19,7 +19,14 @@ ISO = re.compile(
     r"\d{4}(?P<date>-\d\d(-\d\d)?)?((?P<between>[T ])\d\d:\d\d(?P<seconds>:\d\d(?P<fraction>[.,]\d+)?)?)?"
     r"(?P<offset>Z|[+-]\d\d(:?\d\d)?)?"
 )
-COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+MONTH, DAY, CLOCK_TIME = r"(19|20)\d\d(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])", r"([01]\d|2[0-3])[0-5]\d"
+COMPACT = {
+    "%Y%m": MONTH,
+    "%Y%m%d": MONTH + DAY,
+    "%Y%m%d%H%M": MONTH + DAY + CLOCK_TIME,
+    "%Y%m%d%H%M%S": MONTH + DAY + CLOCK_TIME + r"[0-5]\d",
+}
+"""Dates in digits alone, by their pattern."""
 CLOCK = re.compile(r"\d{1,3}:\d\d(:\d\d(?P<fraction>\.\d+)?)?")
 
 
@@ -179,16 +186,17 @@ def read_times(column: pa.ChunkedArray, name: str, where: object) -> Times:
 
 
 def _from_numbers(numbers: np.ndarray) -> Times:
-    """Numbers, or whole numbers such as 20240131 that all are dates."""
-    whole = numbers.dtype.kind == "i"
-    if whole and len(numbers) and all(COMPACT.fullmatch(str(number)) for number in np.unique(numbers)):
+    """Numbers, or whole numbers such as 202401 or 20240131 that all are dates."""
+    texts = list(map(str, np.unique(numbers))) if numbers.dtype.kind == "i" else []
+    pattern = next((p for p, digits in COMPACT.items() if texts and re.fullmatch(digits, texts[0])), None)
+    if pattern is not None and all(re.fullmatch(COMPACT[pattern], text) for text in texts):
         import pandas as pd
 
         try:
-            dates = pd.to_datetime(pd.Series(numbers.astype(str)), format="%Y%m%d")
+            dates = pd.to_datetime(pd.Series(numbers.astype(str)), format=pattern)
         except ValueError:
             return Times(numbers, TimeForm("number", 0))
-        return Times(_nanoseconds(dates), TimeForm("date", 0, text=str(numbers[0]), pattern="%Y%m%d"))
+        return Times(_nanoseconds(dates), TimeForm("date", 0, text=str(numbers[0]), pattern=pattern))
     return Times(numbers, TimeForm("number", 0))
 
 

@@ -73,6 +73,19 @@ REFUSED = {
         "say which with header=True",
     ),
     "clock times over midnight": ("x.csv", long(["23:58", "23:59", "00:00"]), LONG, "falls back to '00:00' in row 3"),
+    "clock times of twelve hours": ("x.csv", long(["11:30", "12:15", "1:00"]), LONG, "falls back to '1:00' in row 3"),
+    "points between thousands in times": (
+        "x.csv",
+        long(["998", "999", "1.000"]).replace(",", ";"),
+        LONG,
+        "column 'time' has points in its numbers, such as '1.000', that may be marks for thousands, beside '998'",
+    ),
+    "commas between thousands in times": (
+        "x.csv",
+        long(["999", '"1,000"']),
+        LONG,
+        "column 'time' has commas in its numbers, such as '1,000'",
+    ),
     "a label missing among numbers": ("x.csv", "label,t0,t1\n1,1,2\nNA,3,4\n", {}, "the label of series 1 is missing"),
     "a bad cell in the first column": (
         "x.csv",
@@ -271,6 +284,23 @@ def test_samples_are_spaced_as_a_series_that_shows_a_spacing(tmp_path: Path) -> 
     with SeriesWriter(tmp_path / "out.csv", form=half.form) as writer:
         writer.write(np.zeros((1, 1, 3), np.float32))
     assert pd.read_csv(tmp_path / "out.csv")["time"].tolist() == ["2024-01-01", "2024-01-08", "2024-01-15"]
+
+
+@pytest.mark.parametrize(
+    ("times", "after"),
+    [
+        (["202310", "202311", "202312"], "202401"),
+        (["20240227", "20240228", "20240229"], "20240301"),
+        (["202312312340", "202312312350", "202401010000"], "202401010010"),
+        (["20231231235940", "20231231235950", "20240101000000"], "20240101000010"),
+    ],
+)
+def test_dates_in_digits_go_on_by_the_calendar(times: list[str], after: str, tmp_path: Path) -> None:
+    half = read(tmp_path, long(times, ids="ab"), **LONG)
+    assert "gaps" not in half.described
+    with SeriesWriter(tmp_path / "out.csv", form=half.form) as writer:
+        writer.write(np.zeros((1, 1, 4), np.float32))
+    assert pd.read_csv(tmp_path / "out.csv", dtype=str)["time"].tolist() == [*times, after]
 
 
 def test_a_step_that_holds_whole_numbers_stays_a_fraction_in_samples(tmp_path: Path) -> None:

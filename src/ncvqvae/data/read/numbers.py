@@ -266,6 +266,30 @@ def _check_commas(text: Any, name: str, style: NumberStyle, where: object) -> No
         raise bad_input(where, what, "write numbers with a decimal point and without marks for thousands")
 
 
+def check_time_marks(column: pa.ChunkedArray, name: str, separator: str, where: object) -> None:
+    """Refuse times in numbers of which some may have marks for thousands: 1.000 would stand before 999.
+
+    Args:
+        column: of texts.
+        name: of the column.
+        separator: of the cells.
+        where: what the error line names as the place.
+
+    Raises:
+        InputError: as for values.
+    """
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(column.combine_chunks())
+    if not pc.all(pc.match_substring_regex(text, r"^[+-]?\d[\d.,]*$")).as_py():
+        return
+    style = NumberStyle(separator)
+    _note_marks(text, [name], style)
+    if pc.any(pc.match_substring(text, ",")).as_py():
+        _check_commas(text, name, style, where)
+    style.check_thousands([[name]], where)
+
+
 def _note_marks(text: Any, names: Sequence[str], style: NumberStyle) -> None:
     """Note of which kinds the numbers are that `check_thousands` compares, until one of them is clear."""
     import pyarrow.compute as pc

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ncvqvae.data.read.limits import check_padded
-from ncvqvae.data.read.numbers import NumberStyle, as_texts, is_text, number_matrix, row_with
+from ncvqvae.data.read.numbers import NumberStyle, as_texts, check_time_marks, is_text, number_matrix, row_with
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
 from ncvqvae.data.read.text import MISSING, TextStyle
 from ncvqvae.data.times import SeriesTimes, TimeForm, Times, look_like_times, read_times
@@ -91,6 +91,8 @@ class _Source:
                 self.where, f"column {name!r} has no time in {row_with(missing)}", "fill it in, or drop those rows"
             )
         texts = as_texts(column) if is_text(column) else []
+        if texts:
+            check_time_marks(column, name, self.numbers.separator, self.where)
         commas = [text for text in texts if re.fullmatch(r"[+-]?\d+,\d+", text.strip())]
         if commas and self.numbers.separator != ",":
             self.numbers.comma = self.numbers.comma or name
@@ -292,11 +294,15 @@ def _with_spacing(case: np.ndarray) -> np.ndarray:
 
 
 def _check_midnight(times: Times, case: np.ndarray, source: _Source) -> None:
-    """Refuse clock times that pass midnight: without a date their order is unclear."""
+    """Refuse clock times that pass midnight, or one o'clock on a clock of twelve hours: their order is unclear."""
     if times.form.kind != "duration":
         return
     order = np.argsort(case, kind="stable")  # the order of the file within each series
-    falls = (np.diff(times.key[order]) < -12 * 3600 * 10**9) & (np.diff(case[order]) == 0)
+    hours = times.key[order] / (3600 * 10**9)
+    falls = np.diff(hours) < -12
+    if ((hours >= 1) & (hours < 13)).all():
+        falls |= (hours[:-1] >= 12) & (hours[1:] < 2)
+    falls &= np.diff(case[order]) == 0
     if falls.any():
         row = int(order[1:][falls][0])
         what = f"column {source.roles.time!r} falls back to {_written(source, row)!r} in row {row + 1}"
