@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,19 @@ def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:
     return [text or None for text in stripped]
 
 
+def look_alikes(names: Iterable[Hashable]) -> list[list[Hashable]]:
+    """Groups of names that differ in upper and lower case, in blanks, or in how a number is written, alone.
+
+    >>> look_alikes(["a", "A ", "b", "1", "1.0", "01", "2"])
+    [['a', 'A '], ['1', '1.0', '01']]
+    """
+    groups: dict[Any, list[Hashable]] = {}
+    for name in dict.fromkeys(names):
+        text = " ".join(str(name).split()).casefold()
+        groups.setdefault(float(text) if NUMBER.fullmatch(text) else text, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def like_known(labels: np.ndarray, known: np.ndarray, words: Mapping[Any, str] | None = None) -> np.ndarray:
     """Labels of another file as they are known: the text `1` and the number 1 are one class.
 
@@ -110,6 +123,7 @@ def like_known(labels: np.ndarray, known: np.ndarray, words: Mapping[Any, str] |
     return label_array([found[label] for label in labels.tolist()])
 
 
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d{1,3})?")
 WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")
 FRACTION = re.compile(r"[+-]?(0|[1-9]\d*)\.\d+([eE][+-]?\d{2,3})?")
 """A float with digits behind the point, as most programs print it. A name such as 1E2 does not match."""

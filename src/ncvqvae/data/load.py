@@ -13,7 +13,7 @@ import numpy as np
 from ncvqvae.data.archive import archive_names, find_dataset
 from ncvqvae.data.holdout import stratified_holdout
 from ncvqvae.data.mapped import take
-from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant
+from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, stand_ins
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
 from ncvqvae.data.read.roles import Roles, TableOptions
@@ -23,6 +23,7 @@ from ncvqvae.data.validate import check_label_pair, check_pair, unmasked
 from ncvqvae.data.windows import as_recordings, cut_windows, split_in_time
 from ncvqvae.data.write.table_form import Beside, TableForm
 from ncvqvae.errors import bad_input, nearest_name
+from ncvqvae.labels import look_alikes
 
 
 class Splits(NamedTuple):
@@ -56,7 +57,7 @@ class Half(NamedTuple):
     ids : the name of each series (n_cases,), or of its recording; None where there are none.
     starts : where in its recording each window starts; None where nothing was cut.
     roles, form : as in `Splits`.
-    notes : what was left out where windows were cut.
+    notes : what was left out, where windows were cut or arrays have other names.
     times : those of each series, in tables with a row a time step.
     """
 
@@ -229,9 +230,21 @@ def load_splits(
         splits = _hold_out_in_time(halves, chosen, holdout)
     else:
         splits = _hold_out(halves.name, _read(halves.train, chosen), seed, holdout)
+    unread = _unread_test(halves.train) if test_file is None else ""
+    return splits._replace(note="; ".join(part for part in (splits.note, unread, *_noticed(splits)) if part))
+
+
+def _noticed(splits: Splits) -> list[str]:
+    """What of the train split is unusual, and may have been read as it was not meant."""
+    n_cases, n_channels, n_timepoints = splits.X_train.shape
     constant = n_constant(splits.X_train)
-    noticed = f"constant training series: {constant} of {len(splits.X_train)}" if constant else ""
-    return splits._replace(note="; ".join(part for part in (splits.note, noticed) if part))
+    notes = [f"constant training series: {constant} of {n_cases}"] if constant else []
+    if splits.roles is None and n_channels > n_timepoints:
+        notes.append(f"{n_channels} channels of {n_timepoints} steps: arrays are (series, channels, time steps)")
+    for value, count in stand_ins(splits.X_train).items():
+        notes.append(f"{value:g} stands {count} times, far from all other values, and is read as a value like them")
+    alike = [] if splits.y_train is None else look_alikes(splits.y_train.tolist())
+    return notes + [f"classes that may be one: {', '.join(map(repr, group))}" for group in alike[:3]]
 
 
 def _pair(halves: _Halves, test_file: Path, options: TableOptions) -> Splits:
@@ -314,14 +327,14 @@ def _read(source: Any, options: TableOptions, min_cases: int = 2) -> Half:
     if options.window is not None:
         return _cut(raw, as_recordings(raw, where), options, where, min_cases)
     series = checked(raw, where, min_cases)
-    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, times=raw.times)
+    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, raw.notes, raw.times)
 
 
 def _cut(raw: Raw, recordings: list[Any], options: TableOptions, where: object, min_cases: int) -> Half:
     assert options.window is not None
     cut = cut_windows(recordings, options.window, options.stride, where)
     series = checked(Raw(cut.X, cut.y), where, min_cases)
-    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, cut.notes)
+    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, (*raw.notes, *cut.notes))
 
 
 def _raw(source: Any, options: TableOptions) -> Raw:
@@ -382,5 +395,12 @@ def _sibling(train: Path) -> Path | None:
     base = train.stem[: -len("_TRAIN")]
     halves = [f"{base}_{word}" for word in ("TEST", "test", "Test")]
     suffixes = [train.suffix, *READERS]
-    names = (train.with_name(half + suffix) for suffix in suffixes for half in halves)
-    return next((path for path in names if path.is_file()), None)
+    names = [train.with_name(half + suffix) for suffix in suffixes for half in halves]
+    return next((path for path in names if (path.is_dir() if train.is_dir() else path.is_file())), None)
+
+
+def _unread_test(source: Any) -> str:
+    """What a user should know of a file beside ``train.csv`` that is called ``test.csv`` and is not read."""
+    names = [("TRAIN", "TEST"), ("Train", "Test"), ("train", "test")] if isinstance(source, Path) else []
+    others = [source.with_name(source.name.replace(*pair)) for pair in names if pair[0] in source.name]
+    return next((f"{other.name} beside it is not read (test=… reads it)" for other in others if other.exists()), "")

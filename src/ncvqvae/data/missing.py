@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,37 @@ def n_constant(X: np.ndarray) -> int:
     return sum(
         int((~(np.fmax.reduce(c, axis=2) > np.fmin.reduce(c, axis=2))).all(axis=1).sum()) for c in case_chunks(X)
     )
+
+
+STAND_INS = re.compile(r"-9+|99+|-?9+\.9+|-32768|-2147483648|-?1e\+(20|30|37|38)|9\.96921e\+36")
+"""Numbers, as ``%g`` writes them, that programs put where nothing was observed."""
+
+
+def stand_ins(X: np.ndarray) -> dict[float, int]:
+    """Numbers such as -999 that may stand for what was not observed, and how often each stands.
+
+    Each is the least or the greatest value of a channel, and farther from the next than all others lie from one another.
+    """
+    found: dict[float, int] = {}
+    for reach in (np.fmin, np.fmax):
+        ends = reach.reduce([reach.reduce(chunk, axis=(0, 2)) for chunk in case_chunks(X)])
+        for channel, end in enumerate(ends.astype(np.float64).tolist()):
+            count = _apart(X, channel, end) if STAND_INS.fullmatch(f"{end:g}") else 0
+            if count > 1:
+                found[end] = found.get(end, 0) + count
+    return found
+
+
+def _apart(X: np.ndarray, channel: int, value: float) -> int:
+    """How often a value stands in a channel, 0 where others are near."""
+    low, high, count = np.inf, -np.inf, 0
+    for chunk in case_chunks(X):
+        values = chunk[:, channel].astype(np.float64)
+        others = values[~np.isnan(values) & (values != value)]
+        count += int((values == value).sum())
+        if others.size:
+            low, high = min(low, float(others.min())), max(high, float(others.max()))
+    return count if min(abs(low - value), abs(high - value)) > high - low > 0 else 0
 
 
 def are_unequal(X: np.ndarray) -> bool:

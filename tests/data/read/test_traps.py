@@ -11,27 +11,10 @@ import pytest
 
 from ncvqvae.data import SeriesWriter, load_half, load_splits
 from ncvqvae.errors import InputError
-
-NOISE = np.round(np.random.default_rng(0).normal(size=(6, 8)), 3)
-WIDE = [",".join(map(str, row)) for row in NOISE]
-
-
-def lines(*rows: str) -> str:
-    return "\n".join(rows) + "\n"
-
-
-def with_labels(header: str, last: bool = False) -> str:
-    rows = [f"{row},{i % 2}" if last else f"{i % 2},{row}" for i, row in enumerate(WIDE)]
-    return lines(header, *rows)
-
-
-def long(times: list[str], ids: str = "a") -> str:
-    return lines("id,time,x", *(f"{name},{time},{i}" for name in ids for i, time in enumerate(times)))
-
+from tests.tables import LONG, NOISE, WIDE, lines, long, read, with_labels
 
 TS = "@problemName x\n@classLabel true a b\n@data\n"
 RELATION = "@attribute s relational\n@attribute t0 real\n@attribute t1 real\n@end s\n@attribute c {a,'b,1'}\n@data\n"
-LONG = {"id_column": "id", "time_column": "time"}
 EIGHT = [f"{name}{i}" for name in ("V",) for i in range(1, 10)]
 # file name, content, options, part of the refusal
 REFUSED = {
@@ -132,6 +115,16 @@ REFUSED = {
             "x.arff": RELATION.replace("{", "{{").replace("}", "}}") + "'-{},2\\n3,4',a\n",
         }.items()
     },
+    "tables that were joined": ("x.csv", "label,0,1\na,1,2\nlabel,0,1\nb,3,4\n", {}, "stand again in row 2"),
+    "lags": ("x.csv", "lag_1,lag_2,lag_3\n1,2,3\n4,5,6\n", {}, "'lag_1', whose numbers may count backwards in time"),
+    "steps before now": ("x.csv", "x(t-2),x(t-1)\n1,2\n4,5\n", {}, "'x(t-2)', whose numbers may count backwards"),
+    "a wide table for a recording": (
+        "x.csv",
+        with_labels("label," + ",".join(f"t{i}" for i in range(8))),
+        {"window": 2},
+        "columns t0 … t7 have the names of time steps, but here a row is a time step",
+    ),
+    "a time with its unit": ("x.csv", lines("Time (s),v", *["1,2"] * 9), {"window": 4}, "'Time (s)' among the channels"),
     "an index of times": (
         "x.csv",
         lines(",a,b", *(f"2024-01-0{i},1,{i}" for i in range(1, 9))),
@@ -150,10 +143,17 @@ def test_what_is_unclear_is_refused(name: str, tmp_path: Path) -> None:
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def read(tmp_path: Path, content: str, suffix: str = ".csv", **options: Any) -> Any:
-    path = tmp_path / f"x{suffix}"
-    path.write_text(content)
-    return load_half(path, **options)
+def test_a_described_series_may_be_a_channel_where_it_is_listed(tmp_path: Path) -> None:
+    text = lines("id,time,x,age", "a,0,1,30", "a,1,2,30", "b,0,3,40", "b,1,4,40")
+    assert read(tmp_path, text, value_columns=["x", "age"], **LONG).X[:, 1].tolist() == [[30, 30], [40, 40]]
+
+
+def test_a_blank_label_of_a_binary_table_is_missing(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"t0": [1.0, 2.0], "t1": [2.0, 1.0], "label": ["a", " "]})
+    frame.to_parquet(tmp_path / "x.parquet")
+    for source in (frame, tmp_path / "x.parquet"):
+        with pytest.raises(InputError, match="the label of series 1 is missing"):
+            load_half(source)
 
 
 THREE_DIGITS = {
@@ -229,7 +229,7 @@ def test_each_row_of_an_arff_has_quotes_of_its_own_kind(tmp_path: Path) -> None:
     assert read(tmp_path, head + "1,2,'a,1'\n3,4,\"it's\"\n", ".arff").y.tolist() == ["a,1", "it's"]
 
 
-@pytest.mark.parametrize("name", ["mask", "labels", "Y", "ids"])
+@pytest.mark.parametrize("name", ["mask", "labels", "Y", "ids", "lengths", "X_test"])
 def test_arrays_beside_X_are_not_dropped(name: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", X=NOISE, **{name: np.arange(6)})
     with pytest.raises(InputError, match=f"arrays '{name}' that are not read"):

@@ -14,6 +14,7 @@ Nothing is ever unpickled.
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,9 +26,10 @@ import numpy as np
 from ncvqvae.data.read.archive_formats import read_arff, read_ts
 from ncvqvae.data.read.frame import binary_column_names, read_binary_table
 from ncvqvae.data.read.limits import check_size
+from ncvqvae.data.read.notes import spacing_notes
 from ncvqvae.data.read.roles import TableOptions
 from ncvqvae.data.read.table import Raw, from_table
-from ncvqvae.data.read.text import first_cells, is_label_first, is_value, read_text
+from ncvqvae.data.read.text import blank_lines, first_cells, is_label_first, is_value, read_text
 from ncvqvae.data.validate import check_labels, check_series
 from ncvqvae.data.write.table_form import TableForm, with_label_column
 from ncvqvae.errors import InputError, bad_input, listed, nearest_name
@@ -115,6 +117,10 @@ def read_raw(path: str | Path, options: TableOptions | None = None) -> Raw:
 # --- folders ----------------------------------------------------------------------------------------------------
 
 
+HALVES = {"train", "training", "test", "testing", "val", "valid", "validation", "eval"}
+"""Names of folders that are no classes where there are no others."""
+
+
 class _Folder(NamedTuple):
     """The files of a folder that hold one series each, and the names of all others but hidden ones."""
 
@@ -159,13 +165,21 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
     tables = [name for name in others if Path(name).suffix.lower() in (*READERS, ".xlsx", ".xls")]
     if tables:
         raise bad_input(folder, f"{listed(tables)} beside .csv files", "give all series as .csv, or move those away")
+    folders = {file.parent.name for file in files if file.parent != folder}
+    if len(folders) > 1 and {name.lower() for name in folders} <= HALVES:
+        what = f"folders {listed(sorted(folders))}, which would be the classes of all series"
+        raise bad_input(folder, what, "give that of train, and that of test as test file (test=…)")
     series, labels, first = [], [], None
+    notes: Counter[str] = Counter()
+    intervals = []
     for file in files:
         _check_file(file, known=True)
         with one_line_errors(file):
             raw = _read_text_table(file, replace(options, recordings=True))
-        assert raw.roles is not None
+        assert raw.roles is not None and raw.form is not None
         first = first or raw
+        notes.update(raw.roles.notes)
+        intervals += [raw.form.times.interval] if raw.form.times is not None else []
         if raw.roles.channel_names != first.roles.channel_names:  # type: ignore[union-attr]
             columns = first.roles.channel_names  # type: ignore[union-attr]
             what = f"columns {listed(raw.roles.channel_names)} where {files[0].name} has {listed(columns)}"
@@ -176,9 +190,12 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
         labels.append(_label_of_file(raw, file, folder, options.window is not None))
     assert first is not None and first.roles is not None
     in_classes = files[0].parent != folder
-    notes = (f"not read: {', '.join(others[:6])}" + (f" and {len(others) - 6} more" if len(others) > 6 else ""),)
+    said = [f"{note} (in {count} of {len(files)} files)" for note, count in notes.most_common(3)]
+    said += spacing_notes(intervals)
+    if others:
+        said.append(f"not read: {', '.join(others[:6])}" + (f" and {len(others) - 6} more" if len(others) > 6 else ""))
     by_folder = in_classes and first.roles.label is None
-    roles = replace(first.roles, notes=first.roles.notes + (notes if others else ()), classes_are_folders=by_folder)
+    roles = replace(first.roles, notes=tuple(said), classes_are_folders=by_folder)
     form = with_label_column(first.form) if by_folder and first.form is not None else first.form
     ids = [str(file.relative_to(folder).with_suffix("")) for file in files]
     if len(set(ids)) < len(ids):
@@ -214,6 +231,8 @@ def _read_text_table(path: Path, options: TableOptions) -> Raw:
     if label_first and raw.y is not None and all(isinstance(label, float) and label.is_integer() for label in raw.y):
         raw = raw._replace(y=[int(label) for label in raw.y])  # the archive writes 1 as 1.0000000e+00
     assert raw.roles is not None and raw.form is not None
+    if options.per_step and (n_blank := blank_lines(path)):
+        notes += (f"{n_blank} blank lines " + ("are steps without a value" if table.num_columns < 2 else "are left out"),)
     return raw._replace(
         roles=replace(raw.roles, notes=raw.roles.notes + notes), form=replace(raw.form, suffix=path.suffix.lower())
     )
@@ -271,7 +290,8 @@ def _read_npy(path: Path, options: TableOptions) -> Raw:
 
 
 UNREAD = ("label", "labels", "class", "classes", "target", "targets", "mask", "masks", "id", "ids", "y_train", "y_test")
-"""Names of arrays that stand beside X and would be lost."""
+UNREAD += ("length", "lengths", "lens", "n_steps", "x_test")
+"""Names of arrays that stand beside X and would be lost; others are said."""
 
 
 def _read_npz(path: Path, options: TableOptions) -> Raw:
@@ -284,7 +304,9 @@ def _read_npz(path: Path, options: TableOptions) -> Raw:
         if unread:
             raise bad_input(path, f"arrays {listed(unread)} that are not read", "call labels y, and leave others out")
         X = _read_member(archive, "X.npy", path)
-        return Raw(X, _read_member(archive, "y.npy", path) if "y" in names else None)
+        others = [name for name in names if name not in ("X", "y")]
+        notes = (f"not read: arrays {listed(others)}",) if others else ()
+        return Raw(X, _read_member(archive, "y.npy", path) if "y" in names else None, notes=notes)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 from ncvqvae.errors import InputError, bad_input, listed, nearest_name
@@ -168,10 +169,8 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
     if options.per_step or options.time_column is not None:
         if not rest:
             raise bad_input(where, "no column is left for the values", "name them with value_columns")
-        odd = [name for name in rest if _describes(name)] if options.value_columns is None else []
-        if odd:
-            what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the channels"
-            raise bad_input(where, what, SAY_WHAT)
+        if options.value_columns is None:
+            _check_channels(rest, where)
         return replace(roles, channels={name: (name,) for name in rest}, long=True)
     if not rest:
         raise bad_input(where, "no column is left for the values", "check the separator and the header")
@@ -198,9 +197,27 @@ BESIDE = {
 """Names of columns that stand beside the values; as channels they must be listed."""
 
 
+TIMES = {"time", "timestamp", "datetime", "date"}
+"""First or last words of names such as ``Time (s)`` and ``start_date``."""
+STEP = re.compile(r"(t|time|step)[_ \[(]?\d+[\])]?", re.IGNORECASE)
+
+
+def _check_channels(names: Sequence[str], where: object) -> None:
+    """Refuse columns whose names are those of ids or times, or of time steps where a row is one already."""
+    odd = [name for name in names if _describes(name)]
+    if odd:
+        what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the channels"
+        raise bad_input(where, what, f"{SAY_WHAT}; if it is a channel, list the channels in value_columns")
+    if len(names) > 2 and all(STEP.fullmatch(name) or as_date(name) for name in names):
+        what = f"columns {names[0]} … {names[-1]} have the names of time steps, but here a row is a time step"
+        mend = "put a step of every series in a row, or list the channels in value_columns; window is for recordings"
+        raise bad_input(where, what, mend)
+
+
 def _describes(name: str) -> bool:
     """Whether a column has the name of an id or a time."""
-    return name.lower() in BESIDE or name.lower().endswith(("_id", " id"))
+    words = re.findall(r"[^\W_]+", name.lower())
+    return name.lower() in BESIDE or bool(words) and (words[-1] == "id" or not TIMES.isdisjoint((words[0], words[-1])))
 
 
 def _few(names: Sequence[str], limit: int = 6) -> str:
@@ -329,9 +346,12 @@ def _block(names: Sequence[str], where: object) -> _Block:
         what = f"columns such as {groups[unclear[0]][0][1]!r}, in which a number stands before another one"
         raise bad_input(where, what, "name columns <channel>_t<step>, or list those of one channel in value_columns")
     ordered = {prefix: sorted(steps) for prefix, steps in groups.items()}
-    for steps in ordered.values():
-        _check_spacing(steps, where)
     moved = ordered != groups
+    for prefix, steps in ordered.items():
+        if re.search(r"(^|[\W_])lag[\W_]*$", prefix, re.I) or (steps != groups[prefix] and prefix.endswith(("-", "−"))):
+            what = f"columns such as {groups[prefix][0][1]!r}, whose numbers may count backwards in time"
+            raise bad_input(where, what, "list them in value_columns, in the order of time")
+        _check_spacing(steps, where)
     channels = {
         _channel_name(prefix) if len(ordered) > 1 else "": tuple(name for _, name in steps)
         for prefix, steps in ordered.items()
@@ -341,7 +361,8 @@ def _block(names: Sequence[str], where: object) -> _Block:
     if len(channels) > longest and not all(prefix.endswith("_t") for prefix in ordered):
         what = f"columns {listed(names)} would be {len(channels)} channels of {longest} steps"
         raise bad_input(where, what, "name them <channel>_t<step>, or list the columns of one channel in value_columns")
-    return _Block(channels, ("columns sorted by number",) if moved else ())
+    notes = ("columns sorted by number",) if moved else ()
+    return _Block(channels, (*notes, *_gap_notes(next(iter(ordered.values())))))
 
 
 def has_block(names: Sequence[str]) -> bool:
@@ -397,6 +418,15 @@ def _check_spacing(steps: Sequence[tuple[float, str]], where: object) -> None:
         at = gaps.index(max(gaps))
         what = f"a gap in the numbering between {steps[at][1]!r} and {steps[at + 1][1]!r}"
         raise bad_input(where, what, "add the missing columns, or list the time steps in value_columns")
+
+
+def _gap_notes(steps: Sequence[tuple[float, str]]) -> list[str]:
+    """What a user should know of dates and fractions with gaps; months and wavelengths are only a little uneven."""
+    gaps = [after - before for (before, _), (after, _) in pairwise(steps)]
+    if not gaps or max(gaps) <= 1.5 * median(gaps):
+        return []
+    at = gaps.index(max(gaps))
+    return [f"a gap between the columns {steps[at][1]} and {steps[at + 1][1]}, whose steps are taken as even"]
 
 
 def _as_listed(names: Sequence[str], where: object) -> dict[str, tuple[str, ...]]:

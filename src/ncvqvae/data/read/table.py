@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ncvqvae.data.read.limits import check_padded
+from ncvqvae.data.read.notes import counter_notes, id_notes, start_notes, summary_notes, time_notes
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, check_time_marks, is_text, number_matrix, row_with
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
-from ncvqvae.data.read.text import MISSING, TextStyle
+from ncvqvae.data.read.text import MANY, MISSING, TextStyle, is_value
 from ncvqvae.data.times import SeriesTimes, TimeForm, Times, look_like_times, read_times
 from ncvqvae.data.write.table_form import TableForm, table_form
 from ncvqvae.errors import InputError, bad_input, listed
@@ -32,6 +33,7 @@ class Raw(NamedTuple):
     ids : the name of each series, None where there are none.
     roles, form : what the columns are, and how such a table is written; None where the source is no table.
     times : those of each series, in tables with a row a time step.
+    notes : what a user should know of a source that has no roles to say it.
     """
 
     X: Any
@@ -40,6 +42,7 @@ class Raw(NamedTuple):
     roles: Roles | None = None
     form: TableForm | None = None
     times: SeriesTimes | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class _Source:
             return None
         column = self.column(name)
         if self.style is None:
-            return column.to_pylist()
+            labels = column.to_pylist()
+            return [None if isinstance(label, str) and not label.strip() else label for label in labels]
         texts = [text.strip() for text in as_texts(column)]
         missing = {text for text in texts if text in MISSING}
         rest = [text for text in texts if text not in missing]
@@ -130,14 +134,32 @@ def from_table(table: pa.Table, style: TextStyle | None, options: TableOptions, 
     """
     if not len(table):
         raise bad_input(where, "a header and no rows", "write series into it")
+    if style is not None and style.header:
+        _check_repeated(table, where)
     table, options = _named(table, style, options, where)
     numbers = NumberStyle("," if style is None else style.separator)
     source = _Source(table, decide(table.column_names, options, where), style, where, numbers)
     if source.roles.id == ROW_NAMES:
         source = _with_row_names(source)
     if options.per_step:
-        return _recordings(source)
-    return _long(source) if options.time_column is not None else _wide(source, options)
+        return _recordings(source, options)
+    return _long(source, options) if options.time_column is not None else _wide(source, options)
+
+
+def _check_repeated(table: pa.Table, where: object) -> None:
+    """Refuse a row that repeats the names, as files have that were joined; a few numbers may also be a series."""
+    import pyarrow.compute as pc
+
+    names = table.column_names
+    if len(names) < MANY and all(map(is_value, names)):
+        return
+    same = True
+    for name, column in zip(names, table.columns, strict=True):
+        same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), name))
+        if not pc.any(same).as_py():
+            return
+    row = row_with(same.to_pylist())
+    raise bad_input(where, f"the names of the columns stand again in {row}", "leave out that row, and join whole tables")
 
 
 def _named(
@@ -199,6 +221,7 @@ def _wide(source: _Source, options: TableOptions) -> Raw:
     if options.value_columns is None:
         _check_first_and_last(values, source)
     X = values.reshape(len(values), len(roles.channels), -1)
+    roles = replace(roles, notes=(*roles.notes, *summary_notes(values, source.numbers.decimals)))
     return Raw(X, source.labels(), ids, roles, _form_of(source, ids))
 
 
@@ -249,7 +272,7 @@ def _check_first_and_last(values: np.ndarray, source: _Source) -> None:
 # --- a row a time step ------------------------------------------------------------------------------------------
 
 
-def _long(source: _Source) -> Raw:
+def _long(source: _Source, options: TableOptions) -> Raw:
     import pandas as pd
 
     roles, where = source.roles, source.where
@@ -267,7 +290,8 @@ def _long(source: _Source) -> Raw:
         raise bad_input(where, what, mend)
     _check_midnight(times, case, source)
     values = _values_or_times(source)
-    _check_attributes(values, case, source)
+    if options.value_columns is None:
+        _check_attributes(values, case, source)
     lengths = np.bincount(case)
     step = np.arange(len(case)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     check_padded((len(lengths), values.shape[1], lengths.max()), values.size, where)
@@ -276,7 +300,8 @@ def _long(source: _Source) -> Raw:
     labels = source.labels()
     y = None if labels is None else _label_of_each(labels, case, names, where)
     form = _form_of(source, ids, times.form_of(_with_spacing(case)))
-    roles = replace(roles, notes=(*roles.notes, *_time_notes(times, case)))
+    notes = (*time_notes(times, case), *start_notes(times, case), *counter_notes(values, order, case, roles.values))
+    roles = replace(roles, notes=(*roles.notes, *id_notes(names), *notes))
     sorted_times = SeriesTimes(
         source.column(str(roles.time)).take(order), np.cumsum(lengths), Times(times.key[order], times.form)
     )
@@ -309,23 +334,6 @@ def _check_midnight(times: Times, case: np.ndarray, source: _Source) -> None:
         raise bad_input(source.where, what, "write the date with each time, or sort the rows of each series by time")
 
 
-def _time_notes(times: Times, case: np.ndarray) -> list[str]:
-    """What a user should know: steps are taken as even, also where times have gaps or series another spacing."""
-    order = np.lexsort((times.key, case))
-    same = np.diff(case[order]) == 0
-    gaps, of_case = np.diff(times.key[order])[same].astype(np.float64), case[order][1:][same]
-    if not len(gaps):
-        return []
-    n_cases = int(case.max()) + 1
-    by_case = [part for part in np.split(gaps, np.flatnonzero(np.diff(of_case)) + 1) if len(part)]
-    medians = np.array([np.median(part) for part in by_case])
-    n_gaps = sum(bool((part > 1.5 * median).any()) for part, median in zip(by_case, medians, strict=True))
-    notes = [f"gaps in the times of {n_gaps} of {n_cases}, whose steps are taken as even"] if n_gaps else []
-    if medians.max() > 1.2 * medians.min():
-        notes.append("times are spaced differently from series to series; steps are taken as even")
-    return notes
-
-
 def _check_attributes(values: np.ndarray, case: np.ndarray, source: _Source) -> None:
     """Refuse a value column such as an age, which differs between series and never changes within one."""
     channels = source.roles.values
@@ -356,7 +364,7 @@ def _label_of_each(labels: list[Any], case: np.ndarray, names: Any, where: objec
 # --- recordings -------------------------------------------------------------------------------------------------
 
 
-def _recordings(source: _Source) -> Raw:
+def _recordings(source: _Source, options: TableOptions) -> Raw:
     """Recordings (n_channels, n_steps) of any length, and a label for each of their steps."""
     import pandas as pd
 
@@ -380,8 +388,10 @@ def _recordings(source: _Source) -> Raw:
             raise bad_input(where, what, "fill it in, or drop those rows")
     if times is not None:
         _check_midnight(times, case, source)
-        roles = replace(roles, notes=(*roles.notes, *_time_notes(times, case)))
+        roles = replace(roles, notes=(*roles.notes, *time_notes(times, case)))
     values = _values_or_times(source)
+    notes = (*id_notes([] if names is None else names), *counter_notes(values, order, case, roles.values))
+    roles = replace(roles, notes=(*roles.notes, *notes))
     parts = np.split(order, np.flatnonzero(np.diff(case[order])) + 1)
     y = None if labels is None else [[labels[row] for row in part] for part in parts]
     form = _form_of(source, ids, None if times is None else times.form_of(_with_spacing(case)))

@@ -95,6 +95,12 @@ def first_cells(path: Path) -> list[str]:
     return _cells(lines[0], _separator(lines, path.suffix.lower()))
 
 
+def blank_lines(path: Path) -> int:
+    """How many lines without anything stand between others."""
+    filled = [place for place, line in enumerate(path.read_bytes().splitlines()) if line.strip()]
+    return filled[-1] - filled[0] + 1 - len(filled) if filled else 0
+
+
 class _Head(NamedTuple):
     """The first lines that hold anything, and how many lines stand before them."""
 

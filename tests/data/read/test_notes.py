@@ -1,0 +1,127 @@
+"""What is read as it stands, and may not be meant so, is said before training; of ordinary tables nothing is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ncvqvae.data import load_half, load_splits
+from ncvqvae.errors import InputError
+from tests.tables import LONG, NOISE, WIDE, lines, long, with_labels
+
+
+def summed_up(of: Any) -> str:
+    return lines("label," + ",".join(f"t{i}" for i in range(8)), *(f"a,{row}" for row in [*WIDE, ",".join(map(str, of))]))
+
+
+def wide(header: str, row: str = "1,2,3,1") -> str:
+    return lines(header, *(row.replace("1", f"1.{i}") for i in range(4)))
+
+
+RECORDING = lines("no,v", *(f"{i},{i * i % 7}" for i in range(12)))
+# file name, content, options, part of what is said before training
+SAID = {
+    "a row of means": ("x.csv", summed_up(NOISE.mean(axis=0)), {}, "row 7 is the mean of those above it"),
+    "a row of rounded means": ("x.csv", summed_up(NOISE.mean(axis=0).round(3)), {}, "row 7 is the mean of those"),
+    "a row of sums": ("x.csv", summed_up(NOISE.sum(axis=0)), {}, "row 7 is the sum of those above it"),
+    "a number for nothing": ("x.csv", wide("t0,t1,t2,t3", "1,2,-999,1"), {}, "-999 stands"),
+    "a fraction for nothing": ("x.tsv", "a\t1\t-999.9\nb\t2\t-999.9\na\t3\t4\n" * 3, {}, "-999.9 stands"),
+    "classes in two writings": (
+        "x.csv",
+        lines("label,t0,t1", *(f"{name},{i},2" for i, name in enumerate(["Run", "run", "sit", "sit"] * 3))),
+        {},
+        "classes that may be one: 'Run', 'run'",
+    ),
+    "ids in two writings": (
+        "x.csv",
+        long(["0", "1"], ids="aAb"),
+        LONG,
+        "ids that may be one: 'a', 'A'",
+    ),
+    "series that begin late": (
+        "x.csv",
+        lines("id,time,x", *(f"{name},{time},{time}" for name in "abc" for time in range(name == "b", 4))),
+        LONG,
+        "series begin at different times",
+    ),
+    "dates with a gap": (
+        "x.csv",
+        wide("2024-01-01,2024-01-02,2024-01-03,2024-01-07"),
+        {},
+        "a gap between the columns 2024-01-03 and 2024-01-07",
+    ),
+    "fractions with a gap": ("x.csv", "label," + wide("0.1,0.2,0.3,0.5", "a,1,2,3,1"), {}, "the columns 0.3 and 0.5"),
+    "a row number among channels": ("x.csv", RECORDING, {"window": 3}, "channel 'no' grows evenly"),
+    "a lost step": ("x.csv", "v\n1\n2\n\n4\n5\n7\n8\n9\n", {"window": 2}, "1 blank lines are steps without a value"),
+    "lost lines": ("x.csv", lines("v,w", "1,2", "", "", *["3,4", "4,3"] * 5), {"window": 2}, "2 blank lines are left out"),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_may_have_been_meant_otherwise_is_said(name: str, tmp_path: Path) -> None:
+    file_name, content, options, message = SAID[name]
+    (tmp_path / file_name).write_text(content)
+    splits = load_splits(tmp_path / file_name, **options)
+    assert message in f"{splits.described}; {splits.note}"
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (with_labels("label," + ",".join(f"t{i}" for i in range(8))), {}),
+        (wide("2024-01,2024-02,2024-03,2024-04"), {}),
+        (wide("t0,t1,t2,t3", "1,999,998,997"), {}),
+        (long(["0", "1", "2"], ids="abc"), LONG),
+        (RECORDING, {"window": 3, "time_column": "no"}),
+    ],
+)
+def test_of_ordinary_tables_nothing_more_is_said(content: str, options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(content)
+    splits = load_splits(tmp_path / "x.csv", **options)
+    assert splits.described.endswith("ignored: none") and ";" not in splits.note
+
+
+def test_of_arrays_what_is_unusual_is_said(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(6, 40, 3))
+    np.savez(tmp_path / "x.npz", X=X, t=np.arange(40))
+    splits = load_splits(tmp_path / "x.npz")
+    assert "not read: arrays 't'" in splits.described and "40 channels of 3 steps" in splits.note
+    np.save(tmp_path / "x.npy", np.where(X > 0, -9999, X)[:, :2])
+    assert "-9999 stands" in load_splits(tmp_path / "x.npy").note
+
+
+def test_of_files_in_a_folder_all_is_said(tmp_path: Path) -> None:
+    for i, times in enumerate(["0 1 2 3", "0 1 2 90", "0 10 20 30"]):
+        (tmp_path / f"{i}.csv").write_text(lines("time,v", *(f"{time},{i}" for i, time in enumerate(times.split()))))
+    said = load_half(tmp_path, time_column="time").described
+    assert "gaps in the times, whose steps are taken as even (in 1 of 3 files)" in said
+    assert "times are spaced differently from series to series" in said
+
+
+def pair(folder: Path, train: str, test: str) -> Path:
+    for name, rows in ((train, WIDE), (test, WIDE[:2])):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(lines("t0,t1,t2,t3,t4,t5,t6,t7", *rows))
+    return folder / train
+
+
+@pytest.mark.parametrize(("train", "test"), [("train.csv", "test.csv"), ("XTrain.csv", "XTest.csv")])
+def test_a_test_file_that_is_not_read_is_said(train: str, test: str, tmp_path: Path) -> None:
+    path = pair(tmp_path, train, test)
+    assert f"{test} beside it is not read" in load_splits(path).note
+    assert load_splits(path, test=tmp_path / test).note == ""
+
+
+def test_folders_called_train_and_test_are_halves_and_no_classes(tmp_path: Path) -> None:
+    rows = lines("v", *map(str, NOISE[0]))
+    for half, n in (("TRAIN", 3), ("TEST", 2)):
+        for parent in (f"x_{half}", f"both/{half.lower()}"):
+            for i in range(n):
+                (tmp_path / parent).mkdir(parents=True, exist_ok=True)
+                (tmp_path / parent / f"{i}.csv").write_text(rows)
+    splits = load_splits(tmp_path / "x_TRAIN")
+    assert len(splits.X_train) == 3 and len(splits.X_test) == 2
+    with pytest.raises(InputError, match="folders 'test', 'train', which would be the classes of all series"):
+        load_half(tmp_path / "both")
+    assert len(load_splits(tmp_path / "both/train", test=tmp_path / "both/test").X_test) == 2
