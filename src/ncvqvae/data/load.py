@@ -16,6 +16,7 @@ from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, stand_ins
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
+from ncvqvae.data.read.notes import label_notes
 from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.read.table import Raw, from_table
 from ncvqvae.data.times import SeriesTimes
@@ -243,6 +244,8 @@ def _noticed(splits: Splits) -> list[str]:
         notes.append(f"{n_channels} channels of {n_timepoints} steps: arrays are (series, channels, time steps)")
     for value, count in stand_ins(splits.X_train).items():
         notes.append(f"{value:g} stands {count} times, far from all other values, and is read as a value like them")
+    if splits.roles is None and splits.y_train is None and n_channels == 1:
+        notes += label_notes(np.asarray(splits.X_train[:256])[:, 0], range(n_timepoints))
     alike = [] if splits.y_train is None else look_alikes(splits.y_train.tolist())
     return notes + [f"classes that may be one: {', '.join(map(repr, group))}" for group in alike[:3]]
 

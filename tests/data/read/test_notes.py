@@ -19,6 +19,8 @@ def wide(header: str, row: str = "1,2,3,1") -> str:
     return lines(header, *(row.replace("1", f"1.{i}") for i in range(4)))
 
 
+WHOLE = [",".join(map(str, row)) for row in np.random.default_rng(0).integers(-500, 500, (30, 8))]
+V_NAMES = ",".join(f"V{i}" for i in range(1, 10))
 RECORDING = lines("no,v", *(f"{i},{i * i % 7}" for i in range(12)))
 # file name, content, options, part of what is said before training
 SAID = {
@@ -44,6 +46,14 @@ SAID = {
         lines("id,time,x", *(f"{name},{time},{time}" for name in "abc" for time in range(name == "b", 4))),
         LONG,
         "series begin at different times",
+    ),
+    "a label before whole numbers": ("x.csv", lines(*(f"{i % 2},{row}" for i, row in enumerate(WHOLE))), {}, "'0' holds few"),
+    "a label behind whole numbers": ("x.csv", lines(*(f"{row},{i % 2}" for i, row in enumerate(WHOLE))), {}, "'8' holds few"),
+    "row numbers before whole numbers": (
+        "x.csv",
+        lines(V_NAMES, *(f"{i + 1},{row}" for i, row in enumerate(WHOLE))),
+        {},
+        "column 'V1' counts the rows, so it may be no time step",
     ),
     "dates with a gap": (
         "x.csv",
@@ -72,6 +82,7 @@ def test_what_may_have_been_meant_otherwise_is_said(name: str, tmp_path: Path) -
         (with_labels("label," + ",".join(f"t{i}" for i in range(8))), {}),
         (wide("2024-01,2024-02,2024-03,2024-04"), {}),
         (wide("t0,t1,t2,t3", "1,999,998,997"), {}),
+        (lines(V_NAMES.removeprefix("V1,"), *WHOLE), {}),
         (long(["0", "1", "2"], ids="abc"), LONG),
         (RECORDING, {"window": 3, "time_column": "no"}),
     ],
@@ -89,6 +100,11 @@ def test_of_arrays_what_is_unusual_is_said(tmp_path: Path) -> None:
     assert "not read: arrays 't'" in splits.described and "40 channels of 3 steps" in splits.note
     np.save(tmp_path / "x.npy", np.where(X > 0, -9999, X)[:, :2])
     assert "-9999 stands" in load_splits(tmp_path / "x.npy").note
+    labelled = np.column_stack([np.arange(40) % 2, np.random.default_rng(0).normal(size=(40, 12))])
+    np.save(tmp_path / "y.npy", labelled)
+    for source in (tmp_path / "y.npy", labelled):
+        assert "column 0 holds few whole numbers" in load_splits(source).note
+    assert "column" not in load_splits(labelled[:, 1:]).note
 
 
 def test_of_files_in_a_folder_all_is_said(tmp_path: Path) -> None:

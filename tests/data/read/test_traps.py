@@ -115,6 +115,12 @@ REFUSED = {
             "x.arff": RELATION.replace("{", "{{").replace("}", "}}") + "'-{},2\\n3,4',a\n",
         }.items()
     },
+    "a quote that is not closed": (
+        "x.csv",
+        'label,t0,t1\nx,1,2\n"a,1,2\nb,3,4\n"c,5,6\n',
+        {},
+        "a cell that goes on over lines and cells",
+    ),
     "tables that were joined": ("x.csv", "label,0,1\na,1,2\nlabel,0,1\nb,3,4\n", {}, "stand again in row 2"),
     "lags": ("x.csv", "lag_1,lag_2,lag_3\n1,2,3\n4,5,6\n", {}, "'lag_1', whose numbers may count backwards in time"),
     "steps before now": ("x.csv", "x(t-2),x(t-1)\n1,2\n4,5\n", {}, "'x(t-2)', whose numbers may count backwards"),

@@ -11,6 +11,10 @@ from ncvqvae.data.times import Times
 from ncvqvae.errors import listed
 from ncvqvae.labels import look_alikes
 
+ALIKE = 0.9
+"""Share of the columns with fractions that makes one without any look like a label."""
+ROWS = 20
+"""Series of which a label or a row number can be told from a time step."""
 COUNTED = 8
 """Steps after which a channel that has grown evenly looks like a counter."""
 
@@ -36,6 +40,30 @@ def summary_notes(values: np.ndarray, decimals: int | None) -> list[str]:
             if spread > 0 and np.allclose(values[row], summary, rtol=1e-6, atol=rounding):
                 notes.append(f"row {row + 1} is the {name} of those above it")
         total, count = total + np.nan_to_num(values[row]), count + ~np.isnan(values[row])
+    return notes
+
+
+def label_notes(values: np.ndarray, columns: Sequence[Any]) -> list[str]:
+    """A first or last column of whole numbers that counts the rows, or has few values where the others have many.
+
+    Args:
+        values: of all series, or of the first 256 (rows, columns).
+        columns: names of the columns.
+    """
+    if len(values) < ROWS or len(columns) < 4:
+        return []
+    rows = values[:256]
+    inner = rows[:, np.linspace(1, len(columns) - 2, min(len(columns) - 2, 50)).astype(int)]
+    many = float(np.median([len(np.unique(column)) for column in inner.T]))
+    fractions = (inner != np.rint(inner)).any(axis=0).mean() >= ALIKE
+    notes = []
+    for at in (0, len(columns) - 1):
+        column = rows[:, at]
+        whole, n_distinct = bool((column == np.rint(column)).all()), len(np.unique(column))
+        counts = (np.diff(column) == 1).all() and not (np.diff(inner, axis=0) == 1).all()
+        if counts or (whole and 1 < n_distinct and (fractions or 5 * n_distinct <= many)):
+            what = "counts the rows" if counts else "holds few whole numbers, and the others more or fractions"
+            notes.append(f"column {columns[at]!r} {what}, so it may be no time step")
     return notes
 
 

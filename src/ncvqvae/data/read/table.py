@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ncvqvae.data.read.limits import check_padded
-from ncvqvae.data.read.notes import counter_notes, id_notes, start_notes, summary_notes, time_notes
+from ncvqvae.data.read.notes import ALIKE, counter_notes, id_notes, label_notes, start_notes, summary_notes, time_notes
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, check_time_marks, is_text, number_matrix, row_with
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
 from ncvqvae.data.read.text import MANY, MISSING, TextStyle, is_value
@@ -21,8 +21,6 @@ from ncvqvae.labels import parse_labels
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ALIKE = 0.9
-"""Share of the columns with fractions that makes one without any look like a label."""
 
 
 class Raw(NamedTuple):
@@ -218,8 +216,9 @@ def _wide(source: _Source, options: TableOptions) -> Raw:
     if ids is not None:
         _check_ids(ids, source)
     values = _values_or_times(source)
-    if options.value_columns is None:
+    if options.value_columns is None and len(roles.channels) == 1:
         _check_first_and_last(values, source)
+        roles = replace(roles, notes=(*roles.notes, *label_notes(values, roles.values)))
     X = values.reshape(len(values), len(roles.channels), -1)
     roles = replace(roles, notes=(*roles.notes, *summary_notes(values, source.numbers.decimals)))
     return Raw(X, source.labels(), ids, roles, _form_of(source, ids))
@@ -256,7 +255,7 @@ def _refuse_times(source: _Source) -> None:
 def _check_first_and_last(values: np.ndarray, source: _Source) -> None:
     """Refuse a first or last column of whole numbers beside fractions: it may be a label or an id."""
     columns = source.roles.values
-    if len(source.roles.channels) > 1 or len(columns) < 4:
+    if len(columns) < 4:
         return
     with np.errstate(invalid="ignore"):
         whole = (np.isnan(values) | (values == np.rint(values))).all(axis=0)

@@ -280,6 +280,10 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
     cells = pa.chunked_array([chunk for column in table.columns for chunk in column.chunks], pa.string())
     if pc.any(pc.match_substring_regex(cells, '^ +"')).as_py():
         raise _NotForArrow
+    broken = pc.filter(cells, pc.match_substring_regex(cells, f"(?s)[\\r\\n].*[{separator or ' '}]")).slice(0, 1)
+    if len(broken):
+        what = f"a cell that goes on over lines and cells, {broken[0].as_py()[:40]!r}"
+        raise bad_input(path, what, "close the quote before it, or leave it out")
     if len(names) == 1:
         filled = [i for i, text in enumerate(table.column(0).to_pylist()) if text.strip()]
         table = table.slice(0, filled[-1] + 1 if filled else 0)  # without blank lines at the end of the file
