@@ -96,7 +96,7 @@ STAND_INS = re.compile(r"-9+|99+|-?9+\.9+|-32768|-2147483648|-?1e\+(20|30|37|38)
 def stand_ins(X: np.ndarray) -> dict[float, int]:
     """Numbers such as -999 that may stand for what was not observed, and how often each stands.
 
-    Each is the least or the greatest value of a channel, and farther from the next than all others lie from one another.
+    Each is the least or the greatest value of a channel, and farther from the others than these are from one another.
     """
     found: dict[float, int] = {}
     for reach in (np.fmin, np.fmax):

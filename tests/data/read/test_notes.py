@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.tables import LONG, NOISE, WIDE, lines, long, with_labels
 
 from ncvqvae.data import load_half, load_splits
 from ncvqvae.errors import InputError
-from tests.tables import LONG, NOISE, WIDE, lines, long, with_labels
 
 
 def summed_up(of: Any) -> str:
-    return lines("label," + ",".join(f"t{i}" for i in range(8)), *(f"a,{row}" for row in [*WIDE, ",".join(map(str, of))]))
+    rows = [*WIDE, ",".join(map(str, of))]
+    return lines("label," + ",".join(f"t{i}" for i in range(8)), *(f"a,{row}" for row in rows))
 
 
 def wide(header: str, row: str = "1,2,3,1") -> str:
@@ -47,8 +48,18 @@ SAID = {
         LONG,
         "series begin at different times",
     ),
-    "a label before whole numbers": ("x.csv", lines(*(f"{i % 2},{row}" for i, row in enumerate(WHOLE))), {}, "'0' holds few"),
-    "a label behind whole numbers": ("x.csv", lines(*(f"{row},{i % 2}" for i, row in enumerate(WHOLE))), {}, "'8' holds few"),
+    "a label before whole numbers": (
+        "x.csv",
+        lines(*(f"{i % 2},{row}" for i, row in enumerate(WHOLE))),
+        {},
+        "'0' holds few",
+    ),
+    "a label behind whole numbers": (
+        "x.csv",
+        lines(*(f"{row},{i % 2}" for i, row in enumerate(WHOLE))),
+        {},
+        "'8' holds few",
+    ),
     "row numbers before whole numbers": (
         "x.csv",
         lines(V_NAMES, *(f"{i + 1},{row}" for i, row in enumerate(WHOLE))),
@@ -64,7 +75,12 @@ SAID = {
     "fractions with a gap": ("x.csv", "label," + wide("0.1,0.2,0.3,0.5", "a,1,2,3,1"), {}, "the columns 0.3 and 0.5"),
     "a row number among channels": ("x.csv", RECORDING, {"window": 3}, "channel 'no' grows evenly"),
     "a lost step": ("x.csv", "v\n1\n2\n\n4\n5\n7\n8\n9\n", {"window": 2}, "1 blank lines are steps without a value"),
-    "lost lines": ("x.csv", lines("v,w", "1,2", "", "", *["3,4", "4,3"] * 5), {"window": 2}, "2 blank lines are left out"),
+    "lost lines": (
+        "x.csv",
+        lines("v,w", "1,2", "", "", *["3,4", "4,3"] * 5),
+        {"window": 2},
+        "2 blank lines are left out",
+    ),
 }
 
 

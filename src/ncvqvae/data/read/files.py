@@ -232,7 +232,8 @@ def _read_text_table(path: Path, options: TableOptions) -> Raw:
         raw = raw._replace(y=[int(label) for label in raw.y])  # the archive writes 1 as 1.0000000e+00
     assert raw.roles is not None and raw.form is not None
     if options.per_step and (n_blank := blank_lines(path)):
-        notes += (f"{n_blank} blank lines " + ("are steps without a value" if table.num_columns < 2 else "are left out"),)
+        became = "are steps without a value" if table.num_columns < 2 else "are left out"
+        notes += (f"{n_blank} blank lines {became}",)
     return raw._replace(
         roles=replace(raw.roles, notes=raw.roles.notes + notes), form=replace(raw.form, suffix=path.suffix.lower())
     )
@@ -289,8 +290,10 @@ def _read_npy(path: Path, options: TableOptions) -> Raw:
     return Raw(np.load(path, mmap_mode="c", allow_pickle=False), None)
 
 
-UNREAD = ("label", "labels", "class", "classes", "target", "targets", "mask", "masks", "id", "ids", "y_train", "y_test")
-UNREAD += ("length", "lengths", "lens", "n_steps", "x_test")
+UNREAD = {
+    *("label", "labels", "class", "classes", "target", "targets", "y_train", "y_test", "x_test"),
+    *("mask", "masks", "id", "ids", "length", "lengths", "lens", "n_steps"),
+}
 """Names of arrays that stand beside X and would be lost; others are said."""
 
 

@@ -61,7 +61,7 @@ def label_notes(values: np.ndarray, columns: Sequence[Any]) -> list[str]:
         column = rows[:, at]
         whole, n_distinct = bool((column == np.rint(column)).all()), len(np.unique(column))
         counts = (np.diff(column) == 1).all() and not (np.diff(inner, axis=0) == 1).all()
-        if counts or (whole and 1 < n_distinct and (fractions or 5 * n_distinct <= many)):
+        if counts or (whole and n_distinct > 1 and (fractions or 5 * n_distinct <= many)):
             what = "counts the rows" if counts else "holds few whole numbers, and the others more or fractions"
             notes.append(f"column {columns[at]!r} {what}, so it may be no time step")
     return notes

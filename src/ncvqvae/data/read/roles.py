@@ -217,7 +217,7 @@ def _check_channels(names: Sequence[str], where: object) -> None:
 def _describes(name: str) -> bool:
     """Whether a column has the name of an id or a time."""
     words = re.findall(r"[^\W_]+", name.lower())
-    return name.lower() in BESIDE or bool(words) and (words[-1] == "id" or not TIMES.isdisjoint((words[0], words[-1])))
+    return name.lower() in BESIDE or words[-1:] == ["id"] or not TIMES.isdisjoint([*words[:1], *words[-1:]])
 
 
 def _few(names: Sequence[str], limit: int = 6) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-
 class Raw(NamedTuple):
     """Series and labels as a source holds them, before any check of the values.
 
@@ -151,13 +150,13 @@ def _check_repeated(table: pa.Table, where: object) -> None:
     names = table.column_names
     if len(names) < MANY and all(map(is_value, names)):
         return
-    same = True
+    same: Any = True
     for name, column in zip(names, table.columns, strict=True):
         same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), name))
         if not pc.any(same).as_py():
             return
-    row = row_with(same.to_pylist())
-    raise bad_input(where, f"the names of the columns stand again in {row}", "leave out that row, and join whole tables")
+    what = f"the names of the columns stand again in {row_with(same.to_pylist())}"
+    raise bad_input(where, what, "leave out that row")
 
 
 def _named(
