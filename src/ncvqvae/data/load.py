@@ -16,7 +16,7 @@ from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, stand_ins
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
-from ncvqvae.data.read.notes import label_notes
+from ncvqvae.data.read.notes import label_notes, spacing_notes
 from ncvqvae.data.read.roles import Roles, TableOptions
 from ncvqvae.data.read.table import Raw, from_table
 from ncvqvae.data.times import SeriesTimes
@@ -259,7 +259,7 @@ def _pair(halves: _Halves, test_file: Path, options: TableOptions) -> Splits:
     X_test, cut_note = _in_train_length(train_part.X, test_part.X)
     check_pair(train_part.X, X_test, where=test_file)
     check_label_pair(labels.train, labels.test, where=test_file)
-    note = "; ".join(part for part in (halves.note, cut_note) if part)
+    note = "; ".join(part for part in (halves.note, cut_note, _of_test(train_part, test_part)) if part)
     splits = Splits(halves.name, train_part.X, labels.train, X_test, labels.test, note)
     return _with_roles(splits, train_part)
 
@@ -280,6 +280,16 @@ def _check_channels(train: Roles | None, test: Roles | None, where: object) -> N
         return
     what = f"channels {', '.join(test.channel_names)} where train has {', '.join(train.channel_names)}"
     raise bad_input(where, what, "name and order the columns of both alike")
+
+
+def _of_test(train: Half, test: Half) -> str:
+    """What a user should know of the test part, where it does not hold of the train part too."""
+    said, known = ([*(half.roles.notes if half.roles else ()), *half.notes] for half in (test, train))
+    forms = [
+        half.form.times.interval for half in (train, test) if half.form is not None and half.form.times is not None
+    ]
+    notes = [note for note in [*said, *spacing_notes(forms)] if note not in known]
+    return f"of the test part: {'; '.join(notes)}" if notes else ""
 
 
 class _Fitted(NamedTuple):

@@ -167,9 +167,12 @@ def read_times(column: pa.ChunkedArray, name: str, where: object) -> Times:
         kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         try:
-            return _from_numbers(column.cast(pa.int64() if pa.types.is_integer(kind) else pa.float64()).to_numpy())
+            numbers = column.cast(pa.int64() if pa.types.is_integer(kind) else pa.float64()).to_numpy()
         except pa.ArrowInvalid:
             raise bad_input(where, f"column {name!r} has times beyond 2**63", "give smaller numbers") from None
+        if not np.isfinite(numbers).all():
+            raise bad_input(where, f"column {name!r} has infinite times", "mend them, or drop those rows")
+        return _from_numbers(numbers)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         zone = kind.tz if pa.types.is_timestamp(kind) else None
         try:

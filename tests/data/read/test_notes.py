@@ -123,6 +123,15 @@ def test_of_arrays_what_is_unusual_is_said(tmp_path: Path) -> None:
     assert "column" not in load_splits(labelled[:, 1:]).note
 
 
+def test_what_holds_of_the_test_half_alone_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x_TRAIN.csv").write_text(long(["0", "1", "2", "3"], ids="abc"))
+    (tmp_path / "x_TEST.csv").write_text(long(["0", "10", "20", "90"], ids="de"))
+    note = load_splits(tmp_path / "x_TRAIN.csv", **LONG).note
+    assert note.startswith("of the test part: gaps in the times of 2 of 2") and "times are spaced differently" in note
+    (tmp_path / "x_TEST.csv").write_text(long(["5", "6", "7", "8"], ids="de"))
+    assert load_splits(tmp_path / "x_TRAIN.csv", **LONG).note == ""
+
+
 def test_of_files_in_a_folder_all_is_said(tmp_path: Path) -> None:
     for i, times in enumerate(["0 1 2 3", "0 1 2 90", "0 10 20 30"]):
         (tmp_path / f"{i}.csv").write_text(lines("time,v", *(f"{time},{i}" for i, time in enumerate(times.split()))))

@@ -284,6 +284,28 @@ def test_sources_in_memory_are_refused_in_one_line(name: str) -> None:
         load_half(source)
 
 
+def test_infinite_times_are_refused() -> None:
+    with pytest.raises(InputError, match="column 'time' has infinite times"):
+        load_half(pd.DataFrame({"id": [1, 1, 2, 2], "time": [0, np.inf] * 2, "v": [1, 2, 3, 4]}), **LONG)
+
+
+@pytest.mark.parametrize("suffix", ["", ".csv", ".parquet"])
+def test_rows_of_a_recording_that_were_shuffled_are_refused(suffix: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"v": np.arange(12) % 5, "unit": list("ab") * 6})
+    shuffled, joined = frame.sample(frac=1, random_state=0), pd.concat([frame[::2], frame[1::2].set_axis(range(6))])
+
+    def source(table: pd.DataFrame) -> Any:
+        path = tmp_path / f"x{suffix}"
+        table.to_csv(path) if suffix == ".csv" else table.to_parquet(path) if suffix else None
+        return path if suffix else table
+
+    for table in (shuffled, joined):
+        with pytest.raises(InputError, match="the row numbers fall to"):
+            load_half(source(table), window=3, ignore_columns=["unit"])
+    assert len(load_half(source(joined), window=3, id_column="unit").X) == 4
+    assert load_half(source(shuffled.reset_index(drop=True)), window=3, ignore_columns=["unit"]).X.shape == (4, 1, 3)
+
+
 def test_gaps_in_times_are_said(tmp_path: Path) -> None:
     half = read(tmp_path, long(["0", "1", "2", "5", "6"], ids="ab"), **LONG)
     assert "gaps in the times of 2 of 2, whose steps are taken as even" in half.described

@@ -372,6 +372,8 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
         (np.zeros(len(source.table), int), None) if ids is None else pd.factorize(pd.Series(ids, dtype=object))
     )
     times = None if roles.time is None else source.times(roles.time)
+    if times is None and ROW_NAMES in source.table.column_names:
+        _check_row_numbers(case, source)
     key = np.arange(len(case)) if times is None else times.key
     order = np.lexsort((key, case))
     again = (np.diff(case[order]) == 0) & (np.diff(key[order]) == 0)
@@ -394,6 +396,20 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
     y = None if labels is None else [[labels[row] for row in part] for part in parts]
     form = _form_of(source, ids, None if times is None else times.form_of(_with_spacing(case)))
     return Raw([values[part].T for part in parts], y, None if names is None else list(names), roles, form)
+
+
+def _check_row_numbers(case: np.ndarray, source: _Source) -> None:
+    """Refuse row numbers that fall, as those of rows that were shuffled, or of recordings that were joined."""
+    numbers = source.names(ROW_NAMES)
+    if not all(isinstance(number, (int, np.integer)) for number in numbers):
+        return
+    order = np.argsort(case, kind="stable")  # the order of the file within each recording
+    falls = (np.diff(np.array(numbers)[order]) <= 0) & (np.diff(case[order]) == 0)
+    if falls.any():
+        row = int(order[1:][falls][0])
+        what = f"the row numbers fall to {numbers[row]} in row {row + 1}, so the rows may be in no order of time"
+        mend = "sort them, name the id_column of recordings that were joined, or leave the row numbers out"
+        raise bad_input(source.where, what, mend)
 
 
 def _form_of(source: _Source, ids: list[Any] | None = None, times: TimeForm | None = None) -> TableForm:
