@@ -13,7 +13,7 @@ import numpy as np
 from ncvqvae.data.archive import archive_names, find_dataset
 from ncvqvae.data.holdout import stratified_holdout
 from ncvqvae.data.mapped import take
-from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, stand_ins
+from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, n_zero_ended, stand_ins
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
 from ncvqvae.data.read.notes import label_notes, spacing_notes
@@ -246,6 +246,10 @@ def _noticed(splits: Splits) -> list[str]:
         notes.append(f"{value:g} stands {count} times, far from all other values, and is read as a value like them")
     if splits.roles is None and splits.y_train is None and n_channels == 1:
         notes += label_notes(np.asarray(splits.X_train[:256])[:, 0], range(n_timepoints))
+    if padded := n_zero_ended(splits.X_train):
+        notes.append(
+            f"{padded} of {n_cases} series end in zeros, which are read as values; leave them out, or write NaN"
+        )
     alike = [] if splits.y_train is None else look_alikes(splits.y_train.tolist())
     return notes + [f"classes that may be one: {', '.join(map(repr, group))}" for group in alike[:3]]
 

@@ -120,6 +120,15 @@ def _apart(X: np.ndarray, channel: int, value: float) -> int:
     return count if min(abs(low - value), abs(high - value)) > high - low > 0 else 0
 
 
+def n_zero_ended(X: np.ndarray) -> int:
+    """How many series end in zeros, as shorter ones do that were filled up; 0 where zeros are values like others."""
+    ends = np.concatenate([(c != 0).any(axis=1)[:, ::-1].argmax(axis=-1) for c in case_chunks(X)])
+    n_zeros = sum(int((chunk == 0).sum()) for chunk in case_chunks(X))
+    behind = int(ends.sum()) * X.shape[1]
+    filled = len(np.unique(ends)) > 2 and n_zeros - behind <= 0.01 * (X.size - behind)
+    return int((ends > 2).sum()) if filled else 0
+
+
 def are_unequal(X: np.ndarray) -> bool:
     """Tell unequal lengths from gaps: at least half of all that is missing stands behind the end of a series."""
     missing = sum(int(np.isnan(chunk).sum()) for chunk in case_chunks(X))

@@ -99,6 +99,7 @@ def test_what_may_have_been_meant_otherwise_is_said(name: str, tmp_path: Path) -
         (wide("2024-01,2024-02,2024-03,2024-04"), {}),
         (wide("t0,t1,t2,t3", "1,999,998,997"), {}),
         (lines(V_NAMES.removeprefix("V1,"), *WHOLE), {}),
+        (lines("t0,t1,t2,t3", "1,0,0,0", "1,1,0,0", "0,0,0,2", "1,0,2,0", "1,1,1,0", "0,1,0,0"), {}),
         (long(["0", "1", "2"], ids="abc"), LONG),
         (RECORDING, {"window": 3, "time_column": "no"}),
     ],
@@ -116,6 +117,9 @@ def test_of_arrays_what_is_unusual_is_said(tmp_path: Path) -> None:
     assert "not read: arrays 't'" in splits.described and "40 channels of 3 steps" in splits.note
     np.save(tmp_path / "x.npy", np.where(X > 0, -9999, X)[:, :2])
     assert "-9999 stands" in load_splits(tmp_path / "x.npy").note
+    lengths = 3 + np.arange(6)[:, None] * 5
+    np.save(tmp_path / "z.npy", np.where(np.arange(40) < lengths, X[:, :, 0], 0))
+    assert "series end in zeros" in load_splits(tmp_path / "z.npy").note
     labelled = np.column_stack([np.arange(40) % 2, np.random.default_rng(0).normal(size=(40, 12))])
     np.save(tmp_path / "y.npy", labelled)
     for source in (tmp_path / "y.npy", labelled):

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ncvqvae.data.read.limits import check_size, check_texts, declared_by_feather, declared_by_parquet
 from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, TableOptions, has_block
 from ncvqvae.errors import bad_input, listed
@@ -149,7 +147,8 @@ def _without_index(frame: pd.DataFrame, options: TableOptions, where: object) ->
         if options.per_step and options.time_column is None and _holds_times(index):
             options = replace(options, time_column=name)
         return frame.rename_axis(index=name).reset_index(), options
-    if index.dtype.kind in "iu" and not (options.per_step and (np.diff(index.to_numpy()) <= 0).any()):
+    in_order = index.is_monotonic_increasing and index.is_unique
+    if index.dtype.kind in "iu" and (in_order or not options.per_step):  # others are looked at with the ids
         return frame.reset_index(drop=True), options
     if _holds_times(index):
         if not options.per_step:
