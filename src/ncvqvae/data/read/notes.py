@@ -33,7 +33,8 @@ def summary_notes(values: np.ndarray, decimals: int | None) -> list[str]:
     head = values[: min(first, 1000)].astype(np.float64)
     spread = float(np.nan_to_num(np.fmax.reduce(head) - np.fmin.reduce(head)).mean())
     rounding = min(0.01 * spread, 0.5 * 10.0 ** -(12 if decimals is None else decimals))
-    total, count = np.nansum(values[:first], axis=0, dtype=np.float64), (~np.isnan(values[:first])).sum(axis=0)
+    known = ~np.isnan(values[:first])
+    total, count = np.add.reduce(values[:first], axis=0, dtype=np.float64, where=known), known.sum(axis=0)
     notes = []
     for row in range(first, len(values)):
         for name, summary in (("sum", total), ("mean", total / np.maximum(count, 1))):
