@@ -284,6 +284,13 @@ def test_sources_in_memory_are_refused_in_one_line(name: str) -> None:
         load_half(source)
 
 
+def test_thermometers_may_be_called_as_time_steps_are(tmp_path: Path) -> None:
+    rows = [f"{i},{row}" for i, row in enumerate(WIDE)]
+    few = read(tmp_path, lines("T1,T2,T3", *(",".join(row.split(",")[:3]) for row in WIDE)), window=3)
+    many = read(tmp_path, lines("time," + ",".join(f"T{i}" for i in range(8)), *rows), window=3, time_column="time")
+    assert few.X.shape == (2, 3, 3) and many.X.shape == (2, 8, 3)
+
+
 def test_infinite_times_are_refused() -> None:
     with pytest.raises(InputError, match="column 'time' has infinite times"):
         load_half(pd.DataFrame({"id": [1, 1, 2, 2], "time": [0, np.inf] * 2, "v": [1, 2, 3, 4]}), **LONG)

@@ -170,7 +170,7 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
         if not rest:
             raise bad_input(where, "no column is left for the values", "name them with value_columns")
         if options.value_columns is None:
-            _check_channels(rest, where)
+            _check_channels(rest, options.time_column is not None, where)
         return replace(roles, channels={name: (name,) for name in rest}, long=True)
     if not rest:
         raise bad_input(where, "no column is left for the values", "check the separator and the header")
@@ -199,16 +199,24 @@ BESIDE = {
 
 TIMES = {"time", "timestamp", "datetime", "date"}
 """First or last words of names such as ``Time (s)`` and ``start_date``."""
+STEPS = 8
+"""Columns called ``t1, t2 …`` that are rather time steps than thermometers."""
 STEP = re.compile(r"(t|time|step)[_ \[(]?\d+[\])]?", re.IGNORECASE)
 
 
-def _check_channels(names: Sequence[str], where: object) -> None:
-    """Refuse columns whose names are those of ids or times, or of time steps where a row is one already."""
+def _check_channels(names: Sequence[str], timed: bool, where: object) -> None:
+    """Refuse columns whose names are those of ids or times, or of time steps where a row is one already.
+
+    Args:
+        names: of the columns that are left for the channels.
+        timed: another column holds the times, so ``T1 … T9`` are nine thermometers.
+        where: what the error line names as the place.
+    """
     odd = [name for name in names if _describes(name)]
     if odd:
         what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the channels"
         raise bad_input(where, what, f"{SAY_WHAT}; if it is a channel, list the channels in value_columns")
-    if len(names) > 2 and all(STEP.fullmatch(name) or as_date(name) for name in names):
+    if not timed and len(names) >= STEPS and all(STEP.fullmatch(name) or as_date(name) for name in names):
         what = f"columns {names[0]} … {names[-1]} have the names of time steps, but here a row is a time step"
         mend = "put a step of every series in a row, or list the channels in value_columns; window is for recordings"
         raise bad_input(where, what, mend)
