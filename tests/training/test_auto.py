@@ -151,7 +151,6 @@ def test_each_choice_has_its_line() -> None:
     lines = resolve(load_config("default"), facts(), BY_SERIES).lines
     assert lines == [
         "augmentation: slice (for this test)",
-        "stage2.time_warp: 0.1 (for this test)",
         "sampling.time_warp: 0.0 (for this test)",
         "tokenizer.codebook_size: 32 (the data asks for no more)",
         "stage1.warped_share: 0.5 (100 series, at least 32)",

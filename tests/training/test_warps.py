@@ -39,7 +39,14 @@ def test_the_strength_is_that_of_the_data(seed: int) -> None:
 
 def test_what_stands_still_is_not_warped() -> None:
     levels = np.sign(np.sin(40 * TIME)) + 0.05 * np.random.default_rng(0).normal(size=(40, 1, 96))
-    assert choose_time_warp(scaled(levels), 0) == (0.0, "warps move one half of the series away from the other")
+    assert choose_time_warp(scaled(levels), 0) == (0.0, "warps bring one half of the series no nearer to the other")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_gains_by_chance_is_not_warped(seed: int) -> None:
+    places = np.random.default_rng(0).uniform(0.1, 0.9, (60, 3, 1))  # in any order of distances, which no warp gives
+    X = sum(np.sign(TIME - place) for place in places.swapaxes(0, 1))
+    assert choose_time_warp(scaled(np.asarray(X)[:, None]), seed)[0] == 0.0
 
 
 def test_noise_that_a_warp_smooths_does_not_forbid_it() -> None:
