@@ -76,6 +76,8 @@ class ColumnOptions:
     """Column that names the series of a row; with --time-column, a row is a time step (default: none)."""
     time_column: str | None = None
     """Column with the time, in tables with a row for each time step (default: none, a row is a series)."""
+    group_column: str | None = None
+    """Column such as patient; series of one value are all trained on or all kept aside (default: none)."""
     value_columns: Names = None
     """Columns with the values: time steps where a row is a series, else channels (default: all other columns)."""
     ignore_columns: Names = None

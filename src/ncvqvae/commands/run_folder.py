@@ -108,6 +108,8 @@ class DataSource:
     """Column that names the series a row belongs to (long tables)."""
     time_column: str | None = None
     """Column with the time (long tables)."""
+    group_column: str | None = None
+    """Column that says whose a series is; those of one value are all trained on or all kept aside."""
     value_columns: list[str] | None = None
     """Columns with the values: time steps (wide tables) or channels (long tables)."""
     ignore_columns: list[str] | None = None

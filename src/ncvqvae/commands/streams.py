@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from ncvqvae.commands.options import in_option_spelling
+
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -73,13 +75,13 @@ def lossy_streams() -> Iterator[None]:
 
 @contextmanager
 def warnings_in_one_line() -> Iterator[None]:
-    """Show warnings of this package as one line without the place in its source; others as Python does."""
+    """Show warnings of this package as one line, with options as they are typed; others as Python does."""
     before = warnings.formatwarning
 
     def in_one_line(message: Any, category: Any, filename: str, *rest: Any, **options: Any) -> str:
         if not filename.startswith(PACKAGE):
             return before(message, category, filename, *rest, **options)
-        return f"ncvqvae: warning: {' '.join(str(message).split())}\n"
+        return f"ncvqvae: warning: {in_option_spelling(' '.join(str(message).split()))}\n"
 
     warnings.formatwarning = in_one_line
     try:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 
 from ncvqvae.data.archive import archive_names, find_dataset
-from ncvqvae.data.holdout import stratified_holdout
+from ncvqvae.data.holdout import Holdout, grouped_holdout, stratified_holdout
 from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, n_zero_ended, stand_ins
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
@@ -23,7 +23,7 @@ from ncvqvae.data.times import SeriesTimes
 from ncvqvae.data.validate import check_label_pair, check_pair, unmasked
 from ncvqvae.data.windows import as_recordings, cut_windows, split_in_time
 from ncvqvae.data.write.table_form import Beside, TableForm
-from ncvqvae.errors import bad_input, nearest_name
+from ncvqvae.errors import bad_input, listed, nearest_name
 from ncvqvae.labels import look_alikes
 
 
@@ -60,6 +60,7 @@ class Half(NamedTuple):
     roles, form : as in `Splits`.
     notes : what was left out, where windows were cut or arrays have other names.
     times : those of each series, in tables with a row a time step.
+    groups : whose each series is (n_cases,), where a column says it.
     """
 
     X: np.ndarray
@@ -70,6 +71,7 @@ class Half(NamedTuple):
     form: TableForm | None = None
     notes: tuple[str, ...] = ()
     times: SeriesTimes | None = None
+    groups: list[Any] | None = None
 
     @property
     def beside(self) -> Beside | None:
@@ -139,7 +141,8 @@ def load_dataset(
         data_dir: folder with `<Name>/<Name>_TRAIN.tsv` and so on; default: the folder NCVQVAE_DATA_DIR names.
         return_roles: also return which column of a table is what.
         options: which columns are what, and windows, by the names that the command line has: ``label_column="class"``,
-            ``id_column``, ``time_column``, ``value_columns``, ``ignore_columns``, ``header``, ``window``, ``stride``.
+            ``id_column``, ``time_column``, ``group_column``, ``value_columns``, ``ignore_columns``, ``header``,
+            ``window``, ``stride``.
 
     Returns:
         X (n_cases, n_channels, n_timepoints) in the units of the file, NaN where nothing was observed; y (n_cases,),
@@ -207,8 +210,9 @@ def load_splits(
     """Load a dataset's train and test part.
 
     A UCR name and a file called `*_TRAIN.*` beside its `*_TEST.*` have both. Of any other file a stratified share of
-    the cases is kept aside as test part, by seed; a class with a single case stays in train. Of recordings that are cut
-    into windows the last part of each is kept aside, before they are cut.
+    the cases is kept aside as test part, by seed; a class with a single case stays in train. With ``group_column`` all
+    series of a group, such as a patient, are on one side. Of recordings that are cut into windows the last part of each
+    is kept aside, before they are cut; with ``group_column`` it is all recordings of some groups.
 
     Args:
         source, data_dir: as in `load_dataset`.
@@ -227,10 +231,12 @@ def load_splits(
         splits = _pair(halves, test_file, chosen)
     elif not 0 < holdout < 1:
         raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
-    elif chosen.window is not None:
+    elif chosen.window is not None and chosen.group_column is None:
         splits = _hold_out_in_time(halves, chosen, holdout)
     else:
         splits = _hold_out(halves.name, _read(halves.train, chosen), seed, holdout)
+    if test_file is None and splits.roles is not None and splits.roles.like_groups:
+        warnings.warn(_ungrouped(halves.name, splits.roles), stacklevel=2)
     unread = _unread_test(halves.train) if test_file is None else ""
     return splits._replace(note="; ".join(part for part in (splits.note, unread, *_noticed(splits)) if part))
 
@@ -263,6 +269,12 @@ def _pair(halves: _Halves, test_file: Path, options: TableOptions) -> Splits:
     X_test, cut_note = _in_train_length(train_part.X, test_part.X)
     check_pair(train_part.X, X_test, where=test_file)
     check_label_pair(labels.train, labels.test, where=test_file)
+    both = set(train_part.groups or ()) & set(test_part.groups or ())
+    if both:
+        assert train_part.roles is not None
+        shared = f"{listed(sorted(both, key=str))} of {train_part.roles.group!r}"
+        said = f"{test_file}: train has series of {shared}, too, so results may look better than they are"
+        warnings.warn(said, stacklevel=3)
     note = "; ".join(part for part in (halves.note, cut_note, _of_test(train_part, test_part)) if part)
     splits = Splits(halves.name, train_part.X, labels.train, X_test, labels.test, note)
     return _with_roles(splits, train_part)
@@ -312,16 +324,51 @@ def _in_train_length(X_train: np.ndarray, X_test: np.ndarray) -> _Fitted:
 def _hold_out(name: str, data: Half, seed: int, holdout: float) -> Splits:
     """Split the cases of a file without a TEST half."""
     n_cases = len(data.X)
-    kept, aside = stratified_holdout(data.y, n_cases, holdout=holdout, seed=seed)
+    if data.groups is None:
+        kept, aside = stratified_holdout(data.y, n_cases, holdout=holdout, seed=seed)
+    else:
+        kept, aside = _drawn_groups(name, data, data.groups, seed, holdout)
     if not len(aside):
         raise bad_input(name, "no class has two cases, so none can be kept aside", "give a test file (test=…)")
     if len(kept) < 2:
         raise bad_input(name, f"{len(kept)} series left to train on", "give more series or a test file (test=…)")
     stratified = "" if data.y is None else ", stratified by class"
     note = f"no TEST half: {len(aside)} of {n_cases} cases kept aside for evaluation (seed {seed}{stratified})"
+    note += _of_groups(data, aside)
     y_kept, y_aside = (None, None) if data.y is None else (data.y[kept], data.y[aside])
     splits = Splits(name, take(data.X, kept), y_kept, take(data.X, aside), y_aside, note)
     return _with_roles(splits, data)
+
+
+def _drawn_groups(name: str, data: Half, groups: list[Any], seed: int, holdout: float) -> Holdout:
+    """Draw whole groups to keep aside."""
+    column = None if data.roles is None else data.roles.group
+    mend = "group by another column, or give a test file (test=…)"
+    if len(set(groups)) < 2:
+        raise bad_input(name, f"column {column!r} has one value, so nothing can be held out", mend)
+    drawn = grouped_holdout(data.y, groups, holdout=holdout, seed=seed)
+    if not len(drawn.aside):
+        what = f"without the series of any value of {column!r}, a class would have none left to train on"
+        raise bad_input(name, what, mend)
+    return drawn
+
+
+def _of_groups(data: Half, aside: np.ndarray) -> str:
+    """Say of how many groups the cases kept aside are, and which classes are not among them."""
+    if data.groups is None or data.roles is None:
+        return ""
+    n_aside, column = len({data.groups[case] for case in aside}), data.roles.group
+    said = f", all series of {n_aside} of the {len(set(data.groups))} values of {column!r}"
+    missing = [] if data.y is None else sorted(set(data.y.tolist()) - set(data.y[aside].tolist()), key=str)
+    return said + (f"; none of {listed(missing)}, which too few values of {column!r} have" if missing else "")
+
+
+def _ungrouped(name: str, roles: Roles) -> str:
+    """What to say where a column that is left out looks like groups."""
+    return (
+        f"{name}: several series have the same value of {listed(roles.like_groups)}, which is left out; where some are "
+        "in train and others held out, results look better than they are; keep them together with group_column"
+    )
 
 
 def _hold_out_in_time(halves: _Halves, options: TableOptions, holdout: float) -> Splits:
@@ -344,14 +391,16 @@ def _read(source: Any, options: TableOptions, min_cases: int = 2) -> Half:
     if options.window is not None:
         return _cut(raw, as_recordings(raw, where), options, where, min_cases)
     series = checked(raw, where, min_cases)
-    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, raw.notes, raw.times)
+    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, raw.notes, raw.times, raw.groups)
 
 
 def _cut(raw: Raw, recordings: list[Any], options: TableOptions, where: object, min_cases: int) -> Half:
     assert options.window is not None
     cut = cut_windows(recordings, options.window, options.stride, where)
     series = checked(Raw(cut.X, cut.y), where, min_cases)
-    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, (*raw.notes, *cut.notes))
+    groups = None if raw.groups is None else [raw.groups[recording] for recording in cut.of]
+    notes = (*raw.notes, *cut.notes)
+    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, notes, groups=groups)
 
 
 def _raw(source: Any, options: TableOptions) -> Raw:

@@ -59,13 +59,14 @@ def split_in_time(recordings: Sequence[Recording], holdout: float) -> Parts:
 class Cut(NamedTuple):
     """Windows (n, n_channels, length), their labels, the ids of their recordings, where in these they start.
 
-    What was left out stands in ``notes``.
+    ``of`` has the number of the recording of each; what was left out stands in ``notes``.
     """
 
     X: np.ndarray
     y: list[Any] | None
     ids: list[Any] | None
     starts: list[int]
+    of: list[int]
     notes: tuple[str, ...] = ()
 
 
@@ -83,14 +84,14 @@ def cut_windows(recordings: Sequence[Recording], length: int, stride: int | None
     Raises:
         InputError: no recording is as long as a window, or their channels differ in number.
     """
-    long_enough = [recording for recording in recordings if recording.values.shape[1] >= length]
+    long_enough = [at for at, recording in enumerate(recordings) if recording.values.shape[1] >= length]
     if not long_enough:
         longest = max((recording.values.shape[1] for recording in recordings), default=0)
         what = f"no window of {length} time steps in a part of {longest}"
         raise bad_input(where, what, "give a shorter window, or a longer recording")
     if len({len(recording.values) for recording in recordings}) > 1:
         raise bad_input(where, "recordings of different numbers of channels", "give all the same channels")
-    parts = [_cut(recording, length, stride or length) for recording in long_enough]
+    parts = [_cut(recordings[at], at, length, stride or length) for at in long_enough]
     X = parts[0].X if len(parts) == 1 else np.concatenate([part.X for part in parts])
     keep = np.flatnonzero([not np.isnan(window).all() for window in X])
 
@@ -101,10 +102,10 @@ def cut_windows(recordings: Sequence[Recording], length: int, stride: int | None
         return [joined[at] for at in keep]
 
     y, ids = kept([part.y for part in parts]), kept([part.ids for part in parts])
-    starts = kept([part.starts for part in parts])
-    assert starts is not None
+    starts, of = kept([part.starts for part in parts]), kept([part.of for part in parts])
+    assert starts is not None and of is not None
     notes = _left_out(recordings, length, len(X) - len(keep))
-    return Cut(X if len(keep) == len(X) else X[keep], y, ids, starts, notes)
+    return Cut(X if len(keep) == len(X) else X[keep], y, ids, starts, of, notes)
 
 
 def _left_out(recordings: Sequence[Recording], length: int, n_empty: int) -> tuple[str, ...]:
@@ -118,7 +119,7 @@ def _left_out(recordings: Sequence[Recording], length: int, n_empty: int) -> tup
     return (*(notes if short else ()), *(empty if n_empty else ()))
 
 
-def _cut(recording: Recording, length: int, stride: int) -> Cut:
+def _cut(recording: Recording, number: int, length: int, stride: int) -> Cut:
     values, labels, name = recording
     views = np.lib.stride_tricks.sliding_window_view(values, length, axis=1, subok=True)
     X = rearrange(views[:, ::stride], "c n t -> n c t")
@@ -126,4 +127,4 @@ def _cut(recording: Recording, length: int, stride: int) -> Cut:
     y = None if labels is None else [labels] * len(X)
     if isinstance(labels, list):
         y = [Counter(labels[at : at + length]).most_common(1)[0][0] for at in starts]
-    return Cut(X, y, None if name is None else [name] * len(X), starts)
+    return Cut(X, y, None if name is None else [name] * len(X), starts, [number] * len(X))

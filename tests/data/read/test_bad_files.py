@@ -62,13 +62,13 @@ BAD_TEXT = {
         "x.csv",
         "id,t0,t1,t2\n1,2,3,4\n3,4,5,6\n",
         None,
-        "column 'id' among the time steps t0 … t2; say what it is with label_column, id_column or time_column",
+        "column 'id' among the time steps t0 … t2; say what it is with label_column, id_column, group_column",
     ),
     "duplicate ids": (
         "x.csv",
         "id,t0,t1\n1,2,3\n1,4,5\n",
         TableOptions(id_column="id"),
-        "ids that occur twice: '1' (2 rows); give every series its own id; if a row is a time step, name",
+        "ids that occur twice: '1' (2 rows); give every series its own id; if several series are of one, name it",
     ),
     "duplicate columns": ("x.csv", "t0,t1,t0\n1,2,3\n1,4,5\n", None, "columns that occur twice: 't0'; give every"),
     "row too long": (

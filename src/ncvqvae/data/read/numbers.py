@@ -183,7 +183,7 @@ def _mend(kind: Any) -> str:
 
     if pa.types.is_temporal(kind):
         return "name it as time_column (and the ids as id_column), or leave it out with ignore_columns"
-    return "name it as label_column or id_column, or leave it out with ignore_columns"
+    return "name it as label_column, id_column or group_column, or leave it out with ignore_columns"
 
 
 def _from_texts(table: pa.Table, names: Sequence[str], style: NumberStyle, where: object) -> np.ndarray:

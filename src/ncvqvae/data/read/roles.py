@@ -30,7 +30,24 @@ LABEL_NAMES = ("label", "class", "target")
 ROW_NAMES = ""
 """The name of a nameless first column; pandas writes it as one of the others."""
 NAMELESS = ("", "Unnamed: 0", "__index_level_0__")
-SAY_WHAT = "say what it is with label_column, id_column or time_column, or leave it out with ignore_columns"
+GROUP_NAMES = (
+    "patient",
+    "subject",
+    "person",
+    "participant",
+    "user",
+    "speaker",
+    "animal",
+    "machine",
+    "device",
+    "group",
+    "recording",
+    "session",
+)
+"""Words in the names of columns whose values several series may share."""
+SAY_WHAT = (
+    "say what it is with label_column, id_column, group_column or time_column, or leave it out with ignore_columns"
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,8 @@ class TableOptions:
     label_column : the class of each series; default: a column called label, class or target.
     id_column : names the series; needed in long form, kept beside the results in wide form.
     time_column : orders the time steps; giving it means long form.
+    group_column : whose series these are, such as a patient; those of one value stay on one side of the split.
+        With window and without id_column, it also tells recordings apart.
     value_columns : the values, in this order: time steps in wide form, channels in long form; default: all others.
     ignore_columns : columns to leave out.
     header : whether the first line of a text file holds names; default: found out.
@@ -51,6 +70,7 @@ class TableOptions:
     label_column: str | None = None
     id_column: str | None = None
     time_column: str | None = None
+    group_column: str | None = None
     value_columns: Sequence[str] | None = None
     ignore_columns: Sequence[str] | None = None
     header: bool | None = None
@@ -72,13 +92,17 @@ class TableOptions:
 
     def given(self) -> list[str]:
         """Names of the options for columns that were given."""
-        columns = ("label_column", "id_column", "time_column", "value_columns", "ignore_columns", "header")
+        columns = (*ROLE_OPTIONS, "value_columns", "ignore_columns", "header")
         return [name for name in columns if getattr(self, name) is not None]
 
     def column_names(self) -> list[str]:
         """All columns that the options name."""
-        one = [self.label_column, self.id_column, self.time_column]
+        one = [getattr(self, option) for option in ROLE_OPTIONS]
         return [name for name in one if name is not None] + [*(self.value_columns or ()), *(self.ignore_columns or ())]
+
+
+ROLE_OPTIONS = ("label_column", "id_column", "time_column", "group_column")
+"""The options that give one column a role."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +110,9 @@ class Roles:
     """What each column of a table is.
 
     channels : the value columns of each channel: in wide form one a time step, in their order; in long form one.
-    label, id, time : the columns of these roles; None where there is none.
+    label, id, time, group : the columns of these roles; None where there is none.
     ignored : columns that are left out.
+    like_groups : those of them that look like groups: their names say so, and several series share their values.
     long : a row is a time step, not a series.
     classes_are_folders : a file is a series, and its folder its label.
     notes : what else a user should know, such as that columns were sorted.
@@ -97,7 +122,9 @@ class Roles:
     label: str | None = None
     id: str | None = None
     time: str | None = None
+    group: str | None = None
     ignored: tuple[str, ...] = ()
+    like_groups: tuple[str, ...] = ()
     long: bool = False
     classes_are_folders: bool = False
     notes: tuple[str, ...] = ()
@@ -133,6 +160,8 @@ class Roles:
             parts.append("ids from the row names" if self.id == ROW_NAMES else f"ids from {self.id!r}")
         if self.time is not None:
             parts.append(f"times from {self.time!r}")
+        if self.group is not None:
+            parts.append(f"groups from {self.group!r}")
         parts.append(f"ignored: {_few(self.ignored) if self.ignored else 'none'}")
         return "; ".join([*parts, *self.notes])
 
@@ -151,10 +180,12 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
     _check_unique(names, where)
     options = _found(options, names, where)
     label = options.label_column or _usual_label(names, options, where)
-    taken = {label, options.id_column, options.time_column, *(options.ignore_columns or ())}
+    taken = {label, options.id_column, options.time_column, options.group_column, *(options.ignore_columns or ())}
     rest = [name for name in names if name not in taken]
     ignored = list(options.ignore_columns or ())
     identity = options.id_column
+    if identity is None and options.window is not None and not options.recordings:
+        identity = options.group_column
     if rest and rest[0] == ROW_NAMES and names[0] == ROW_NAMES:
         rest = rest[1:]
         if identity is None and options.time_column is None and not options.per_step:
@@ -165,7 +196,7 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
         values = set(options.value_columns)
         ignored += [name for name in rest if name not in values]
         rest = list(options.value_columns)
-    roles = Roles({}, label, identity, options.time_column, tuple(ignored))
+    roles = Roles({}, label, identity, options.time_column, options.group_column, tuple(ignored))
     if options.per_step or options.time_column is not None:
         if not rest:
             raise bad_input(where, "no column is left for the values", "name them with value_columns")
@@ -188,9 +219,6 @@ BESIDE = {
     "datetime",
     "date",
     "index",
-    "subject",
-    "patient",
-    "person",
     "series",
     "case",
 }
@@ -223,9 +251,10 @@ def _check_channels(names: Sequence[str], timed: bool, where: object) -> None:
 
 
 def _describes(name: str) -> bool:
-    """Whether a column has the name of an id or a time."""
+    """Whether a column has the name of an id, a group or a time."""
     words = re.findall(r"[^\W_]+", name.lower())
-    return name.lower() in BESIDE or words[-1:] == ["id"] or not TIMES.isdisjoint([*words[:1], *words[-1:]])
+    beside = name.lower() in (*BESIDE, *GROUP_NAMES)
+    return beside or words[-1:] == ["id"] or not TIMES.isdisjoint([*words[:1], *words[-1:]])
 
 
 def _few(names: Sequence[str], limit: int = 6) -> str:
@@ -261,7 +290,7 @@ def _found(options: TableOptions, names: Sequence[str], where: object) -> TableO
     """The options, after every column that they name was found and has one role only."""
     changes: dict[str, object] = {}
     present = set(names)
-    for option in ("label_column", "id_column", "time_column"):
+    for option in ROLE_OPTIONS:
         name = getattr(options, option)
         if name is not None:
             changes[option] = find_column(name, names, where)
@@ -274,6 +303,8 @@ def _found(options: TableOptions, names: Sequence[str], where: object) -> TableO
             changes[option] = tuple(found for part in parts for found in part)
     known = replace(options, **changes)  # type: ignore[arg-type]
     named = known.column_names()
+    if known.window is not None and known.group_column == known.id_column is not None:
+        named.remove(known.id_column)  # each group is one recording
     twice = sorted(name for name, count in Counter(named).items() if count > 1)
     if twice:
         raise bad_input(where, f"options give column {twice[0]!r} two roles", "name each column once")
@@ -281,6 +312,10 @@ def _found(options: TableOptions, names: Sequence[str], where: object) -> TableO
 
 
 def _usual_label(names: Sequence[str], options: TableOptions, where: object) -> str | None:
+    group = options.group_column
+    if group is not None and group.lower() in LABEL_NAMES:
+        what = f"column {group!r} would be the label and the group"
+        raise bad_input(where, what, "name the label with label_column, or group by another column")
     usual = [name for name in names if name.lower() in LABEL_NAMES and name not in options.column_names()]
     if len(usual) > 1:
         raise bad_input(where, f"more than one column may be the label: {listed(usual)}", "name it with label_column")

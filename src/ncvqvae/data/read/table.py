@@ -11,7 +11,7 @@ import numpy as np
 from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.notes import ALIKE, counter_notes, id_notes, label_notes, start_notes, summary_notes, time_notes
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, check_time_marks, is_text, number_matrix, row_with
-from ncvqvae.data.read.roles import NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
+from ncvqvae.data.read.roles import GROUP_NAMES, NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
 from ncvqvae.data.read.text import MANY, MISSING, TextStyle, is_value
 from ncvqvae.data.times import SeriesTimes, TimeForm, Times, look_like_times, read_times
 from ncvqvae.data.write.table_form import TableForm, table_form
@@ -21,13 +21,15 @@ from ncvqvae.labels import parse_labels
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ONE_LABEL = "give one label per series, or cut recordings into parts with window"
+
 
 class Raw(NamedTuple):
     """Series and labels as a source holds them, before any check of the values.
 
     X : array, or a list of arrays of any length.
     y : a label for each series (for each step of a recording), None where there are none.
-    ids : the name of each series, None where there are none.
+    ids, groups : the name of each series, and whose it is; None where there are none.
     roles, form : what the columns are, and how such a table is written; None where the source is no table.
     times : those of each series, in tables with a row a time step.
     notes : what a user should know of a source that has no roles to say it.
@@ -39,6 +41,7 @@ class Raw(NamedTuple):
     roles: Roles | None = None
     form: TableForm | None = None
     times: SeriesTimes | None = None
+    groups: list[Any] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -61,8 +64,8 @@ class _Source:
         self.numbers.check_thousands(self.roles.channels.values(), self.where)
         return values
 
-    def names(self, name: str) -> list[Any]:
-        """Ids, one a row: in the kind they have, without blanks around them.
+    def names(self, name: str, role: str = "id") -> list[Any]:
+        """Ids or groups, one a row: in the kind they have, without blanks around them.
 
         Raises:
             InputError: one is missing.
@@ -77,8 +80,33 @@ class _Source:
             missing = [value is None or value != value for value in values]
         if any(missing):
             where = row_with(missing)
-            raise bad_input(self.where, f"column {name!r} has no id in {where}", "fill it in, or drop those rows")
+            raise bad_input(self.where, f"column {name!r} has no {role} in {where}", "fill it in, or drop those rows")
         return values
+
+    def groups(self, case: np.ndarray, names: Any) -> list[Any] | None:
+        """The group of each series, which all of its rows must have.
+
+        Args:
+            case: number of the series of each row.
+            names: of the series; None where there is one without a name.
+        """
+        if self.roles.group is None:
+            return None
+        mend = "give all rows of a series one group"
+        return _one_of_each(self.names(self.roles.group, "group"), case, names, self.where, "group", mend)
+
+    def with_like_groups(self, case: np.ndarray, cut: bool = False) -> _Source:
+        """The same; its roles say which columns that are left out look like groups.
+
+        Args:
+            case: number of the series of each row.
+            cut: series are cut into windows, which share what their recording has.
+        """
+        if self.roles.group is not None:
+            return self
+        named = [name for name in self.roles.ignored if any(word in name.lower() for word in GROUP_NAMES)]
+        found = tuple(name for name in named if _is_shared(self.column(name), case, cut))
+        return replace(self, roles=replace(self.roles, like_groups=found))
 
     def times(self, name: str) -> Times:
         column = self.column(name)
@@ -210,17 +238,20 @@ def _with_row_names(source: _Source) -> _Source:
 
 
 def _wide(source: _Source, options: TableOptions) -> Raw:
+    case = np.arange(len(source.table))
+    source = source.with_like_groups(case)
     roles = source.roles
     ids = None if roles.id is None else source.names(roles.id)
     if ids is not None:
         _check_ids(ids, source)
+    groups = source.groups(case, case)
     values = _values_or_times(source)
     if options.value_columns is None and len(roles.channels) == 1:
         _check_first_and_last(values, source)
         roles = replace(roles, notes=(*roles.notes, *label_notes(values, roles.values)))
     X = values.reshape(len(values), len(roles.channels), -1)
     roles = replace(roles, notes=(*roles.notes, *summary_notes(values, source.numbers.decimals)))
-    return Raw(X, source.labels(), ids, roles, _form_of(source, ids))
+    return Raw(X, source.labels(), ids, roles, _form_of(source, ids), groups=groups)
 
 
 def _check_ids(ids: list[Any], source: _Source) -> None:
@@ -230,7 +261,10 @@ def _check_ids(ids: list[Any], source: _Source) -> None:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         what = f"ids that occur twice: {listed(twice)} ({counts[twice[0]]} rows)"
-        mend = "give every series its own id; if a row is a time step, name the time_column or cut it with window"
+        mend = (
+            "give every series its own id; if several series are of one, name it as group_column; if a row is a time "
+            "step, name the time_column or cut it with window"
+        )
         raise bad_input(source.where, what, mend)
 
 
@@ -279,6 +313,7 @@ def _long(source: _Source, options: TableOptions) -> Raw:
         raise bad_input(where, "a time column and no id column", mend)
     ids, times = source.names(roles.id), source.times(str(roles.time))
     case, names = pd.factorize(pd.Series(ids, dtype=object))
+    groups, roles = source.groups(case, names), source.with_like_groups(case).roles
     order = np.lexsort((times.key, case))
     again = (np.diff(case[order]) == 0) & (np.diff(times.key[order]) == 0)
     if again.any():
@@ -296,14 +331,14 @@ def _long(source: _Source, options: TableOptions) -> Raw:
     X = np.full((len(lengths), values.shape[1], lengths.max()), np.nan, values.dtype)  # shorter series end in NaN
     X[case[order], :, step] = values[order]
     labels = source.labels()
-    y = None if labels is None else _label_of_each(labels, case, names, where)
+    y = None if labels is None else _one_of_each(labels, case, names, where, "label", ONE_LABEL)
     form = _form_of(source, ids, times.form_of(_with_spacing(case)))
     notes = (*time_notes(times, case), *start_notes(times, case), *counter_notes(values, order, case, roles.values))
     roles = replace(roles, notes=(*roles.notes, *id_notes(names), *notes))
     sorted_times = SeriesTimes(
         source.column(str(roles.time)).take(order), np.cumsum(lengths), Times(times.key[order], times.form)
     )
-    return Raw(X, y, list(names), roles, form, sorted_times)
+    return Raw(X, y, list(names), roles, form, sorted_times, groups)
 
 
 def _written(source: _Source, row: int) -> str:
@@ -345,18 +380,33 @@ def _check_attributes(values: np.ndarray, case: np.ndarray, source: _Source) -> 
     if fixed.any() and not fixed.all():
         name = channels[int(np.argmax(fixed))]
         what = f"column {name!r} never changes within a series, so it may describe the series and be no channel"
-        raise bad_input(source.where, what, "leave it out with ignore_columns, or list the channels in value_columns")
+        mend = "name it as group_column, leave it out with ignore_columns, or list the channels in value_columns"
+        raise bad_input(source.where, what, mend)
 
 
-def _label_of_each(labels: list[Any], case: np.ndarray, names: Any, where: object) -> list[Any]:
-    """The one label of each series."""
+def _one_of_each(values: list[Any], case: np.ndarray, names: Any, where: object, role: str, mend: str) -> list[Any]:
+    """The one label or group of each series."""
     of_case: dict[int, Any] = {}
-    for row, (number, label) in enumerate(zip(case.tolist(), labels, strict=True)):
-        known = of_case.setdefault(number, label)
-        if known is not label and known != label and not (known != known and label != label):
-            what = f"the label of series {str(names[number])!r} changes within it, in row {row + 1}"
-            raise bad_input(where, what, "give one label per series, or cut recordings into parts with window")
+    for row, (number, value) in enumerate(zip(case.tolist(), values, strict=True)):
+        known = of_case.setdefault(number, value)
+        if known is not value and known != value and not (known != known and value != value):
+            series = "the recording" if names is None else f"series {str(names[number])!r}"
+            raise bad_input(where, f"the {role} of {series} changes within it, in row {row + 1}", mend)
     return [of_case[number] for number in range(len(of_case))]
+
+
+def _is_shared(column: pa.ChunkedArray, case: np.ndarray, cut: bool) -> bool:
+    """Whether several series have one value of a column of words or whole numbers."""
+    import pyarrow as pa
+
+    if not is_text(column) and not pa.types.is_integer(column.type):
+        return False
+    cells = [text.strip() for text in as_texts(column)] if is_text(column) else column.to_pylist()
+    pairs = {(cell, number) for cell, number in zip(cells, case.tolist(), strict=True) if cell not in (None, *MISSING)}
+    values = {cell for cell, _ in pairs}
+    if is_text(column) and any(isinstance(value, float) for value in parse_labels(list(values))):
+        return False
+    return len(values) > 1 and (cut or len(pairs) > len(values))
 
 
 # --- recordings -------------------------------------------------------------------------------------------------
@@ -371,6 +421,7 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
     case, names = (
         (np.zeros(len(source.table), int), None) if ids is None else pd.factorize(pd.Series(ids, dtype=object))
     )
+    groups, roles = source.groups(case, names), source.with_like_groups(case, options.window is not None).roles
     times = None if roles.time is None else source.times(roles.time)
     if times is None and ROW_NAMES in source.table.column_names:
         _check_row_numbers(case, source)
@@ -395,7 +446,8 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
     parts = np.split(order, np.flatnonzero(np.diff(case[order])) + 1)
     y = None if labels is None else [[labels[row] for row in part] for part in parts]
     form = _form_of(source, ids, None if times is None else times.form_of(_with_spacing(case)))
-    return Raw([values[part].T for part in parts], y, None if names is None else list(names), roles, form)
+    X = [values[part].T for part in parts]
+    return Raw(X, y, None if names is None else list(names), roles, form, groups=groups)
 
 
 def _check_row_numbers(case: np.ndarray, source: _Source) -> None:
