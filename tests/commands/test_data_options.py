@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from ncvqvae.cli import main
 from ncvqvae.cli.parameters import ColumnOptions
-from ncvqvae.commands.run_folder import DataSource
+from ncvqvae.commands.fitted_data import read_fitted
+from ncvqvae.commands.run_folder import DataSource, open_run
+from ncvqvae.commands.streams import warnings_in_one_line
 from ncvqvae.data import TableOptions
 
 CASES = Path(__file__).parents[1] / "data" / "read" / "cases"
@@ -129,6 +132,50 @@ def test_labels_come_back_as_the_file_writes_them_and_can_be_asked_for(home: Pat
             made = pd.read_csv("one.csv", dtype=str)
             assert made["label"].tolist() == [label] * 2
             assert made.drop(columns="label").map(lambda cell: len(cell.partition(".")[2]) <= 3).all().all()
+
+
+def write_patients(path: Path) -> None:
+    """Series of ten patients, three of each, whose values say of whom they are."""
+    patient = np.repeat(np.arange(10), 3)
+    values = patient[:, None] + np.random.default_rng(0).uniform(0.1, 0.9, (30, 16)).round(3)
+    frame = pd.DataFrame(values).add_prefix("t")
+    frame.assign(label=np.where(patient % 2, "a", "b"), patient=patient).to_csv(path, index=False)
+
+
+def test_series_of_a_patient_are_held_out_together_and_stay_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_patients(home / "patients.csv")
+    main(["fit", "patients.csv", "--group-column", "patient", *TINY, "--out", "grouped"])
+    said = capsys.readouterr().err
+    line = "9 of 30 cases kept aside for evaluation (seed 0, stratified by class), all series of 3 of the 10 values"
+    assert line in said and said.index(line) < said.index("expected training time")
+    model, source = open_run("grouped")
+    assert source is not None and source.group_column == "patient"
+    splits = read_fitted(home / "grouped", source, model.config_.seed, model.facts_)
+    train, held_out = (set(np.floor(X).ravel().tolist()) for X in (splits.X_train, splits.X_test))
+    assert not train & held_out and (len(train), len(held_out)) == (7, 3)
+    before = (home / "grouped/cases.csv").read_bytes()
+    main(["fit", "--resume", "--out", "grouped"])
+    assert (home / "grouped/cases.csv").read_bytes() == before
+    assert refused(["fit", "patients.csv", *TINY, "--group-column", "label", "--out", "grouped", "--resume"], capsys)
+    main(["encode", "grouped", "patients.csv", "--group-column", "patient", "--out", "of_patients.csv"])
+    assert len(pd.read_csv("of_patients.csv")) == 30
+    main(["sample", "grouped", "-n", "3", "--out", "of_grouped.csv"])
+    assert pd.read_csv("of_grouped.csv").columns.tolist() == [*(f"t{i}" for i in range(16)), "label"]
+
+
+def test_patients_that_are_left_out_are_said_with_the_option_as_it_is_typed(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_patients(home / "patients.csv")
+    with pytest.warns(UserWarning, match="several series have the same value of 'patient', which is left out") as said:
+        main(["fit", "patients.csv", "--ignore-columns", "patient", *TINY, "--out", "ungrouped"])
+    with warnings_in_one_line():
+        shown = warnings.formatwarning(said[0].message, UserWarning, said[0].filename, 1)
+    assert shown.startswith("ncvqvae: warning: patients: ") and shown.endswith("together with --group-column\n")
+    said = refused(["fit", "patients.csv", "--group-column", "patent", *TINY, "--out", "new"], capsys)
+    assert said.endswith("patients.csv: no column named 'patent'; did you mean 'patient'?")
+    said = refused(["fit", "patients.csv", *TINY, "--out", "new"], capsys)
+    assert "--id-column, --group-column or --time-column" in said and not (home / "new").exists()
 
 
 def test_every_way_to_name_columns_has_the_same_options() -> None:
