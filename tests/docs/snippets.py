@@ -50,6 +50,8 @@ def write_tables(folder: Path) -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(30, 32))).add_prefix("t")
     table.assign(**{"class": list("ab") * 15}).to_csv(folder / "my_series.csv", index=False)
+    patients = table.assign(**{"class": list("ab") * 15}, patient=np.repeat(range(10), 3))
+    patients.to_csv(folder / "patients.csv", index=False)
     machine = pd.DataFrame({"machine": np.repeat(["A", "B"], 2048), "state": np.repeat(["idle", "load"] * 8, 256)})
     machine[["speed", "heat"]] = rng.normal(size=(4096, 2))
     machine.to_csv(folder / "machine.csv", index=False)

@@ -26,7 +26,7 @@ from tests.bench.folders import finish
 from tests.docs import first_hour
 from tests.docs.snippets import PAGES, README, ROOT, commands, python, snippets, write_tables
 
-from ncvqvae import config, load_dataset
+from ncvqvae import config, load_dataset, load_splits
 from ncvqvae.bench import driver
 from ncvqvae.bench.job import Run
 from ncvqvae.cli import app, main
@@ -230,11 +230,15 @@ def test_no_snippet_is_left_untested(page: Path) -> None:
 
 
 def test_what_is_shown_of_reading_a_table_is_what_is_said(tmp_path: Path) -> None:
-    (shown,) = [snippet.text for snippet in snippets(DOCS / "reading-data.md") if snippet.language == "text"]
+    texts = [snippet.text.strip() for snippet in snippets(DOCS / "reading-data.md") if snippet.language == "text"]
+    of_columns, of_patients = texts
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(24, 32))).rename(columns=lambda at: f"X{at + 1}")
     table.assign(label=list("ab") * 12, patient=range(24)).to_csv(tmp_path / "table.csv", index=False)
     _, _, roles = load_dataset(tmp_path / "table.csv", id_column="patient", return_roles=True)
-    assert roles.describe(24, 32) == shown.strip()
+    assert roles.describe(24, 32) == of_columns
+    patients = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 32))).add_prefix("t")
+    patients = patients.assign(label=list("ab") * 50, patient=np.repeat(range(20), 5))
+    assert load_splits(patients, group_column="patient").note == of_patients
 
 
 def test_a_strangers_first_hour_leaves_out_nothing_without_a_reason(tmp_path: Path) -> None:
