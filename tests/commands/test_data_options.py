@@ -163,6 +163,21 @@ def test_series_of_a_patient_are_held_out_together_and_stay_so(home: Path, capsy
     assert pd.read_csv("of_grouped.csv").columns.tolist() == [*(f"t{i}" for i in range(16)), "label"]
 
 
+def test_what_a_column_holds_out_stays_held_out(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_patients(home / "patients.csv")
+    frame = pd.read_csv("patients.csv").assign(set=["train"] * 24 + ["test"] * 6)
+    frame.to_csv("sets.csv", index=False)
+    options = ["--split-column", "set", "--ignore-columns", "patient"]
+    main(["fit", "sets.csv", *options, *TINY, "--out", "sets"])
+    assert "6 of 30 cases kept aside for evaluation, as 'set' says" in capsys.readouterr().err
+    _, source = open_run("sets")
+    assert source is not None and set(np.floor(read_fitted(home / "sets", source, 5).X_test).ravel()) == {8, 9}
+    main(["encode", "sets", "sets.csv", *options, "--split", "test", "--out", "held_out.csv"])
+    assert len(pd.read_csv("held_out.csv")) == 6
+    said = refused(["fit", "sets.csv", "--split-column", "label", *TINY, "--out", "new"], capsys)
+    assert "name the label with --label-column, or another --split-column" in said
+
+
 def test_patients_that_are_left_out_are_said_with_the_option_as_it_is_typed(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,7 +190,7 @@ def test_patients_that_are_left_out_are_said_with_the_option_as_it_is_typed(
     said = refused(["fit", "patients.csv", "--group-column", "patent", *TINY, "--out", "new"], capsys)
     assert said.endswith("patients.csv: no column named 'patent'; did you mean 'patient'?")
     said = refused(["fit", "patients.csv", *TINY, "--out", "new"], capsys)
-    assert "--id-column, --group-column or --time-column" in said and not (home / "new").exists()
+    assert "--id-column, --group-column, --split-column or --time-column" in said and not (home / "new").exists()
 
 
 def test_every_way_to_name_columns_has_the_same_options() -> None:

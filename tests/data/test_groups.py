@@ -156,7 +156,11 @@ def changed(**columns: Any) -> pd.DataFrame:
 
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "unknown": (wide(), {"group_column": "patent"}, "no column named 'patent'; did you mean 'patient'?"),
-    "the label": (wide(), {"group_column": "label"}, "column 'label' would be the label and the group; name the label"),
+    "the label": (
+        wide(),
+        {"group_column": "label"},
+        "column 'label' would be the label and the group; name the label with label_column, or another",
+    ),
     "the label, named": (
         wide(),
         {"group_column": "patient", "label_column": "patient"},

@@ -78,6 +78,8 @@ class ColumnOptions:
     """Column with the time, in tables with a row for each time step (default: none, a row is a series)."""
     group_column: str | None = None
     """Column such as patient; series of one value are all trained on or all kept aside (default: none)."""
+    split_column: str | None = None
+    """Column of the words train and test, which says what is kept aside (default: a part drawn by the seed)."""
     value_columns: Names = None
     """Columns with the values: time steps where a row is a series, else channels (default: all other columns)."""
     ignore_columns: Names = None

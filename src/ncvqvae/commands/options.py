@@ -81,7 +81,7 @@ def in_option_spelling(message: str) -> str:
     message = re.sub(r"\bheader=True or header=False\b", "--header or --no-header", message)
     message = re.sub(r"^(window|stride|holdout): ", r"--\1: ", message)
     message = re.sub(r"\b(with|give) window\b", r"\1 --window", message)
-    names = "(?:label|id|time|group)_column|(?:value|ignore)_columns|data_dir"
+    names = "(?:label|id|time|group|split)_column|(?:value|ignore)_columns|data_dir"
     return re.sub(rf"(?<![\w'\"/.-])(?:{names})(?![\w'\"/.-])", lambda m: "--" + m[0].replace("_", "-"), message)
 
 

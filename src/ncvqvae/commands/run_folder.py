@@ -110,6 +110,8 @@ class DataSource:
     """Column with the time (long tables)."""
     group_column: str | None = None
     """Column that says whose a series is; those of one value are all trained on or all kept aside."""
+    split_column: str | None = None
+    """Column of the words train and test, which says what is kept aside."""
     value_columns: list[str] | None = None
     """Columns with the values: time steps (wide tables) or channels (long tables)."""
     ignore_columns: list[str] | None = None

@@ -60,7 +60,7 @@ class Half(NamedTuple):
     roles, form : as in `Splits`.
     notes : what was left out, where windows were cut or arrays have other names.
     times : those of each series, in tables with a row a time step.
-    groups : whose each series is (n_cases,), where a column says it.
+    groups, splits : whose each series is, and "train" or "test" (n_cases,), where columns say it.
     """
 
     X: np.ndarray
@@ -72,6 +72,34 @@ class Half(NamedTuple):
     notes: tuple[str, ...] = ()
     times: SeriesTimes | None = None
     groups: list[Any] | None = None
+    splits: list[str] | None = None
+
+    def part(self, split: str, where: object, min_cases: int) -> Half:
+        """The series of one split, where a column says which they are; else all.
+
+        Raises:
+            InputError: there are too few.
+        """
+        if self.splits is None:
+            return self
+        chosen = np.flatnonzero(np.array(self.splits) == split)
+        if len(chosen) < min_cases:
+            assert self.roles is not None
+            what = f"column {self.roles.split!r} calls {len(chosen)} series {split!r}"
+            raise bad_input(where, what, f"call at least {min_cases} so, or leave split_column out")
+
+        def of(values: list[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[case] for case in chosen]
+
+        return self._replace(
+            X=take(self.X, chosen),
+            y=None if self.y is None else self.y[chosen],
+            ids=of(self.ids),
+            starts=of(self.starts),
+            times=None if self.times is None else self.times.taken(chosen),
+            groups=of(self.groups),
+            splits=of(self.splits),
+        )
 
     @property
     def beside(self) -> Beside | None:
@@ -137,12 +165,13 @@ def load_dataset(
     Args:
         source: a UCR/UEA name, a file (.tsv, .csv, .parquet, .feather, .npz, .npy, .ts, .arff), a folder of .csv files
             of one series each, a table (pandas, polars, Arrow) or an array.
-        split: "train" or "test"; of a file without a TEST half, "train" is the whole file.
+        split: "train" or "test"; of a file without a TEST half, "train" is the whole file, unless ``split_column``
+            says what it is.
         data_dir: folder with `<Name>/<Name>_TRAIN.tsv` and so on; default: the folder NCVQVAE_DATA_DIR names.
         return_roles: also return which column of a table is what.
         options: which columns are what, and windows, by the names that the command line has: ``label_column="class"``,
-            ``id_column``, ``time_column``, ``group_column``, ``value_columns``, ``ignore_columns``, ``header``,
-            ``window``, ``stride``.
+            ``id_column``, ``time_column``, ``group_column``, ``split_column``, ``value_columns``, ``ignore_columns``,
+            ``header``, ``window``, ``stride``.
 
     Returns:
         X (n_cases, n_channels, n_timepoints) in the units of the file, NaN where nothing was observed; y (n_cases,),
@@ -178,10 +207,14 @@ def load_half(
     halves = _locate(source, data_dir)
     if halves.note:
         warnings.warn(f"{halves.name}: {halves.note}", stacklevel=3)
+    fewest = min_cases or (2 if split == "train" else 1)
+    if chosen.split_column is not None:
+        _check_no_test(halves.test)
+        return _read(halves.train, chosen, fewest).part(split, halves.name, fewest)
     if halves.test is None and split == "test":
         raise bad_input(source, "this file has no TEST half", "use load_splits to keep a part of its cases aside")
     half = halves.train if split == "train" else halves.test
-    return _read(half, chosen, min_cases=min_cases or (2 if split == "train" else 1))
+    return _read(half, chosen, fewest)
 
 
 def table_options(options: dict[str, Any]) -> TableOptions:
@@ -209,10 +242,11 @@ def load_splits(
 ) -> Splits:
     """Load a dataset's train and test part.
 
-    A UCR name and a file called `*_TRAIN.*` beside its `*_TEST.*` have both. Of any other file a stratified share of
-    the cases is kept aside as test part, by seed; a class with a single case stays in train. With ``group_column`` all
-    series of a group, such as a patient, are on one side. Of recordings that are cut into windows the last part of each
-    is kept aside, before they are cut; with ``group_column`` it is all recordings of some groups.
+    A UCR name, a file called `*_TRAIN.*` beside its `*_TEST.*`, and a table with a ``split_column`` have both. Of any
+    other file a stratified share of the cases is kept aside as test part, by seed; a class with a single case stays in
+    train. With ``group_column`` all series of a group, such as a patient, are on one side. Of recordings that are cut
+    into windows the last part of each is kept aside, before they are cut; with ``group_column`` it is all recordings of
+    some groups.
 
     Args:
         source, data_dir: as in `load_dataset`.
@@ -227,7 +261,10 @@ def load_splits(
     chosen = table_options(options)
     halves = _locate(source, data_dir)
     test_file = halves.test if test is None else Path(test).expanduser()
-    if test_file is not None:
+    if chosen.split_column is not None:
+        _check_no_test(test_file)
+        splits = _by_column(halves.name, _read(halves.train, chosen))
+    elif test_file is not None:
         splits = _pair(halves, test_file, chosen)
     elif not 0 < holdout < 1:
         raise bad_input("holdout", f"share {holdout} of the cases", "give a share between 0 and 1")
@@ -235,9 +272,10 @@ def load_splits(
         splits = _hold_out_in_time(halves, chosen, holdout)
     else:
         splits = _hold_out(halves.name, _read(halves.train, chosen), seed, holdout)
-    if test_file is None and splits.roles is not None and splits.roles.like_groups:
+    given = test_file is not None or chosen.split_column is not None
+    if not given and splits.roles is not None and splits.roles.like_groups:
         warnings.warn(_ungrouped(halves.name, splits.roles), stacklevel=2)
-    unread = _unread_test(halves.train) if test_file is None else ""
+    unread = "" if given else _unread_test(halves.train)
     return splits._replace(note="; ".join(part for part in (splits.note, unread, *_noticed(splits)) if part))
 
 
@@ -269,15 +307,34 @@ def _pair(halves: _Halves, test_file: Path, options: TableOptions) -> Splits:
     X_test, cut_note = _in_train_length(train_part.X, test_part.X)
     check_pair(train_part.X, X_test, where=test_file)
     check_label_pair(labels.train, labels.test, where=test_file)
-    both = set(train_part.groups or ()) & set(test_part.groups or ())
-    if both:
-        assert train_part.roles is not None
-        shared = f"{listed(sorted(both, key=str))} of {train_part.roles.group!r}"
-        said = f"{test_file}: train has series of {shared}, too, so results may look better than they are"
-        warnings.warn(said, stacklevel=3)
+    _warn_of_shared_groups(train_part, test_part, test_file)
     note = "; ".join(part for part in (halves.note, cut_note, _of_test(train_part, test_part)) if part)
     splits = Splits(halves.name, train_part.X, labels.train, X_test, labels.test, note)
     return _with_roles(splits, train_part)
+
+
+def _check_no_test(test_file: Path | None) -> None:
+    if test_file is not None:
+        raise bad_input(test_file, "a test file beside split_column, which says the same", "leave one of them out")
+
+
+def _warn_of_shared_groups(train: Half, test: Half, where: object) -> None:
+    both = set(train.groups or ()) & set(test.groups or ())
+    if both:
+        assert train.roles is not None
+        shared = f"{listed(sorted(both, key=str))} of {train.roles.group!r}"
+        said = f"{where}: train has series of {shared}, too, so results may look better than they are"
+        warnings.warn(said, stacklevel=4)
+
+
+def _by_column(name: str, data: Half) -> Splits:
+    """Split the cases of a file as one of its columns says."""
+    assert data.roles is not None
+    train, test = data.part("train", name, 2), data.part("test", name, 1)
+    check_label_pair(train.y, test.y, where=name)
+    _warn_of_shared_groups(train, test, name)
+    note = f"{len(test.X)} of {len(data.X)} cases kept aside for evaluation, as {data.roles.split!r} says"
+    return _with_roles(Splits(name, train.X, train.y, test.X, test.y, note), data)
 
 
 def _with_roles(splits: Splits, half: Half) -> Splits:
@@ -391,16 +448,17 @@ def _read(source: Any, options: TableOptions, min_cases: int = 2) -> Half:
     if options.window is not None:
         return _cut(raw, as_recordings(raw, where), options, where, min_cases)
     series = checked(raw, where, min_cases)
-    return Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, raw.notes, raw.times, raw.groups)
+    half = Half(series.X, series.y, raw.ids, None, raw.roles, raw.form, raw.notes, raw.times)
+    return half._replace(groups=raw.groups, splits=raw.splits)
 
 
 def _cut(raw: Raw, recordings: list[Any], options: TableOptions, where: object, min_cases: int) -> Half:
     assert options.window is not None
     cut = cut_windows(recordings, options.window, options.stride, where)
     series = checked(Raw(cut.X, cut.y), where, min_cases)
-    groups = None if raw.groups is None else [raw.groups[recording] for recording in cut.of]
+    groups, splits = (of and [of[recording] for recording in cut.of] for of in (raw.groups, raw.splits))
     notes = (*raw.notes, *cut.notes)
-    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, notes, groups=groups)
+    return Half(series.X, series.y, cut.ids, cut.starts, raw.roles, raw.form, notes, groups=groups, splits=splits)
 
 
 def _raw(source: Any, options: TableOptions) -> Raw:

@@ -139,6 +139,13 @@ class SeriesTimes:
         places[known], places[~known] = np.arange(known.sum()), known.sum() + np.arange((~known).sum())
         return pa.concat_arrays([written, *later]).take(pa.array(places))
 
+    def taken(self, cases: np.ndarray) -> SeriesTimes:
+        """The times of some series, by number."""
+        first = np.r_[0, self.ends[:-1]]
+        rows = np.concatenate([np.arange(first[case], self.ends[case]) for case in cases])
+        times = Times(self.times.key[rows], self.times.form)
+        return SeriesTimes(self.column.take(rows), np.cumsum((self.ends - first)[cases]), times)
+
     def _form_of(self, case: int, first: np.ndarray) -> TimeForm:
         """The form of one series; one of a single step takes the spacing of the first series."""
         own = self.times.form_of(np.arange(first[case], self.ends[case]))

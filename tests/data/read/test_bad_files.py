@@ -62,7 +62,7 @@ BAD_TEXT = {
         "x.csv",
         "id,t0,t1,t2\n1,2,3,4\n3,4,5,6\n",
         None,
-        "column 'id' among the time steps t0 … t2; say what it is with label_column, id_column, group_column",
+        "column 'id' among the time steps t0 … t2; say what it is with label_column, id_column, group_column, ",
     ),
     "duplicate ids": (
         "x.csv",

@@ -169,7 +169,7 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
     if len(folders) > 1 and {name.lower() for name in folders} <= HALVES:
         what = f"folders {listed(sorted(folders))}, which would be the classes of all series"
         raise bad_input(folder, what, "give that of train, and that of test as test file (test=…)")
-    series, labels, groups, first = [], [], [], None
+    series, labels, groups, splits, first = [], [], [], [], None
     notes: Counter[str] = Counter()
     intervals = []
     for file in files:
@@ -189,6 +189,7 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
         series.append(raw.X[0])
         labels.append(_label_of_file(raw, file, folder, options.window is not None))
         groups += raw.groups or []
+        splits += raw.splits or []
     assert first is not None and first.roles is not None
     in_classes = files[0].parent != folder
     said = [f"{note} (in {count} of {len(files)} files)" for note, count in notes.most_common(3)]
@@ -202,7 +203,7 @@ def _read_folder(folder: Path, options: TableOptions) -> Raw:
     if len(set(ids)) < len(ids):
         ids = [str(file.relative_to(folder)) for file in files]
     y = None if labels[0] is None and not in_classes else labels
-    return Raw(series, y, ids, roles, form, groups=groups or None)
+    return Raw(series, y, ids, roles, form, groups=groups or None, splits=splits or None)
 
 
 def _label_of_file(raw: Raw, file: Path, folder: Path, per_step: bool) -> Any:

@@ -46,7 +46,8 @@ GROUP_NAMES = (
 )
 """Words in the names of columns whose values several series may share."""
 SAY_WHAT = (
-    "say what it is with label_column, id_column, group_column or time_column, or leave it out with ignore_columns"
+    "say what it is with label_column, id_column, group_column, split_column or time_column, or leave it out with "
+    "ignore_columns"
 )
 
 
@@ -59,6 +60,7 @@ class TableOptions:
     time_column : orders the time steps; giving it means long form.
     group_column : whose series these are, such as a patient; those of one value stay on one side of the split.
         With window and without id_column, it also tells recordings apart.
+    split_column : says of each series whether it is for train or for test.
     value_columns : the values, in this order: time steps in wide form, channels in long form; default: all others.
     ignore_columns : columns to leave out.
     header : whether the first line of a text file holds names; default: found out.
@@ -71,6 +73,7 @@ class TableOptions:
     id_column: str | None = None
     time_column: str | None = None
     group_column: str | None = None
+    split_column: str | None = None
     value_columns: Sequence[str] | None = None
     ignore_columns: Sequence[str] | None = None
     header: bool | None = None
@@ -101,7 +104,7 @@ class TableOptions:
         return [name for name in one if name is not None] + [*(self.value_columns or ()), *(self.ignore_columns or ())]
 
 
-ROLE_OPTIONS = ("label_column", "id_column", "time_column", "group_column")
+ROLE_OPTIONS = ("label_column", "id_column", "time_column", "group_column", "split_column")
 """The options that give one column a role."""
 
 
@@ -110,7 +113,7 @@ class Roles:
     """What each column of a table is.
 
     channels : the value columns of each channel: in wide form one a time step, in their order; in long form one.
-    label, id, time, group : the columns of these roles; None where there is none.
+    label, id, time, group, split : the columns of these roles; None where there is none.
     ignored : columns that are left out.
     like_groups : those of them that look like groups: their names say so, and several series share their values.
     long : a row is a time step, not a series.
@@ -123,6 +126,7 @@ class Roles:
     id: str | None = None
     time: str | None = None
     group: str | None = None
+    split: str | None = None
     ignored: tuple[str, ...] = ()
     like_groups: tuple[str, ...] = ()
     long: bool = False
@@ -162,6 +166,8 @@ class Roles:
             parts.append(f"times from {self.time!r}")
         if self.group is not None:
             parts.append(f"groups from {self.group!r}")
+        if self.split is not None:
+            parts.append(f"split from {self.split!r}")
         parts.append(f"ignored: {_few(self.ignored) if self.ignored else 'none'}")
         return "; ".join([*parts, *self.notes])
 
@@ -180,7 +186,7 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
     _check_unique(names, where)
     options = _found(options, names, where)
     label = options.label_column or _usual_label(names, options, where)
-    taken = {label, options.id_column, options.time_column, options.group_column, *(options.ignore_columns or ())}
+    taken = {label, *(getattr(options, option) for option in ROLE_OPTIONS), *(options.ignore_columns or ())}
     rest = [name for name in names if name not in taken]
     ignored = list(options.ignore_columns or ())
     identity = options.id_column
@@ -196,7 +202,8 @@ def decide(names: Sequence[str], options: TableOptions, where: object) -> Roles:
         values = set(options.value_columns)
         ignored += [name for name in rest if name not in values]
         rest = list(options.value_columns)
-    roles = Roles({}, label, identity, options.time_column, options.group_column, tuple(ignored))
+    beside = options.time_column, options.group_column, options.split_column
+    roles = Roles({}, label, identity, *beside, tuple(ignored))
     if options.per_step or options.time_column is not None:
         if not rest:
             raise bad_input(where, "no column is left for the values", "name them with value_columns")
@@ -312,10 +319,10 @@ def _found(options: TableOptions, names: Sequence[str], where: object) -> TableO
 
 
 def _usual_label(names: Sequence[str], options: TableOptions, where: object) -> str | None:
-    group = options.group_column
-    if group is not None and group.lower() in LABEL_NAMES:
-        what = f"column {group!r} would be the label and the group"
-        raise bad_input(where, what, "name the label with label_column, or group by another column")
+    for role, name in (("group", options.group_column), ("split", options.split_column)):
+        if name is not None and name.lower() in LABEL_NAMES:
+            what = f"column {name!r} would be the label and the {role}"
+            raise bad_input(where, what, f"name the label with label_column, or another {role}_column")
     usual = [name for name in names if name.lower() in LABEL_NAMES and name not in options.column_names()]
     if len(usual) > 1:
         raise bad_input(where, f"more than one column may be the label: {listed(usual)}", "name it with label_column")

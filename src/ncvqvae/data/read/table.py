@@ -29,7 +29,7 @@ class Raw(NamedTuple):
 
     X : array, or a list of arrays of any length.
     y : a label for each series (for each step of a recording), None where there are none.
-    ids, groups : the name of each series, and whose it is; None where there are none.
+    ids, groups, splits : the name of each series, whose it is, and "train" or "test"; None where no column says it.
     roles, form : what the columns are, and how such a table is written; None where the source is no table.
     times : those of each series, in tables with a row a time step.
     notes : what a user should know of a source that has no roles to say it.
@@ -42,6 +42,7 @@ class Raw(NamedTuple):
     form: TableForm | None = None
     times: SeriesTimes | None = None
     groups: list[Any] | None = None
+    splits: list[str] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -84,16 +85,32 @@ class _Source:
         return values
 
     def groups(self, case: np.ndarray, names: Any) -> list[Any] | None:
-        """The group of each series, which all of its rows must have.
+        """The group of each series.
 
         Args:
             case: number of the series of each row.
             names: of the series; None where there is one without a name.
         """
-        if self.roles.group is None:
+        return self._of_each(self.roles.group, "group", case, names)
+
+    def splits(self, case: np.ndarray, names: Any) -> list[str] | None:
+        """The split of each series, as `groups` gives its group: train or test, in upper or lower case."""
+        found = self._of_each(self.roles.split, "split", case, names)
+        if found is None:
             return None
-        mend = "give all rows of a series one group"
-        return _one_of_each(self.names(self.roles.group, "group"), case, names, self.where, "group", mend)
+        words = [str(word).lower() for word in found]
+        others = [word for word, lower in zip(found, words, strict=True) if lower not in ("train", "test")]
+        if others:
+            what = f"column {self.roles.split!r} holds {str(others[0])!r}, which is neither train nor test"
+            raise bad_input(self.where, what, "call every series one of them, or drop those rows")
+        return words
+
+    def _of_each(self, column: str | None, role: str, case: np.ndarray, names: Any) -> list[Any] | None:
+        """What a column says of each series, which all of its rows must have."""
+        if column is None:
+            return None
+        mend = f"give all rows of a series one {role}"
+        return _one_of_each(self.names(column, role), case, names, self.where, role, mend)
 
     def with_like_groups(self, case: np.ndarray, cut: bool = False) -> _Source:
         """The same; its roles say which columns that are left out look like groups.
@@ -244,14 +261,14 @@ def _wide(source: _Source, options: TableOptions) -> Raw:
     ids = None if roles.id is None else source.names(roles.id)
     if ids is not None:
         _check_ids(ids, source)
-    groups = source.groups(case, case)
+    groups, splits = source.groups(case, case), source.splits(case, case)
     values = _values_or_times(source)
     if options.value_columns is None and len(roles.channels) == 1:
         _check_first_and_last(values, source)
         roles = replace(roles, notes=(*roles.notes, *label_notes(values, roles.values)))
     X = values.reshape(len(values), len(roles.channels), -1)
     roles = replace(roles, notes=(*roles.notes, *summary_notes(values, source.numbers.decimals)))
-    return Raw(X, source.labels(), ids, roles, _form_of(source, ids), groups=groups)
+    return Raw(X, source.labels(), ids, roles, _form_of(source, ids), groups=groups, splits=splits)
 
 
 def _check_ids(ids: list[Any], source: _Source) -> None:
@@ -313,7 +330,8 @@ def _long(source: _Source, options: TableOptions) -> Raw:
         raise bad_input(where, "a time column and no id column", mend)
     ids, times = source.names(roles.id), source.times(str(roles.time))
     case, names = pd.factorize(pd.Series(ids, dtype=object))
-    groups, roles = source.groups(case, names), source.with_like_groups(case).roles
+    groups, splits = source.groups(case, names), source.splits(case, names)
+    roles = source.with_like_groups(case).roles
     order = np.lexsort((times.key, case))
     again = (np.diff(case[order]) == 0) & (np.diff(times.key[order]) == 0)
     if again.any():
@@ -338,7 +356,7 @@ def _long(source: _Source, options: TableOptions) -> Raw:
     sorted_times = SeriesTimes(
         source.column(str(roles.time)).take(order), np.cumsum(lengths), Times(times.key[order], times.form)
     )
-    return Raw(X, y, list(names), roles, form, sorted_times, groups)
+    return Raw(X, y, list(names), roles, form, sorted_times, groups, splits)
 
 
 def _written(source: _Source, row: int) -> str:
@@ -421,7 +439,8 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
     case, names = (
         (np.zeros(len(source.table), int), None) if ids is None else pd.factorize(pd.Series(ids, dtype=object))
     )
-    groups, roles = source.groups(case, names), source.with_like_groups(case, options.window is not None).roles
+    groups, splits = source.groups(case, names), source.splits(case, names)
+    roles = source.with_like_groups(case, options.window is not None).roles
     times = None if roles.time is None else source.times(roles.time)
     if times is None and ROW_NAMES in source.table.column_names:
         _check_row_numbers(case, source)
@@ -447,7 +466,7 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
     y = None if labels is None else [[labels[row] for row in part] for part in parts]
     form = _form_of(source, ids, None if times is None else times.form_of(_with_spacing(case)))
     X = [values[part].T for part in parts]
-    return Raw(X, y, None if names is None else list(names), roles, form, groups=groups)
+    return Raw(X, y, None if names is None else list(names), roles, form, groups=groups, splits=splits)
 
 
 def _check_row_numbers(case: np.ndarray, source: _Source) -> None:
