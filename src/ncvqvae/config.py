@@ -323,6 +323,9 @@ def keeps_series(config: SamplingConfig) -> bool:
     return any(getattr(config, name) not in (0, "auto") for name in KEEPS_SERIES)
 
 
+OF_WHOLE_SERIES = ("kept_share", "time_warp", "hidden_class", "redraws", "redraw_heating")
+"""Settings of sampling that nothing asks for where a part of each series is given, as in ``impute``."""
+
 CHOSEN_BY_SAMPLES = ("n_steps", "choice_temperature", "kept_share", "residual_scale")
 """Settings of sampling whose "auto" is settled after training, by what the trained networks draw."""
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.bench import tasks
@@ -64,6 +65,24 @@ def test_slurm_options_without_slurm_and_gpus_that_nobody_takes_are_refused(tmp_
     for name, device, slurm, said in (("local", "cpu", ["time=5"], "--backend slurm"), ("slurm", "cuda", [], "--gpus")):
         with pytest.raises(InputError, match=said):
             make_backend(name, tmp_path, device=device, workers=None, address=None, cpus=1, gpus=0, slurm=slurm)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "said"),
+    [
+        ("ray", "workers", 3, "--workers is for --backend local or slurm"),
+        ("local", "address", "auto", "--address is for --backend ray"),
+        ("slurm", "address", "auto", "--address is for --backend ray"),
+        ("local", "gpus", 1, "--gpus is for --backend ray or slurm"),
+        ("ray", "slurm", ["time=5"], "--slurm is for --backend slurm"),
+    ],
+)
+def test_what_a_backend_has_no_use_for_is_refused(
+    name: str, option: str, value: Any, said: str, tmp_path: Path
+) -> None:
+    plain: dict[str, Any] = {"workers": None, "address": None, "cpus": 1, "gpus": 0.0, "slurm": ()}
+    with pytest.raises(InputError, match=said):
+        make_backend(name, tmp_path, **{**plain, option: value})
 
 
 def test_sbatch_gets_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from ncvqvae import NCVQVAE
 from ncvqvae.cli import app, main
-from ncvqvae.config import Config, SamplingConfig, load_config
+from ncvqvae.config import OF_WHOLE_SERIES, Config, load_config
 from ncvqvae.data import read_series
 from ncvqvae.files import locked
 from ncvqvae.validation import help_text, names
@@ -263,6 +263,7 @@ BAD_INPUT = {
         ["evaluate", "run", "--samples", "longer.npz"],
         "the samples have 1 channel(s) and length 40",
     ),
+    "what replaces files of no run": (["evaluate", "run", "--overwrite"], "--overwrite is for series without a run"),
     "comparison before evaluation": (["report", "run", "--out", "new.html"], "ncvqvae evaluate run"),
     "tables of no bench": (["tables", "nowhere"], "nowhere holds no evaluated run"),
     "seeds beyond all use": (
@@ -431,12 +432,12 @@ def test_every_option_of_every_verb_has_a_whole_sentence_and_its_default(verb: s
         assert text in shown, argument.name
         default = "(default: " in text or DEFAULT.match(shown, shown.index(text) + len(text))
         assert default, argument.name
-    if verb in ("fit", "sample"):
-        group = Config if verb == "fit" else SamplingConfig
-        prefix = "" if verb == "fit" else "sampling."
-        texts = {f"--{prefix}{name}".replace("_", "-"): name for name in names(group)}
-        found = {argument.name: argument for argument in arguments if argument.name in texts}
-        assert set(found) == set(texts)
+    settings = {f"--{name}".replace("_", "-") for name in names(Config)}
+    of_sampling = {option for option in settings if option.startswith("--sampling.")}
+    of_a_part = of_sampling - {f"--sampling.{name}".replace("_", "-") for name in OF_WHOLE_SERIES}
+    offered = {"fit": settings, "sample": of_sampling, **dict.fromkeys(("impute", "extend", "vary"), of_a_part)}
+    own = {"--device", "--seed"}  # of a verb where they are no settings
+    assert {of.name for of in arguments if of.name in settings - own} == offered.get(verb, set()) - own
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

@@ -170,7 +170,8 @@ def test_extended_series_go_on_in_their_own_columns_and_times(capsys: pytest.Cap
     assert after["volt"].notna().all() and after["unit"].tolist() == whole["unit"][step < 21].tolist()
     paste(capsys)
     assert Path("long_longer-2-q0.9.csv").exists()
-    main(["extend", "wide", "wide_short.csv", *ID, "--steps", "5", "--out", "wide_longer.csv"])
+    fast = ["--sampling.n-steps", "1"]
+    main(["extend", "wide", "wide_short.csv", *ID, "--steps", "5", "--out", "wide_longer.csv", *fast])
     after, before = pd.read_csv("wide_longer.csv"), pd.read_csv("wide_short.csv")
     steps = [f"h{step}" for step in range(21)]
     assert after.columns.tolist() == ["patient", *steps, "label"] and after.notna().all().all()

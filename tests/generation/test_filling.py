@@ -10,6 +10,7 @@ import torch
 from tests.waves import SMALL, two_classes
 
 from ncvqvae import NCVQVAE, InputError
+from ncvqvae.config import OF_WHOLE_SERIES, SamplingConfig
 from ncvqvae.data import fill
 from ncvqvae.generation import filling
 from ncvqvae.generation.filling import meeting
@@ -226,7 +227,7 @@ def test_unequal_lengths_and_channels(unequal: NCVQVAE) -> None:
         (lambda m, X: m.impute(X, n_draws=0), "n_draws 0: give a number of at least 1"),
         (lambda m, X: m.impute(X, n_draws=1.5), "n_draws 1.5: give a whole number"),
         (lambda m, X: m.impute(X[2:, :20]), "series have 1 channels and 20 time steps"),
-        (lambda m, X: m.impute(X, redraws=2), "sampling.redraws: .* leave it out"),
+        (lambda m, X: m.impute(X, redraws=2), "sampling.redraws is .* leave it out"),
         (lambda m, X: m.impute(X, temprature=2), "temprature"),
         (lambda m, X: m.impute(X, residual_neighbours=2), "keeps no training series"),
         (lambda m, X: m.vary(X, share=1.2), "share 1.2 of the tokens; give a number from 0 to 1"),
@@ -247,6 +248,37 @@ def test_unequal_lengths_and_channels(unequal: NCVQVAE) -> None:
 def test_refusals(model: NCVQVAE, ask: Callable[[NCVQVAE, np.ndarray], Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         ask(model, with_gaps())
+
+
+OTHER_VALUES: dict[str, Any] = {
+    "n_steps": 5,
+    "schedule": "linear",
+    "temperature": 3.0,
+    "choice_temperature": 0.0,
+    "guidance_scale": 3.0,
+    "residual_neighbours": 4,
+    "residual_scale": 0.5,
+    "chunk_size": 3,
+}
+
+
+def test_each_setting_of_a_draw_that_is_taken_changes_it_and_all_others_are_refused() -> None:
+    X, y = two_classes()
+    model = fitted(X, y, **{"sampling.residual_neighbours": 2, "sampling.n_steps": 3, "stage2.max_steps": 20})
+    ways: tuple[Callable[..., Any], ...] = (
+        lambda **own: model.impute(np.where(np.arange(LENGTH) < 20, X, np.nan), y, n_draws=1, **own)[0],
+        lambda **own: model.extend(X[:, :20], 12, y, n_draws=1, **own)[0],
+        lambda **own: model.vary(X, y, share=0.2, **own).X,
+    )
+    taken = SamplingConfig.__dataclass_fields__.keys() - set(OF_WHOLE_SERIES)
+    assert OTHER_VALUES.keys() == taken - {"precision"}  # which changes how fast it is
+    for draw in ways:
+        plain = draw()
+        for name, value in OTHER_VALUES.items():
+            assert (draw(**{name: value}) != plain).any(), name
+        for name in OF_WHOLE_SERIES:
+            with pytest.raises(InputError, match=rf"^sampling\.{name} is of .*\(allowed: n_steps, .*, precision\)$"):
+                draw(**{name: 0})
 
 
 def test_variations_keep_their_share_of_the_tokens() -> None:

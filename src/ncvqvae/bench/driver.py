@@ -77,16 +77,23 @@ def make_backend(
     """The backend of that name, ``local``, ``ray`` or ``slurm``, for runs on `device`.
 
     Raises:
-        InputError: if this machine has no such device, or runs on a cluster need a GPU but ``gpus`` gives them none.
+        InputError: if this machine has no such device, runs on a cluster need a GPU but ``gpus`` gives them none, or an
+            option is given that this backend has no use for.
     """
+    for option, value, backends in (
+        ("workers", workers, ("local", "slurm")),
+        ("address", address, ("ray",)),
+        ("gpus", gpus, ("ray", "slurm")),
+        ("slurm", slurm, ("slurm",)),
+    ):
+        if value and name not in backends:
+            raise InputError(f"--{option} is for --backend {' or '.join(backends)}; add that, or leave it out")
     if name != "local" and device == "cuda" and not gpus:
         raise InputError("--device cuda: runs on a cluster see only the GPUs that they take; give --gpus 1")
     if name == "slurm":
         from ncvqvae.bench.slurm import SlurmBackend
 
         return SlurmBackend(folder.resolve(), slurm, cpus=cpus, gpus=gpus, jobs=workers)
-    if slurm:
-        raise InputError("--slurm is for --backend slurm; add that, or leave it out")
     if name == "ray":
         from ncvqvae.bench.cluster import RayBackend
 

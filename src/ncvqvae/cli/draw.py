@@ -14,6 +14,7 @@ from ncvqvae.cli.parameters import (
     POSITIVE,
     ColumnOptions,
     Count,
+    FillingOptions,
     Plugins,
     SamplingOptions,
     SamplingSettings,
@@ -82,7 +83,7 @@ def impute(
     options: GivenOptions | None = None,
     draw: DrawOptions | None = None,
     source: ColumnOptions | None = None,
-    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+    sampling: Annotated[FillingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
 ) -> None:
     """Fill the gaps of the series in DATA, by the trained model in RUN, and write them to a file.
 
@@ -110,7 +111,7 @@ def extend(
     options: GivenOptions | None = None,
     draw: DrawOptions | None = None,
     source: ColumnOptions | None = None,
-    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+    sampling: Annotated[FillingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
 ) -> None:
     """Extend the series in DATA beyond their end, by the trained model in RUN, and write them to a file.
 
@@ -144,7 +145,7 @@ def vary(
     n: Annotated[int, Parameter(name=["-n", "--n"]), POSITIVE] = 1,
     options: GivenOptions | None = None,
     source: ColumnOptions | None = None,
-    sampling: Annotated[SamplingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
+    sampling: Annotated[FillingOptions | None, SamplingSettings] = None,  # type: ignore[valid-type]
 ) -> None:
     """Write new series near those in DATA, by the trained model in RUN, to a file.
 

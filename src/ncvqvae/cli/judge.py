@@ -57,7 +57,7 @@ def evaluate(
 
     load_plugins(plugin or ())
     columns, extent = source or DataOptions(), Extent.asked(full, cas, rivals)
-    _check_evaluate(run, samples, data, out, columns)
+    _check_evaluate(run, samples, data, out, overwrite, columns)
     named = None if data is None else DataSource(absolute(data), **as_text(asdict(columns)))
     with named_as_options({"device": device}), steps_status("evaluating") as progress:
         if run is not None:
@@ -102,14 +102,17 @@ def evaluate(
         say(browse_line(evaluated.files["report"]))
 
 
-def _check_evaluate(run: Path | None, samples: Path | None, data: str | None, out: Path | None, source: Any) -> None:
+def _check_evaluate(
+    run: Path | None, samples: Path | None, data: str | None, out: Path | None, overwrite: bool, source: Any
+) -> None:
     """A RUN of fit says which data it has; for others --data does."""
     if run is None and (samples is None or data is None):
         raise InputError("nothing to evaluate; give the folder of a run, or --samples FILE with --data NAME")
     if run is None:
         return
-    if out is not None:
-        raise InputError(f"--out is for series without a run; leave out {run} or it")
+    for option, is_given in (("out", out is not None), ("overwrite", overwrite)):
+        if is_given:
+            raise InputError(f"--{option} is for series without a run; leave out {run} or it")
     others = [name for name, value in given(source).items() if name != "data_dir"]
     if others and data is None:
         raise InputError(f"--{others[0].replace('_', '-')} is for --data; give it, or leave both out")

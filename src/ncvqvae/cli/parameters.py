@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
 from ncvqvae.commands.options import options, whole
-from ncvqvae.config import Config, SamplingConfig, load_config
+from ncvqvae.config import OF_WHOLE_SERIES, Config, SamplingConfig, load_config
 
 Settings = Parameter(
     name="*",
@@ -61,6 +61,7 @@ def _preset() -> Config:
 
 ConfigOptions = options(Config, lambda name: attrgetter(name)(_preset()))
 SamplingOptions = options(SamplingConfig, lambda _: "the run's own")
+FillingOptions = options(SamplingConfig, lambda _: "the run's own", without=OF_WHOLE_SERIES)
 
 
 @Parameter(name="*", group="Data")

@@ -132,7 +132,8 @@ def bench(
             dataset NAME-5-a-class (default: the whole train split).
         device: Device of every run: auto, cpu, cuda or mps. The choice auto is that of the suite's settings.
         backend: Where runs are carried out: processes on this machine, tasks of a Ray cluster, or SLURM jobs.
-        workers: Number of runs at once, or of SLURM jobs (default: one per GPU, else one per core; 100 jobs).
+        workers: Number of runs at once, or of SLURM jobs; Ray decides itself (default: one per GPU, else one per core;
+            100 jobs).
         address: Address of the Ray cluster (default: one is started here).
         slurm: Options of sbatch as NAME=VALUE, such as partition=gpu and time=240, in minutes (default: none).
         cpus: Number of cores for each run.

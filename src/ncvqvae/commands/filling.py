@@ -78,7 +78,7 @@ def write_imputed(given: Given, wanted: Wanted, done: Done, **options: Any) -> l
 
 
 def write_extended(
-    given: Given, n_steps: int, wanted: Wanted, form: TableForm | None, done: Done, **options: Any
+    given: Given, n_steps: int, wanted: Wanted, form: TableForm | None, done: Done, /, **options: Any
 ) -> list[Path]:
     """Write the series, each with ``n_steps`` more; ``form`` of the run's table names the columns of the new steps."""
     parts = given.model.iter_extend(given.half.X, n_steps, given.y, n_draws=wanted.n_draws, **options)

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -16,16 +16,19 @@ from ncvqvae.errors import InputError, SettingError
 from ncvqvae.validation import fields_of, help_text, parse_yaml
 
 
-def options(cls: type, default_of: Callable[[str], Any], where: str = "") -> type:
+def options(cls: type, default_of: Callable[[str], Any], where: str = "", without: Collection[str] = ()) -> type:
     """A dataclass with the settings of the group ``cls``, each of them None until it is given.
 
     Args:
         cls: a group of :mod:`ncvqvae.config`.
         default_of: dotted name of a setting to the default that its help shows; asked when help is shown.
         where: what comes before the names of the group's settings.
+        without: names of settings that are not offered.
     """
     made: list[Any] = []
     for name, field in fields_of(cls).items():
+        if name in without:
+            continue
         if dataclasses.is_dataclass(field.annotation):
             kind: Any = options(typing.cast(type, field.annotation), default_of, f"{where}{name}.") | None
         else:

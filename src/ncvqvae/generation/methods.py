@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import Config, SamplingConfig, from_dict, to_dict
+from ncvqvae.config import OF_WHOLE_SERIES, Config, SamplingConfig, from_dict, to_dict
 from ncvqvae.data import ScaledSeries, check_series, cut_or_pad, series_lengths
 from ncvqvae.errors import InputError
 from ncvqvae.generation.draws import Draws, is_share, joined_draws
@@ -54,7 +54,8 @@ class FillingMethods(ABC):
             y: their labels, or one for all; without them gaps are filled without a class.
             n_draws: number of draws. More draws make mean, median and quantiles steadier.
             seed: seed of the draws; the model's own if not given.
-            sampling: settings of :class:`ncvqvae.config.SamplingConfig` for these draws, for example ``n_steps=20``.
+            sampling: settings of :class:`ncvqvae.config.SamplingConfig` for these draws, for example ``n_steps=20``,
+                but for those of whole series: ``kept_share``, ``time_warp``, ``hidden_class`` and the redraws.
 
         Raises:
             InputError: if the series do not fit the model, a series has no value at all, a label or setting is
@@ -73,7 +74,7 @@ class FillingMethods(ABC):
         yield from self._filler(seed, sampling).fill(self._known(X, y), _at_least_one(n_draws, "n_draws"))
 
     def extend(
-        self, X: Any, n_steps: int, y: Any = None, *, n_draws: int = 20, seed: int | None = None, **sampling: Any
+        self, X: Any, n_steps: int, /, y: Any = None, *, n_draws: int = 20, seed: int | None = None, **sampling: Any
     ) -> Draws:
         """The series, each with ``n_steps`` more time steps behind its end, as the prior would go on.
 
@@ -83,7 +84,7 @@ class FillingMethods(ABC):
         Args:
             X: series in their own units, shorter than those of the train split, also of unequal lengths. In a list a
                 series ends where its array does, in an array at its last observed value.
-            n_steps: time steps to add.
+            n_steps: time steps to add; as a keyword ``n_steps`` is the setting of sampling.
             y, n_draws, seed, sampling: as in :meth:`impute`.
 
         Raises:
@@ -92,7 +93,7 @@ class FillingMethods(ABC):
         return joined_draws(self.iter_extend(X, n_steps, y, n_draws=n_draws, seed=seed, **sampling))
 
     def iter_extend(
-        self, X: Any, n_steps: int, y: Any = None, *, n_draws: int = 20, seed: int | None = None, **sampling: Any
+        self, X: Any, n_steps: int, /, y: Any = None, *, n_draws: int = 20, seed: int | None = None, **sampling: Any
     ) -> Iterator[Draws]:
         """:meth:`extend` in chunks of consecutive series; all chunks have the same number of time steps."""
         n_steps, known = _at_least_one(n_steps, "n_steps"), self._known(X, y, to_extend=True)
@@ -152,9 +153,12 @@ class FillingMethods(ABC):
 
     def _filler(self, seed: int | None, sampling: dict[str, Any]) -> Filler:
         codec = self._codec
-        if sampling.get("redraws"):
-            raise InputError("sampling.redraws: what keeps a part of a given series is not drawn again; leave it out")
-        changed = {**to_dict(self.config_.sampling), **sampling, "redraws": 0}
+        settings = to_dict(self.config_.sampling)
+        for name in OF_WHOLE_SERIES:
+            if name in sampling:
+                allowed = ", ".join(other for other in settings if other not in OF_WHOLE_SERIES)
+                raise InputError(f"sampling.{name} is of series drawn as a whole; leave it out (allowed: {allowed})")
+        changed = {**settings, **sampling, "redraws": 0}
         config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         return Filler(codec, self._generator, config, self.config_.seed if seed is None else checked_seed(seed))
 
