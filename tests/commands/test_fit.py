@@ -13,6 +13,7 @@ import ncvqvae.commands.fit
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.cli import main
 from ncvqvae.commands.fit import fit_run
+from ncvqvae.commands.narration import Settled
 from ncvqvae.commands.run_folder import NEW, OWN_FILES, DataSource, as_label, check_output, open_run
 from ncvqvae.config import kept, load_config
 from ncvqvae.data import TableForm
@@ -318,11 +319,29 @@ def test_what_the_data_settled_is_said_in_one_block(
         "stage2.token_temperature",
     }
     afterwards = [line for line in lines if line.startswith("sampling: choice_temperature ")]
-    assert len(afterwards) == 1 and lines[lines.index(afterwards[0]) - 1] == "settled by the data:"
+    assert len(afterwards) == 1 and lines.count("settled by the data:") == 1
+    assert lines[lines.index(afterwards[0]) - 1] == "sampling: now chosen by what the trained networks draw"
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert written["asked"] == kept(load_config("default", settings=TINY))
     assert (written["asked"]["augmentation"], written["model"]["augmentation"]) == ("auto", "gauss")
     assert (written["asked"]["stage1"]["warped_share"], written["model"]["stage1"]["warped_share"]) == ("auto", 0.0)
+
+
+def test_a_terminal_shows_what_was_settled_in_whole_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    line = "stage2.time_warp: 0.0 (12 series, fewer than 32: the tokenizer learns from no warped ones)"
+    for is_terminal in (True, False):
+        monkeypatch.setenv("FORCE_COLOR" if is_terminal else "NO_COLOR", "1")
+        settled = Settled()
+        for lines in ([], [line], ["seed: 1"]):
+            settled(lines)
+        heading, *said = capsys.readouterr().err.splitlines()
+        assert heading == "settled by the data:" and " ".join(" ".join(said).split()) == f"{line} seed: 1"
+        assert len(said) == (3 if is_terminal else 2) and all(len(part) <= 80 for part in said) == is_terminal
+        assert [part[:4].isspace() for part in said] == ([False, True, False] if is_terminal else [False, False])
+        monkeypatch.delenv("FORCE_COLOR", raising=False)
 
 
 # ---------------------------------------------------------------- labels of the command line

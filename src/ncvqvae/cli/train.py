@@ -57,7 +57,7 @@ def fit(
     if data is None and (out is None or not resume):
         raise InputError("no DATA; give a UCR/UEA name or a file, or --resume with the --out of an interrupted run")
     from ncvqvae.commands.fit import fit_run
-    from ncvqvae.commands.narration import print_settled
+    from ncvqvae.commands.narration import Settled
     from ncvqvae.commands.run_folder import Begun, DataSource
     from ncvqvae.commands.terminal import TrainingProgress, announce, console
     from ncvqvae.generation.residuals import keeping_line
@@ -85,7 +85,7 @@ def fit(
             resume=resume,
             report=progress,
             announce=announce,
-            explain=print_settled,
+            explain=Settled(),
             logger=logger,
             draw=True,
         )

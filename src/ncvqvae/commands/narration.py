@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import fill
 from typing import NamedTuple, Protocol
 
 from ncvqvae.commands.terminal import TrainingProgress, console, print_expected
@@ -55,14 +56,28 @@ def narrated(
         console().print(hint, markup=False, highlight=False, soft_wrap=True)
     print_expected(model.estimate_prepared(train))
     if report is not None:
-        yield Heard(report, explain or print_settled)
+        yield Heard(report, explain or Settled())
         return
     with TrainingProgress() as progress:
-        yield Heard(progress, explain or print_settled)
+        yield Heard(progress, explain or Settled())
 
 
-def print_settled(lines: list[str]) -> None:
-    """Say in one block what became of the settings that were left to the data, and why."""
-    if lines:
-        text = "\n  ".join(["settled by the data:", *lines])
-        console().print(text, markup=False, highlight=False, soft_wrap=True)
+class Settled:
+    """Prints what became of the settings that were left to the data, and why: a block under one heading.
+
+    Some are settled before the training and some after it. On a terminal, lines that are too long go on indented.
+    """
+
+    def __init__(self) -> None:
+        self.begun = False
+
+    def __call__(self, lines: list[str]) -> None:
+        """Print further lines of the block."""
+        out = console()
+        width = out.width if out.is_terminal else sys.maxsize
+        shown = [fill(line, width, initial_indent="  ", subsequent_indent="    ") for line in lines]
+        if shown and not self.begun:
+            shown.insert(0, "settled by the data:")
+            self.begun = True
+        for line in shown:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
