@@ -1,8 +1,8 @@
 """Every verb ends in a command that works when it is pasted."""
 
-import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ncvqvae.bench import driver
 from ncvqvae.cli import app, main
 from ncvqvae.commands import score
 from ncvqvae.commands.next_step import program
+from ncvqvae.report import verdict
 
 TINY = {
     "tokenizer": {"hidden_channels": 4, "n_residual_blocks": 1, "codebook_size": 8},
@@ -123,7 +124,7 @@ def test_a_verb_says_what_it_made_and_a_next_command_that_works(verb: str, capsy
     if verb == "tables":
         said_by(VERBS["bench"], capsys)
     lines = said_by(VERBS[verb], capsys)
-    nexts = [line for line in lines if re.match(r"next: (?![A-Z])", line)]
+    nexts = [line for line in lines if line.startswith("next: ")]
     assert len(nexts) == 1 and lines[-1] == nexts[0], lines
     if verb not in ("bench", "doctor"):
         made = SAYS.get(verb) or shlex.split(VERBS[verb])[-1]
@@ -134,3 +135,16 @@ def test_a_verb_says_what_it_made_and_a_next_command_that_works(verb: str, capsy
         main(shlex.split(command + short))
 
     pasted(nexts[0], carry_out)
+
+
+@pytest.mark.parametrize("fine", [True, False, None])
+def test_evaluate_ends_in_a_command_that_agrees_with_its_verdict(
+    fine: bool | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = verdict.judge
+    monkeypatch.setattr(verdict, "judge", lambda content: replace(judge(content), fine=fine))
+    lines = said_by("evaluate run", capsys)
+    (last,) = [line for line in lines if line.startswith("next: ")]
+    assert last == lines[-1] and (" sample run " in last) == (fine is True)
+    assert sum(line.startswith("advice: ") for line in lines) == (fine is not True)
+    pasted(last, lambda command: main(shlex.split(command)))

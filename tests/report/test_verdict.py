@@ -353,4 +353,15 @@ def test_the_terminal_gives_answer_reasons_and_next_step() -> None:
     lines = judge(content).lines
     assert lines[0].startswith("Adding 60 generated series") and lines[1] == "verdict: Told apart from real series"
     assert [line[0] for line in lines[2:6]] == ["✓", "✗", "✓", "✓"] and "84%" in lines[3]
-    assert lines[6] == "next: Fit again with --preset default, which trains a larger model for longer."
+    assert lines[6] == "advice: Fit again with --preset default, which trains a larger model for longer."
+
+
+def test_only_where_all_is_well_the_step_is_to_draw_more() -> None:
+    verdict = judge(full_content())
+    assert verdict.fine and "ncvqvae sample RUN" in verdict.next_step
+    assert not any(line.startswith(("advice", "next")) for line in verdict.lines)  # the command says it
+    for faulty in (full_content(metrics=METRICS | {"copied": 0.5}), with_metrics(utility_both=METRICS["utility_real"])):
+        verdict = judge(faulty)
+        assert not verdict.fine and verdict.lines[-1] == f"advice: {verdict.next_step}"
+        assert "ncvqvae sample" not in verdict.next_step
+    assert judge(full_content(codebook=None)).next_step == "Use them."

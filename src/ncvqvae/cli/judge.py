@@ -96,7 +96,7 @@ def evaluate(
         stdout.print(line, highlight=False, markup=False, soft_wrap=True)
     for kind, path in evaluated.files.items():
         console().print(f"{kind}: {path}", highlight=False, soft_wrap=True)
-    if run is not None and samples is None:
+    if run is not None and samples is None and evaluated.verdict.fine:
         say(next_line("sample", run, "-n", 500, "--out", free_name(run / "samples.npz"), plugins=plugin))
     else:
         say(browse_line(evaluated.files["report"]))

@@ -42,9 +42,13 @@ class Verdict:
 
     @property
     def lines(self) -> list[str]:
-        """The verdict as plain text for a terminal: answer, headline, reasons, next step."""
+        """The verdict as plain text for a terminal: answer, headline, reasons, advice.
+
+        Where all is well there is no advice: the command that ``evaluate`` ends in is the next step.
+        """
         reasons = [f"{MARKS[finding.state]} {finding.title}. {finding.text}" for finding in self.findings]
-        return [self.answer, f"verdict: {self.headline}", *reasons, f"next: {self.next_step}"]
+        advice = [] if self.fine else [f"advice: {self.next_step}"]
+        return [self.answer, f"verdict: {self.headline}", *reasons, *advice]
 
 
 def judge(content: ReportContent) -> Verdict:
@@ -53,7 +57,9 @@ def judge(content: ReportContent) -> Verdict:
     findings = find(content, classes)
     headline, fine = _headline(findings)
     advice = (finding.advice for state in ("bad", "unknown", "even") for finding in findings if finding.state == state)
-    next_step = next(filter(None, advice), "Draw as many as you need: ncvqvae sample RUN -n 500 --out new.csv")
+    draw = "Draw as many as you need: ncvqvae sample RUN -n 500 --out new.csv"
+    fine_step = "Use them." if content.codebook is None else draw  # series without their model are all there are
+    next_step = next(filter(None, advice), fine_step)
     return Verdict(answer(content.metrics), headline, fine, findings, next_step, classes)
 
 
