@@ -122,6 +122,14 @@ def test_each_series_is_encoded_once(evaluation: Evaluation, model: NCVQVAE, spl
     assert encoded == Counter([x.tobytes() for X in sets for x in model.scaler_.transform(X)]) + Counter(decoded)
 
 
+def test_the_report_hears_of_the_share_that_starts_from_training_series(
+    evaluation: Evaluation, model: NCVQVAE, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert evaluation.content.kept_share == 0
+    monkeypatch.setattr(model.config_.sampling, "kept_share", 0.5)
+    assert report_content(model, splits, evaluation.scores).kept_share == 0.5
+
+
 def test_the_filters_of_warnings_stay_as_they_were(evaluation: Evaluation) -> None:
     before, after = evaluation.filters
     assert before == after

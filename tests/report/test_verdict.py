@@ -356,6 +356,16 @@ def test_the_terminal_gives_answer_reasons_and_next_step() -> None:
     assert lines[6] == "advice: Fit again with --preset default, which trains a larger model for longer."
 
 
+def test_it_is_said_that_new_series_start_from_training_series_and_what_turns_this_off() -> None:
+    apart, close = full_content(kept_share=0.5), with_metrics(nearer_rocket=0.9, nearer_rocket_low=0.8)
+    assert "50% of the tokens of a training series (sampling.kept_share)" in finding(apart, "copies").text
+    assert judge(apart).fine and not {"kept" in finding(of, "copies").text for of in (full_content(), close)} - {False}
+    close.kept_share = 0.75
+    verdict = judge(close)
+    assert verdict.headline == "Too close to training series"
+    assert "starts from 75% of" in verdict.findings[3].text and "--sampling.kept-share 0" in verdict.next_step
+
+
 def test_only_where_all_is_well_the_step_is_to_draw_more() -> None:
     verdict = judge(full_content())
     assert verdict.fine and "ncvqvae sample RUN" in verdict.next_step

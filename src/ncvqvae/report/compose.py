@@ -46,9 +46,12 @@ def report_content(
     assert content.generated is not None
     train, test, made = scores.encoded or EncodedSets.by(model, splits, content.generated.X)
     steps = scores.steps or model.decoding_steps(256)
+    kept_share = model.config_.sampling.kept_share
+    assert kept_share != "auto"  # settled after training
     return replace(
         content,
         history=history,
+        kept_share=kept_share,
         X_test_reconstructed=test.reconstruction,
         X_generated_reconstructed=made.reconstruction,
         Z_train=train.embedding,

@@ -64,6 +64,7 @@ class ReportContent:
         selected_probabilities: probability of the tokens drawn at each step of decoding (T, n, N), nan where none was.
         decoding_entropies: mean entropy of the tokens still unknown before each step (T,), nats.
         attention: where the prior looks while it draws, class by class.
+        kept_share: share of its tokens that each new series takes from a training series; 0 without a model.
         channels: names of the channels; without them they are "channel 1", "channel 2" and so on.
         copied_per_class: label → share of copied series among those generated for it.
         digest: SHA-256 of the run that was evaluated, as in `metrics.json`; empty for series without a run.
@@ -98,6 +99,7 @@ class ReportContent:
     decoding_entropies: np.ndarray | None = None
     attention: Sequence[ClassAttention] = ()
     copied_per_class: Mapping[Any, float] = field(default_factory=dict)
+    kept_share: float = 0.0
     channels: Sequence[str] = ()
     digest: str = ""
     folder: str = ""

@@ -282,6 +282,13 @@ def _copies(content: ReportContent) -> Finding:
         text = f"With {n} training series, fewer than {FEW_TRAIN}, generated series stay close to them."
         parts.append(Part("unknown", "Close to few training series", text))
     advice = "Do not share them as private data; fit on more series."
+    if content.kept_share:
+        text = (
+            f"Each of them starts from {content.kept_share:.0%} of the tokens of a training series "
+            "(sampling.kept_share); `ncvqvae sample RUN --sampling.kept-share 0` draws without that."
+        )
+        parts.append(Part("good", "No copier", text))
+        advice = "Do not share them as private data; draw with --sampling.kept-share 0, or fit on more series."
     if "copied" not in content.metrics:
         rule = (
             f"Without a tokenizer, only series {NEARER_BY:g} times nearer to a training series than 95 % of held-out "
