@@ -1,12 +1,22 @@
 """Labels of any hashable kind."""
 
 import datetime
+import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ncvqvae.errors import InputError
-from ncvqvae.labels import check_storable, class_index, count_classes, label_array, labels_from_state, sorted_classes
+from ncvqvae.labels import (
+    check_storable,
+    class_index,
+    count_classes,
+    instead,
+    label_array,
+    labels_from_state,
+    sorted_classes,
+)
 
 
 def test_classes_are_sorted_whatever_they_are() -> None:
@@ -15,6 +25,22 @@ def test_classes_are_sorted_whatever_they_are() -> None:
     classes = sorted_classes(mixed)
     assert classes == [2, "a", "b", (1, 2)]
     assert class_index(mixed, classes).tolist() == [2, 0, 1, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("label", "known", "said"),
+    [
+        ("2", [1, 2], "did you mean 2? labels: 1, 2"),
+        ("sumer", ["winter", "summer"], "did you mean 'summer'? labels: 'winter', 'summer'"),
+        ("x", ["winter", "summer"], "labels: 'winter', 'summer'"),
+        (100, list(range(30)), f"labels: {', '.join(map(str, range(20)))} and 10 more"),
+    ],
+)
+def test_an_unknown_label_is_answered_with_the_nearest_and_all_others(label: Any, known: list[Any], said: str) -> None:
+    assert instead(label, known, "labels") == said
+    if len(known) == 2:
+        with pytest.raises(InputError, match=f"{re.escape(instead(label, known, 'its classes'))}$"):
+            class_index(np.array([label]), known)
 
 
 def test_counts_stand_beside_their_classes() -> None:

@@ -212,6 +212,7 @@ def test_the_label_reaches_the_prior(model: NCVQVAE) -> None:
         ((-3,), "cannot generate -3 series"),
         (("x",), "cannot generate 'x' series"),
         ((3, "sideways"), "unknown label 'sideways'; labels of this model: 'down', 'flat', 'up'"),
+        ((3, "Upp"), "unknown label 'Upp'; did you mean 'up'? labels of this model: 'down'"),
         ((3, ["up", "up", 4]), "unknown label 4; labels of this model"),
         ((3, ["up", "down"]), "2 labels were given for 3 series"),
         ((3, "up", True), "labels were given for unconditional sampling"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ncvqvae.errors import InputError
+from ncvqvae.errors import InputError, nearest_name
 
 
 def sorted_classes(*labels: np.ndarray) -> list[Hashable]:
@@ -43,6 +43,19 @@ def rows_by_class(y: np.ndarray) -> dict[Hashable, np.ndarray]:
     return {label: np.array(of_label) for label, of_label in rows.items()}
 
 
+def instead(label: Hashable, known: Sequence[Hashable], whose: str) -> str:
+    """What an error line says to whoever gave a label that is none of the known ones.
+
+    >>> instead("Gnu", ["Gun", "Point"], "classes here")
+    "did you mean 'Gun'? classes here: 'Gun', 'Point'"
+    """
+    alike = {str(of): of for of in known if isinstance(of, str) or str(of) == str(label)}  # 10 is not meant by 100
+    near = nearest_name(label, alike)
+    asked = "" if near is None else f"did you mean {alike[near]!r}? "
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    return f"{asked}{whose}: {', '.join(map(repr, known[:20]))}{more}"
+
+
 def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
     """Index of each label in `classes`: (n,) int64.
 
@@ -53,9 +66,9 @@ def class_index(y: np.ndarray, classes: Sequence[Hashable]) -> np.ndarray:
     try:
         return np.array([position[label] for label in np.asarray(y).tolist()], np.int64)
     except KeyError as error:
-        raise InputError(
-            f"label {error.args[0]!r} of a generated series is not in the real data; its classes are {classes[:10]}"
-        ) from None
+        label = error.args[0]
+        mend = instead(label, list(classes), "its classes")
+        raise InputError(f"label {label!r} of a generated series is not in the real data; {mend}") from None
 
 
 def parse_labels(texts: Sequence[str], decimal: str = ".") -> list[Any]:

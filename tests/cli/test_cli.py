@@ -245,6 +245,7 @@ BAD_INPUT = {
         'Invalid value "-3" for -n. Must be >= 1',
     ),
     "unknown label": (["sample", "run", "-n", "2", "--label", "d", "--out", "new.npz"], "'a', 'b', 'c'"),
+    "misspelled label": (["sample", "run", "--label", "A", "--out", "new.npz"], "did you mean 'a'? labels of this"),
     "length that cannot be": (["sample", "run", "--length", "9", "--out", "new.npz"], "all have length 32"),
     "label and unconditional": (
         ["sample", "run", "--label", "a", "--unconditional", "--out", "new.npz"],

@@ -14,6 +14,7 @@ from ncvqvae import NCVQVAE, InputError, load_splits
 from ncvqvae.commands.compare import compare_runs
 from ncvqvae.evaluation.binding import run_digest
 from ncvqvae.report.content import ReportContent
+from ncvqvae.report.model_pictures import Plates
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(20, 1, 32)).astype(np.float32), np.array(["a", "b"] * 10)
@@ -22,8 +23,12 @@ X, Y = RNG.normal(size=(20, 1, 32)).astype(np.float32), np.array(["a", "b"] * 10
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without an evaluation."""
-    folder = tmp_path_factory.mktemp("work") / "run"
-    np.savez(folder.parent / "data.npz", X=X, y=Y)
+    return run_in(tmp_path_factory.mktemp("work"), y=Y)
+
+
+def run_in(parent: Path, **labels: np.ndarray) -> Path:
+    folder = parent / "run"
+    np.savez(folder.parent / "data.npz", X=X, **labels)
     splits = load_splits(folder.parent / "data.npz", seed=1)
     model = NCVQVAE("quick", settings=TINY, seed=1).fit(splits.X_train, splits.y_train)
     model.save_pretrained(folder)
@@ -88,8 +93,26 @@ def test_chosen_classes_have_as_many_series_as_asked_for(run: Path, monkeypatch:
     assert not any("class a" in title for title in panels)
     for classes, words in (
         (["c"], "unknown label 'c'"),
+        (["A"], "did you mean 'a'"),
         ([str(i) for i in range(9)], "a picture shows 1 to 8 of them"),
     ):
         with pytest.raises(InputError, match=words):
             compare_runs([run], run.parent / "never.html", classes=classes)
     assert not (run.parent / "never.html").exists()
+
+
+def test_classes_are_meant_as_the_command_line_writes_them(
+    tmp_path: Path, shown: list[ReportContent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plates: list[Plates] = []
+    monkeypatch.setattr("ncvqvae.report.model_pictures.save_model_pictures", lambda *given: plates.append(given[2]))
+    (tmp_path / "numbered").mkdir()
+    for parent, labels in ((tmp_path / "numbered", {"y": np.array([1, 2] * 10)}), (tmp_path, {})):
+        run = run_in(parent, **labels)
+        (run / "metrics.json").write_text(json.dumps({"fid": 1.0}))
+        if labels:
+            compare_runs([run], parent / "page.html", classes=["2"])
+            assert plates[0].classes == [2]
+        else:
+            with pytest.raises(InputError, match=r"unknown label '2'; .* had no labels"):
+                compare_runs([run], parent / "page.html", classes=["2"])

@@ -13,7 +13,7 @@ import torch
 
 from ncvqvae.codec import CHUNK, in_chunks
 from ncvqvae.errors import InputError
-from ncvqvae.labels import is_class, sorted_classes
+from ncvqvae.labels import instead, is_class, sorted_classes
 
 if TYPE_CHECKING:
     from ncvqvae.model import NCVQVAE
@@ -86,7 +86,9 @@ def class_direction(model: NCVQVAE, X: Any, y: Any, start: Any, end: Any) -> np.
         raise InputError(f"y has shape {labels.shape}; give a label for each of {len(Z)} series")
     for label in (start, end):
         if not is_class(labels, label).any():
-            raise InputError(f"no series has the label {label!r}; give one of {sorted_classes(labels)}")
+            raise InputError(
+                f"no series has the label {label!r}; {instead(label, sorted_classes(labels), 'labels in y')}"
+            )
     return Z[is_class(labels, end)].mean(0) - Z[is_class(labels, start)].mean(0)
 
 

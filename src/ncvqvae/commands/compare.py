@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ncvqvae.commands.fitted_data import read_fitted
-from ncvqvae.commands.run_folder import check_output, known_source, open_run, say_path
+from ncvqvae.commands.run_folder import as_label, check_output, known_source, open_run, run_form, say_path
 from ncvqvae.errors import InputError
 from ncvqvae.evaluation.binding import read_run_metrics, run_digest
 from ncvqvae.evaluation.sets import MAX_COMPARED, n_unconditional
@@ -29,7 +29,7 @@ def compare_runs(
     out: str | Path,
     *,
     overwrite: bool = False,
-    classes: Sequence[Any] | None = None,
+    classes: Sequence[str] | None = None,
     per_class: int | None = None,
 ) -> None:
     """Write one page that shows evaluated runs side by side, and a folder of pictures beside it.
@@ -40,7 +40,7 @@ def compare_runs(
         folders: of the runs.
         out: the page.
         overwrite: replace a page, and pictures, that are there already.
-        classes: those that the picture of series by class shows; by default the first eight.
+        classes: those that the picture of series by class shows, as text; by default the first eight.
         per_class: number of series of each class that it shows, real ones and those of each model.
 
     Raises:
@@ -83,8 +83,9 @@ def compare_runs(
             settings={"preset": model.preset} | flat_settings(asdict(config)),
         )
         contents.append(content)
-        if labelled is not None and (chosen or per_class):
-            plates = _with_plate(plates, model, content.folder, chosen, seed + 1)
+        own = None if chosen is None else [as_label(text, model.classes_, run_form(folder)) for text in chosen]
+        if own or (labelled is not None and per_class):
+            plates = _with_plate(plates, model, content.folder, own, seed + 1)
         name = chapter_model(config.ssl, config.augmentation)
         identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
         rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})

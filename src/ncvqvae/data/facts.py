@@ -12,7 +12,7 @@ from ncvqvae.data.cases import case_digests, joint_digest
 from ncvqvae.data.missing import length_counts, lengths_from_state, lengths_to_state
 from ncvqvae.data.validate import case_chunks, check_labels
 from ncvqvae.errors import InputError
-from ncvqvae.labels import check_storable, count_classes, labels_from_state
+from ncvqvae.labels import check_storable, count_classes, instead, labels_from_state
 from ncvqvae.validation import MAX_FILE, MAX_VALUES
 
 
@@ -97,9 +97,9 @@ class TrainFacts:
         indices = self.class_indices(given, len(given))
         unknown = np.flatnonzero(indices == self.n_classes)
         if len(unknown):
-            listed = ", ".join(map(repr, known[:20])) or "none: the training data had no labels"
-            listed += f" and {len(known) - 20} more" if len(known) > 20 else ""
-            raise InputError(f"unknown label {given[int(unknown[0])]!r}; labels of this model: {listed}")
+            label, none = given[int(unknown[0])], "this model knows none: the training data had no labels"
+            mend = instead(label, known, "labels of this model") if known else none
+            raise InputError(f"unknown label {label!r}; {mend}")
         return np.repeat(indices, n) if one_for_all else indices
 
     def to_state(self) -> dict[str, Any]:
