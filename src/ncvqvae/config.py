@@ -7,7 +7,7 @@ its two kinds of model differently, and this keeps the pair in one file.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from importlib import resources
 from pathlib import Path
@@ -414,21 +414,87 @@ def load_config(
     if preset not in preset_names():
         raise InputError(f"unknown preset {preset!r}; {suggestion(preset, preset_names())}")
     text = (resources.files("ncvqvae") / "recipes" / f"{preset}.yaml").read_text()
-    layers = [parse_yaml(text, f"preset {preset}")]
-    if file is not None:
-        layers.append(read_yaml(Path(file)))
-    layers.append(_nested(settings or {}))
+    layers = [parse_yaml(text, f"preset {preset}"), *_given(file, settings)]
     is_naive = [layer["ssl"] for layer in layers if "ssl" in layer][-1:] == ["none"]
-    merged: dict[str, Any] = {}
     for layer in layers:
-        naive = layer.pop("naive", {})
-        check_layer(Config, layer)  # each on its own, so that no layer hides another's mistake
-        check_layer(Config, naive, "naive.")
-        merged = _merge(_merge(merged, layer), naive if is_naive else {})
+        naive = layer.get("naive", {})
+        check_layer(Config, {name: value for name, value in layer.items() if name != "naive"})
+        check_layer(Config, naive, "naive.")  # each on its own, so that no layer hides another's mistake
+    merged = _merged(layers, is_naive)
     if is_naive:
         merged["augmentation"] = "none"
         merged["stage1"] = merged.get("stage1", {}) | {"high_augmentation": SAME}
     return from_dict(Config, merged)
+
+
+IDLE: tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...] = (
+    (
+        {"ssl": "none"},
+        (
+            "augmentation",
+            "stage1.ssl_weight",
+            "stage1.augmented_weight",
+            "stage1.projector_width",
+            "stage1.high_augmentation",
+        ),
+    ),
+    ({"tokenizer.transform": "stft"}, ("tokenizer.wavelet", "tokenizer.wavelet_levels")),
+    ({"tokenizer.transform": "wavelet"}, ("tokenizer.n_fft", "tokenizer.hop_length")),
+    ({"tokenizer.bands": 1}, ("tokenizer.low_rows", "tokenizer.high_latent_width")),
+    ({"prior.input_mode": "codebook"}, ("prior.scale_tied_logits",)),
+    ({"prior.input_mode": "codebook-finetuned"}, ("prior.scale_tied_logits",)),
+    ({"stage2.stochastic_tokens": False}, ("stage2.token_temperature",)),
+    ({"sampling.n_steps": 1}, ("sampling.schedule", "sampling.choice_temperature")),
+    ({"sampling.residual_neighbours": 0}, ("sampling.residual_scale",)),
+    ({"sampling.redraws": 0}, ("sampling.redraw_heating",)),
+    ({"unconditional": False}, ("sampling.hidden_class",)),
+    ({"unconditional": True, "sampling.hidden_class": False}, ("sampling.guidance_scale",)),
+)
+"""Settings that change nothing while others have these values; ``unconditional`` is how new series are asked for."""
+
+
+def idle_settings(
+    preset: str, *, file: str | Path | None = None, settings: Mapping[str, Any] | None = None
+) -> list[str]:
+    """A line for each setting of the user's that changes nothing beside the others; arguments as for `load_config`.
+
+    Values that are those of the preset are no one's wish.
+    """
+    config = load_config(preset, file=file, settings=settings)
+    usual = load_config(preset, settings={"ssl": config.ssl})
+    return _idle(_merged(_given(file, settings), config.ssl == "none"), to_dict(config), to_dict(usual))
+
+
+def idle_in_draw(given: Mapping[str, Any], own: SamplingConfig, *, unconditional: bool | None = None) -> list[str]:
+    """The same for settings of sampling that were given for one draw, of whatever value.
+
+    Args:
+        given: the settings by name.
+        own: what holds without them.
+        unconditional: whether unconditional series were asked for; None for what is not drawn anew.
+    """
+    values = {"sampling": {**to_dict(own), **given}, "unconditional": unconditional}
+    return _idle({"sampling": given}, values, {})
+
+
+def _idle(given: Mapping[str, Any], values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    asked, now, lines = different(given, usual), different(values, {}), []
+    for others, names in IDLE:
+        if all(now.get(other) == value for other, value in others.items()):
+            why = " and ".join(f"{other} is {value}" for other, value in others.items())
+            lines += [f"{name} {asked[name]} changes nothing: {why}" for name in names if name in asked]
+    return lines
+
+
+def different(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that others lack or have otherwise, section by section, by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": each for inner, each in different(value, others.get(name, {})).items()}
+        elif name not in others or value != others[name]:
+            found[name] = value
+    return found
 
 
 def check_parts(config: Config) -> Config:
@@ -481,6 +547,20 @@ def to_dict(config: Any) -> dict[str, Any]:
 def kept(config: Config) -> dict[str, Any]:
     """What files keep of the settings: all but the device, which is asked anew on each machine."""
     return {name: value for name, value in to_dict(config).items() if name != "device"}
+
+
+def _given(file: str | Path | None, settings: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What the user sets beside the preset: a layer for the file, and one for single settings."""
+    return [*([] if file is None else [read_yaml(Path(file))]), _nested(settings or {})]
+
+
+def _merged(layers: Sequence[Mapping[str, Any]], is_naive: bool) -> dict[str, Any]:
+    """The layers in one, the later above the earlier; their blocks ``naive`` count where ``is_naive``."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        naive = layer.get("naive", {}) if is_naive else {}
+        merged = _merge(_merge(merged, {name: value for name, value in layer.items() if name != "naive"}), naive)
+    return merged
 
 
 def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:

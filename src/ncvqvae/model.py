@@ -22,7 +22,10 @@ from ncvqvae.config import (
     Config,
     SamplingConfig,
     check_parts,
+    different,
     from_dict,
+    idle_in_draw,
+    idle_settings,
     keeps_series,
     load_config,
     preset_names,
@@ -150,7 +153,7 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
         """
         prepared = self.prepare(X, y)
         facts = prepared.facts
-        for line in few_to_learn(facts.classes, facts.class_counts, facts.n_cases):
+        for line in (*self._idle(), *few_to_learn(facts.classes, facts.class_counts, facts.n_cases)):
             warnings.warn(line, stacklevel=2)
         with narrated(self, prepared, verbose, report, explain) as (report, explain):
             return self.fit_prepared(prepared, checkpoints=checkpoints, logger=logger, report=report, explain=explain)
@@ -271,10 +274,18 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
         self.n_features_in_ = facts.n_timepoints * facts.n_channels
         self.classes_, self.class_counts_ = facts.classes, facts.class_counts
 
-    def _config(self) -> Config:
+    @property
+    def _given(self) -> dict[str, Any]:
+        """Settings and arguments in one; the arguments count."""
         arguments = {"ssl": self.ssl, "augmentation": self.augmentation, "seed": self.seed}
-        given = {name: value for name, value in arguments.items() if value is not None}
-        config = load_config(self.preset, file=self.config_file, settings={**(self.settings or {}), **given})
+        return {**(self.settings or {}), **{name: value for name, value in arguments.items() if value is not None}}
+
+    def _idle(self) -> list[str]:
+        """A line for each setting that was given and changes nothing beside the others."""
+        return idle_settings(self.preset, file=self.config_file, settings=self._given)
+
+    def _config(self) -> Config:
+        config = load_config(self.preset, file=self.config_file, settings=self._given)
         resolve_device(config.device)  # a missing device is reported before any work
         return check_parts(config)
 
@@ -359,6 +370,9 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
         another seed. A model that was fitted on a list of series of unequal lengths gives a list back, each without
         padding.
         """
+        check_is_fitted(self)
+        for line in idle_in_draw(sampling, self.config_.sampling, unconditional=unconditional):
+            warnings.warn(line, stacklevel=2)
         made = joined(self.iter_samples(n, labels, unconditional=unconditional, length=length, seed=seed, **sampling))
         made = as_given(made, self.facts_)
         made.form = self.form_
@@ -494,18 +508,7 @@ def _arguments(preset: str, asked: Config) -> dict[str, Any]:
     if preset not in preset_names():  # of another version; the model can be used all the same
         return {"settings": to_dict(asked)}
     base = load_config(preset, settings={"ssl": asked.ssl})  # a preset may have other settings without an SSL loss
-    settings = _different(to_dict(asked), to_dict(base))
+    settings = different(to_dict(asked), to_dict(base))
     arguments = {name: settings.pop(name, None) for name in ("augmentation", "seed")}
     ssl = None if asked.ssl == load_config(preset).ssl else asked.ssl
     return {"ssl": ssl, **arguments, "settings": settings or None}
-
-
-def _different(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Those values that others lack or have otherwise, section by section, by their dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= {f"{name}.{inner}": each for inner, each in _different(value, others.get(name, {})).items()}
-        elif name not in others or value != others[name]:
-            found[name] = value
-    return found

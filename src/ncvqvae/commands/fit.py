@@ -66,6 +66,8 @@ def fit_run(
         return _finished(folder, splits, recorded, source, asked.device)
     if recorded is not None:
         splits = in_recorded_halves(splits, recorded, source.data)
+    for line in model._idle():
+        warnings.warn(line, stacklevel=2)
     train = model.prepare(splits.X_train, splits.y_train, checked=True)
     if announce is not None:
         announce(splits, model.estimate_prepared(train))

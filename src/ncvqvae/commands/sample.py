@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ncvqvae.config import idle_in_draw
 from ncvqvae.data import SeriesWriter, TableForm, read_series
 from ncvqvae.files import check_no_link, locked, replaced
 from ncvqvae.model import NCVQVAE
@@ -64,6 +66,8 @@ def write_samples(
     Raises:
         InputError: if the request cannot be met, the file not be written, or another process is writing it.
     """
+    for line in idle_in_draw(request.sampling, model.config_.sampling, unconditional=request.unconditional):
+        warnings.warn(line, stacklevel=2)
     chunk = request.sampling.get("chunk_size") or model.config_.sampling.chunk_size
     size = CHUNKS_PER_PART * chunk
     with SeriesWriter(out, n_cases=request.n, form=form) as writer:

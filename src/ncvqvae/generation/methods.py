@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from ncvqvae.codec import Codec
-from ncvqvae.config import OF_WHOLE_SERIES, Config, SamplingConfig, from_dict, to_dict
+from ncvqvae.config import OF_WHOLE_SERIES, Config, SamplingConfig, from_dict, idle_in_draw, to_dict
 from ncvqvae.data import ScaledSeries, check_series, cut_or_pad, series_lengths
 from ncvqvae.errors import InputError
 from ncvqvae.generation.draws import Draws, is_share, joined_draws
@@ -158,6 +159,8 @@ class FillingMethods(ABC):
             if name in sampling:
                 allowed = ", ".join(other for other in settings if other not in OF_WHOLE_SERIES)
                 raise InputError(f"sampling.{name} is of series drawn as a whole; leave it out (allowed: {allowed})")
+        for line in idle_in_draw(sampling, self.config_.sampling):
+            warnings.warn(line, stacklevel=2)
         changed = {**settings, **sampling, "redraws": 0}
         config = self._resolved(from_dict(SamplingConfig, changed, "sampling."))
         return Filler(codec, self._generator, config, self.config_.seed if seed is None else checked_seed(seed))
