@@ -6,6 +6,7 @@ the site is built (``make docs``); docs/extending.md has tests of its own.
 
 import doctest
 import importlib
+import inspect
 import json
 import os
 import re
@@ -26,7 +27,7 @@ from tests.bench.folders import finish
 from tests.docs import first_hour
 from tests.docs.snippets import PAGES, README, ROOT, commands, python, snippets, write_tables
 
-from ncvqvae import config, load_dataset, load_splits
+from ncvqvae import NCVQVAE, config, load_dataset, load_splits
 from ncvqvae.bench import driver
 from ncvqvae.bench.job import Run
 from ncvqvae.cli import app, main
@@ -275,6 +276,20 @@ def test_every_option_and_setting_that_a_page_names_is_there(page: Path) -> None
     groups = {name.partition(".")[0] for name in names(config.Config) if "." in name}
     settings = {span for span in spans if re.fullmatch(rf"({'|'.join(groups)})\.(?!safetensors|onnx)\w+", span)}
     assert settings <= set(names(config.Config))
+
+
+def test_every_public_method_of_the_model_is_on_the_page_that_says_what_stays() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    members = re.search(r"autoclass:: ncvqvae\.NCVQVAE\n +:members: (.*)", page)
+    assert members is not None
+    own = {
+        name
+        for name, found in inspect.getmembers(NCVQVAE, callable)
+        if not name.startswith("_") and found.__module__.startswith("ncvqvae.")
+    }
+    of_scikit_learn, of_commands = {"get_feature_names_out"}, {"prepare", "estimate_prepared", "fit_prepared"}
+    assert set(members[1].split(", ")) == own - of_scikit_learn - of_commands
+    assert all(f"`{name}`" in page for name in of_scikit_learn | of_commands)
 
 
 VERBS = [name for name in app if not name.startswith("-")]
