@@ -121,6 +121,12 @@ REFUSED = {
         {},
         "a cell that goes on over lines and cells",
     ),
+    "a user's number with windows": (
+        "x.csv",
+        lines("user,v", *["3,2.5"] * 9),
+        {"window": 4},
+        "'user' among the channels",
+    ),
     "tables that were joined": ("x.csv", "label,0,1\na,1,2\nlabel,0,1\nb,3,4\n", {}, "stand again in row 2"),
     "lags": ("x.csv", "lag_1,lag_2,lag_3\n1,2,3\n4,5,6\n", {}, "'lag_1', whose numbers may count backwards in time"),
     "steps before now": ("x.csv", "x(t-2),x(t-1)\n1,2\n4,5\n", {}, "'x(t-2)', whose numbers may count backwards"),

@@ -247,21 +247,24 @@ def _check_channels(names: Sequence[str], timed: bool, where: object) -> None:
         timed: another column holds the times, so ``T1 … T9`` are nine thermometers.
         where: what the error line names as the place.
     """
-    odd = [name for name in names if _describes(name)]
-    if odd:
-        what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the channels"
-        raise bad_input(where, what, f"{SAY_WHAT}; if it is a channel, list the channels in value_columns")
+    refuse_among_channels([name for name in names if _describes(name)], where)
     if not timed and len(names) >= STEPS and all(STEP.fullmatch(name) or as_date(name) for name in names):
         what = f"columns {names[0]} … {names[-1]} have the names of time steps, but here a row is a time step"
         mend = "put a step of every series in a row, or list the channels in value_columns; window is for recordings"
         raise bad_input(where, what, mend)
 
 
+def refuse_among_channels(odd: Sequence[str], where: object) -> None:
+    """Refuse columns that look like something else than channels."""
+    if odd:
+        what = f"column{'s' * (len(odd) > 1)} {listed(odd)} among the channels"
+        raise bad_input(where, what, f"{SAY_WHAT}; if it is a channel, list the channels in value_columns")
+
+
 def _describes(name: str) -> bool:
-    """Whether a column has the name of an id, a group or a time."""
+    """Whether a column has the name of an id or a time."""
     words = re.findall(r"[^\W_]+", name.lower())
-    beside = name.lower() in (*BESIDE, *GROUP_NAMES)
-    return beside or words[-1:] == ["id"] or not TIMES.isdisjoint([*words[:1], *words[-1:]])
+    return name.lower() in BESIDE or words[-1:] == ["id"] or not TIMES.isdisjoint([*words[:1], *words[-1:]])
 
 
 def _few(names: Sequence[str], limit: int = 6) -> str:

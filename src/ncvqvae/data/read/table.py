@@ -11,7 +11,16 @@ import numpy as np
 from ncvqvae.data.read.limits import check_padded
 from ncvqvae.data.read.notes import ALIKE, counter_notes, id_notes, label_notes, start_notes, summary_notes, time_notes
 from ncvqvae.data.read.numbers import NumberStyle, as_texts, check_time_marks, is_text, number_matrix, row_with
-from ncvqvae.data.read.roles import GROUP_NAMES, NAMELESS, ROW_NAMES, SAY_WHAT, Roles, TableOptions, decide
+from ncvqvae.data.read.roles import (
+    GROUP_NAMES,
+    NAMELESS,
+    ROW_NAMES,
+    SAY_WHAT,
+    Roles,
+    TableOptions,
+    decide,
+    refuse_among_channels,
+)
 from ncvqvae.data.read.text import MANY, MISSING, TextStyle, is_value
 from ncvqvae.data.times import SeriesTimes, TimeForm, Times, look_like_times, read_times
 from ncvqvae.data.write.table_form import TableForm, table_form
@@ -342,6 +351,7 @@ def _long(source: _Source, options: TableOptions) -> Raw:
     _check_midnight(times, case, source)
     values = _values_or_times(source)
     if options.value_columns is None:
+        _check_groups(values, source)
         _check_attributes(values, case, source)
     lengths = np.bincount(case)
     step = np.arange(len(case)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -383,6 +393,14 @@ def _check_midnight(times: Times, case: np.ndarray, source: _Source) -> None:
         row = int(order[1:][falls][0])
         what = f"column {source.roles.time!r} falls back to {_written(source, row)!r} in row {row + 1}"
         raise bad_input(source.where, what, "write the date with each time, or sort the rows of each series by time")
+
+
+def _check_groups(values: np.ndarray, source: _Source) -> None:
+    """Refuse whole numbers under a name such as ``user``; fractions are loads or temperatures, and no one's number."""
+    named = [(at, name) for at, name in enumerate(source.roles.values) if name.lower() in GROUP_NAMES]
+    with np.errstate(invalid="ignore"):
+        whole = [name for at, name in named if (np.isnan(values[:, at]) | (values[:, at] % 1 == 0)).all()]
+    refuse_among_channels(whole, source.where)
 
 
 def _check_attributes(values: np.ndarray, case: np.ndarray, source: _Source) -> None:
@@ -460,6 +478,8 @@ def _recordings(source: _Source, options: TableOptions) -> Raw:
         _check_midnight(times, case, source)
         roles = replace(roles, notes=(*roles.notes, *time_notes(times, case)))
     values = _values_or_times(source)
+    if options.value_columns is None:
+        _check_groups(values, source)
     notes = (*id_notes([] if names is None else names), *counter_notes(values, order, case, roles.values))
     roles = replace(roles, notes=(*roles.notes, *notes))
     parts = np.split(order, np.flatnonzero(np.diff(case[order])) + 1)
