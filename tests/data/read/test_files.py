@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ncvqvae.data import SeriesWriter, TableOptions, read_series, write_series
+from ncvqvae.data import SeriesWriter, TableOptions, load_half, read_series, write_series
 from ncvqvae.errors import InputError
 from ncvqvae.labels import parse_labels
 
@@ -343,3 +343,9 @@ def test_what_is_done_to_a_mapped_array_never_reaches_its_file(tmp_path: Path) -
 def test_labels_read_as_text_get_the_kind_they_look_like(texts: list[str], labels: list[object]) -> None:
     assert parse_labels(texts) == labels
     assert [type(label) for label in parse_labels(texts)] == [type(label) for label in labels]
+
+
+def test_a_remark_of_several_lines_is_one_cell(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('t0,t1,remark\n1,2,"loose lead,\nmended, see page 3"\n3,4,none\n')
+    assert load_half(path, ignore_columns=["remark"]).X.tolist() == [[[1, 2]], [[3, 4]]]

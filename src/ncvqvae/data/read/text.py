@@ -280,7 +280,9 @@ def _parse(path: Path, separator: str | None, names: list[str], skip_rows: int) 
     cells = pa.chunked_array([chunk for column in table.columns for chunk in column.chunks], pa.string())
     if pc.any(pc.match_substring_regex(cells, '^ +"')).as_py():
         raise _NotForArrow
-    broken = pc.filter(cells, pc.match_substring_regex(cells, f"(?s)[\\r\\n].*[{separator or ' '}]")).slice(0, 1)
+    apart = separator or " "  # notes have line breaks and commas, too, but no numbers that stand alone between them
+    lost = rf"(?s)[\r\n](.*[{apart}])?\s*[+-]?\d[\d.,eE+-]*\s*[{apart}\r\n]"
+    broken = pc.filter(cells, pc.match_substring_regex(cells, lost)).slice(0, 1)
     if len(broken):
         what = f"a cell that goes on over lines and cells, {broken[0].as_py()[:40]!r}"
         raise bad_input(path, what, "close the quote before it, or leave it out")
