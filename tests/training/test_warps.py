@@ -55,6 +55,13 @@ def test_noise_that_a_warp_smooths_does_not_forbid_it() -> None:
     assert strength > 0
 
 
+def test_what_gains_often_and_loses_more_is_not_warped(monkeypatch: pytest.MonkeyPatch) -> None:
+    gains = [[1.0, *([0.9] * len(warps.STRENGTHS))]] * 19 + [[1.0, *([50.0] * len(warps.STRENGTHS))]]
+    distances = iter(np.ravel(gains))
+    monkeypatch.setattr("ncvqvae.evaluation.fidelity.frechet_distance", lambda *_: next(distances))
+    assert choose_time_warp(scaled(bumps(8, 0.3)), 0)[0] == 0.0
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_too_few_series_are_not_warped(n: int) -> None:
     assert choose_time_warp(scaled(bumps(n, 0.3)), 0) == (0.0, f"{n} series, too few to compare halves")

@@ -100,7 +100,9 @@ def choose_time_warp(series: ScaledSeries, seed: int) -> tuple[float, str]:
                 near = frechet_distance(np.concatenate([view[fit] for view in made]), views[0.0][0][held])
                 distances[strength].append(near)
     gains = {strength: np.subtract(distances[0.0], distances[strength]) for strength in views}
-    clear = {strength: gain.mean() for strength, gain in gains.items() if (gain > 0).mean() >= CLEARLY}
+    clear = {
+        strength: gain.mean() for strength, gain in gains.items() if (gain > 0).mean() >= CLEARLY and gain.mean() > 0
+    }
     if not clear:
         return 0.0, "warps bring one half of the series no nearer to the other"
     chosen = next(strength for strength, gain in clear.items() if gain >= ENOUGH * max(clear.values()))
