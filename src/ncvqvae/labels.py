@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def look_alikes(names: Iterable[Hashable]) -> list[list[Hashable]]:
     groups: dict[Any, list[Hashable]] = {}
     for name in dict.fromkeys(names):
         text = " ".join(str(name).split()).casefold()
-        groups.setdefault(float(text) if NUMBER.fullmatch(text) else text, []).append(name)
+        groups.setdefault(Decimal(text) if NUMBER.fullmatch(text) else text, []).append(name)
     return [group for group in groups.values() if len(group) > 1]
 
 

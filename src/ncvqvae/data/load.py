@@ -14,6 +14,7 @@ from ncvqvae.data.archive import archive_names, find_dataset
 from ncvqvae.data.holdout import Holdout, grouped_holdout, stratified_holdout
 from ncvqvae.data.mapped import take
 from ncvqvae.data.missing import are_unequal, cut_note, cut_or_pad, n_constant, n_zero_ended, stand_ins
+from ncvqvae.data.read.archive_formats import COMMENTS
 from ncvqvae.data.read.files import READERS, Series, checked, one_line_errors, read_raw, series_files
 from ncvqvae.data.read.frame import as_arrow, is_table
 from ncvqvae.data.read.notes import label_notes, spacing_notes
@@ -276,15 +277,18 @@ def load_splits(
     if not given and splits.roles is not None and splits.roles.like_groups:
         warnings.warn(_ungrouped(halves.name, splits.roles), stacklevel=2)
     unread = "" if given else _unread_test(halves.train)
-    return splits._replace(note="; ".join(part for part in (splits.note, unread, *_noticed(splits)) if part))
+    return splits._replace(
+        note="; ".join(part for part in (splits.note, unread, *_noticed(splits, halves.train)) if part)
+    )
 
 
-def _noticed(splits: Splits) -> list[str]:
+def _noticed(splits: Splits, source: Any) -> list[str]:
     """What of the train split is unusual, and may have been read as it was not meant."""
     n_cases, n_channels, n_timepoints = splits.X_train.shape
     constant = n_constant(splits.X_train)
     notes = [f"constant training series: {constant} of {n_cases}"] if constant else []
-    if splits.roles is None and n_channels > n_timepoints:
+    named = isinstance(source, Path) and source.suffix.lower() in COMMENTS  # archive formats say what is a channel
+    if splits.roles is None and n_channels > n_timepoints and not named:
         notes.append(f"{n_channels} channels of {n_timepoints} steps: arrays are (series, channels, time steps)")
     for value, count in stand_ins(splits.X_train).items():
         notes.append(f"{value:g} stands {count} times, far from all other values, and is read as a value like them")

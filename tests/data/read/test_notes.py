@@ -84,6 +84,26 @@ SAID = {
 }
 
 
+RANDOM = np.random.default_rng(0)
+EVENTS = np.vstack([RANDOM.random((600, 9)) < 0.006, np.zeros((1, 9))]).astype(int)
+# tables of ordinary series, a row each
+ORDINARY = {
+    "rare events": EVENTS,
+    "pressures": (101325 + RANDOM.normal(0, 0.03, (30, 9))).round(3),
+    "large counts": 10**9 + RANDOM.integers(0, 200, (30, 9)),
+    "sums of steps": np.cumsum(RANDOM.choice([-1, 0, 1], (250, 100)), axis=1),
+    "counts of each hour": RANDOM.poisson([1, 1, 2, 5, 20, 60, 80, 60, 20, 5, 2, 1], (200, 12)),
+}
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_of_ordinary_series_nothing_is_said(name: str, tmp_path: Path) -> None:
+    values = ORDINARY[name]
+    names = ",".join(f"t{step}" for step in range(values.shape[1]))
+    (tmp_path / "x.csv").write_text(lines(names, *(",".join(map(str, row)) for row in values)))
+    assert load_half(tmp_path / "x.csv").described.endswith("ignored: none")
+
+
 @pytest.mark.parametrize("name", SAID)
 def test_what_may_have_been_meant_otherwise_is_said(name: str, tmp_path: Path) -> None:
     file_name, content, options, message = SAID[name]
@@ -101,6 +121,12 @@ def test_what_may_have_been_meant_otherwise_is_said(name: str, tmp_path: Path) -
         (lines(V_NAMES.removeprefix("V1,"), *WHOLE), {}),
         (lines("t0,t1,t2,t3", "1,0,0,0", "1,1,0,0", "0,0,0,2", "1,0,2,0", "1,1,1,0", "0,1,0,0"), {}),
         (long(["0", "1", "2"], ids="abc"), LONG),
+        (lines("id,time,x", *(f"{n},{t}.00{n % 3},{t}" for n in range(5) for t in range(4))), LONG),  # a clock's jitter
+        (lines("id,time,x", *(f"{2**60 + n},{t},{t}" for n in range(5) for t in range(4))), LONG),
+        (
+            lines("user,system", *(f"{i * i % 5}.5,{i * i % 7}" for i in range(12))),
+            {"window": 3},
+        ),  # loads of a processor
         (RECORDING, {"window": 3, "time_column": "no"}),
     ],
 )
@@ -125,6 +151,17 @@ def test_of_arrays_what_is_unusual_is_said(tmp_path: Path) -> None:
     for source in (tmp_path / "y.npy", labelled):
         assert "column 0 holds few whole numbers" in load_splits(source).note
     assert "column" not in load_splits(labelled[:, 1:]).note
+    gaps = np.random.default_rng(0).integers(0, 50, (100, 40)).astype(float)
+    gaps[::7, 1:-1] = np.nan
+    assert "column" not in load_splits(gaps).note
+
+
+def test_more_channels_than_steps_are_ordinary_where_the_file_names_channels(tmp_path: Path) -> None:
+    channels = ":".join(["1,2,3", "3,1,2"] * 4)
+    (tmp_path / "x.ts").write_text(
+        "@problemName x\n@univariate false\n@classLabel true a\n@data\n" + f"{channels}:a\n" * 6
+    )
+    assert "channels of" not in load_splits(tmp_path / "x.ts").note
 
 
 def test_what_holds_of_the_test_half_alone_is_said(tmp_path: Path) -> None:

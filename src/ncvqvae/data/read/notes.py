@@ -38,7 +38,9 @@ def summary_notes(values: np.ndarray, decimals: int | None) -> list[str]:
     notes = []
     for row in range(first, len(values)):
         for name, summary in (("sum", total), ("mean", total / np.maximum(count, 1))):
-            if spread > 0 and np.allclose(values[row], summary, rtol=1e-6, atol=rounding):
+            near = np.minimum(rounding + 1e-6 * np.abs(summary), 0.01 * spread * (row if name == "sum" else 1))
+            varies = np.ptp(values[row]) > 0  # of rare events, a row without any is near the mean
+            if spread > 0 and varies and (np.abs(values[row] - summary) <= near).all():
                 notes.append(f"row {row + 1} is the {name} of those above it")
         total, count = total + np.nan_to_num(values[row]), count + ~np.isnan(values[row])
     return notes
@@ -56,13 +58,14 @@ def label_notes(values: np.ndarray, columns: Sequence[Any]) -> list[str]:
     rows = values[:256]
     inner = rows[:, np.linspace(1, len(columns) - 2, min(len(columns) - 2, 50)).astype(int)]
     many = float(np.median([len(np.unique(column)) for column in inner.T]))
-    fractions = (inner != np.rint(inner)).any(axis=0).mean() >= ALIKE
+    fractions = (~np.isnan(inner) & (inner != np.rint(inner))).any(axis=0).mean() >= ALIKE
     notes = []
-    for at in (0, len(columns) - 1):
+    for at, beside in ((0, 1), (len(columns) - 1, -2)):
         column = rows[:, at]
         whole, n_distinct = bool((column == np.rint(column)).all()), len(np.unique(column))
+        few = 5 * n_distinct <= min(many, len(np.unique(rows[:, beside])))  # sums of steps grow apart bit by bit
         counts = (np.diff(column) == 1).all() and not (np.diff(inner, axis=0) == 1).all()
-        if counts or (whole and n_distinct > 1 and (fractions or 5 * n_distinct <= many)):
+        if counts or (whole and n_distinct > 1 and (fractions or few)):
             what = "counts the rows" if counts else "holds few whole numbers, and the others more or fractions"
             notes.append(f"column {columns[at]!r} {what}, so it may be no time step")
     return notes
@@ -89,7 +92,9 @@ def start_notes(times: Times, case: np.ndarray) -> list[str]:
     order = np.lexsort((times.key, case))
     first = np.flatnonzero(np.r_[True, np.diff(case[order]) != 0])
     starts, ends = times.key[order][first], times.key[order][np.r_[first[1:], len(order)] - 1]
-    late = starts.max() <= ends.min() and starts.min() < starts.max()
+    steps = np.diff(times.key[order])[np.diff(case[order]) == 0]
+    half = 0.5 * np.median(steps) if len(steps) else 0  # what is less is jitter of the clock
+    late = starts.max() <= ends.min() and starts.max() - starts.min() > half
     return ["series begin at different times; the first step of each is its own first time"] if late else []
 
 
