@@ -184,7 +184,7 @@ def test_an_interrupted_overwrite_leaves_the_old_run_and_goes_on(
     assert open_run(run)[0].config_.seed == 0
     with pytest.raises(InputError, match="finished run; choose another --out, or replace it with --overwrite"):
         fit_run(source(work), model(1), run, logger="none")
-    with pytest.raises(InputError, match=r"begun with another settings\.seed"):
+    with pytest.raises(InputError, match=r"begun with another settings\.seed; give --out and --resume alone"):
         fit_run(source(work), model(2), run, resume=True, logger="none")
     steps: list[tuple[str, int]] = []
     fit_run(source(work), model(1), run, resume=True, logger="none", report=lambda *said: steps.append(said[:2]))

@@ -224,8 +224,8 @@ def _check_same_run(place: Path, source: DataSource, asked: Config) -> None:
     different = sorted(_differences(found, _identity(source, asked)))
     if different:
         raise InputError(
-            f"{place.parent if place.name == NEW else place} was begun with another {different[0]}; resume with the "
-            "same options, or --overwrite"
+            f"{place.parent if place.name == NEW else place} was begun with another {different[0]}; give --out and "
+            "--resume alone, so that all is as it was, or --overwrite"
         )
 
 
