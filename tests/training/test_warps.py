@@ -89,7 +89,7 @@ def test_many_series_have_fewer_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(with_warped_copies(scaled(bumps(5, 0.2)), 0.2, seed=0)) == 15
     many = scaled(bumps(20, 0.2))
     assert with_warped_copies(many, 0.2, seed=0) is many  # a memory-mapped array is not read
-    assert choose_time_warp(many, 0) == (0.0, "so many series need no copies")
+    assert choose_time_warp(many, 0) == (0.0, "so many series need no warps")
 
 
 def test_the_prior_is_shown_tokens_of_warped_series_with_their_classes() -> None:

@@ -75,7 +75,7 @@ def choose_time_warp(series: ScaledSeries, seed: int) -> tuple[float, str]:
     from ncvqvae.evaluation.rocket import principal, standard_rocket
 
     if not n_copies(series):
-        return 0.0, "so many series need no copies"
+        return 0.0, "so many series need no warps"
     rows = subsample(len(series), MAX_JUDGED, seed)
     part, generator = series.part(rows), Generator().manual_seed(seed)
     if len(rows) < 4:
