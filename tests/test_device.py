@@ -82,6 +82,20 @@ def test_precision_is_asked_of_the_device_and_not_of_the_machine(monkeypatch: py
     assert resolve_precision("bf16-mixed", CPU) == "bf16-mixed"
 
 
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("bf16", [True, False])
+def test_instructions_and_not_a_timing_say_whether_bf16_is_fast(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, bf16: bool
+) -> None:
+    """A timing differs between two processes of a busy machine: a bench that went on after a kill had other rows."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
+    assert hardware.fast_bf16("cpu") is (amx and bf16)
+    assert hardware.fast_bf16("cuda") is bf16
+    assert not hardware.fast_bf16("mps")
+
+
 def test_mps_never_takes_bf16_by_itself() -> None:
     assert resolve_precision("auto", torch.device("mps")) == "32-true"
 

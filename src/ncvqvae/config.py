@@ -160,8 +160,8 @@ class TrainingConfig:
     weight_decay: Annotated[Number, Field(ge=0.0, le=100.0)] = 1e-3
     """Decoupled weight decay of AdamW."""
     precision: Precision = "32-true"
-    """Arithmetic of the matrix products. The choice auto takes bf16 if this machine multiplies faster in it (it is
-    measured)."""
+    """Arithmetic of the matrix products. The choice auto takes bf16 on processors that are made for it (AMX, or a CUDA
+    GPU since Ampere), and fp32 on others."""
 
     @model_validator(mode="after")
     def _check_steps(self) -> TrainingConfig:
@@ -310,8 +310,8 @@ class SamplingConfig:
     chunk_size: Size = 256
     """Number of series that are generated at a time."""
     precision: Precision = "32-true"
-    """Arithmetic of the matrix products. The choice auto takes bf16 if this machine multiplies faster in it (it is
-    measured)."""
+    """Arithmetic of the matrix products. The choice auto takes bf16 on processors that are made for it (AMX, or a CUDA
+    GPU since Ampere), and fp32 on others."""
 
 
 KEEPS_SERIES = ("residual_neighbours", "redraws", "kept_share")

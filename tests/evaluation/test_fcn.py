@@ -250,7 +250,8 @@ def test_two_users_share_a_cache(tmp_path: Path) -> None:
         if child == 0:
             os.setgid(65534)
             os.setuid(65534)
-            fcn_module.train_fcn = lambda *_, **__: first  # PyTorch's threads do not live on in a fork
+            torch.set_num_threads(1)  # other threads do not live on in a fork
+            fcn_module.train_fcn = lambda *_, **__: first
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
