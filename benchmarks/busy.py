@@ -1,9 +1,11 @@
-"""One small evaluation on a busy CPU: how much waiting OpenMP threads cost, and what helps.
+"""A small training on a busy CPU and on an idle one: how much waiting OpenMP threads cost, and what helps.
 
     python benchmarks/busy.py --rounds 2
+    python benchmarks/busy.py --rounds 2 --idle
 
-A busy loop runs on each core meanwhile, as on a shared node. Each way is a process of its own, in turn; what is timed
-begins after imports and a short training. Prints wall and CPU seconds of each, and their ratio to PyTorch as it is.
+A busy loop runs on each core meanwhile, as on a shared node, or none with --idle. Each way is a process of its own, in
+turn; what is timed begins after imports and a few steps. Prints wall and CPU seconds of each, and their ratio to
+PyTorch as it is.
 """
 
 import argparse
@@ -13,35 +15,37 @@ import sys
 import time
 from pathlib import Path
 
+from ncvqvae.threads import BRIEF, CHOSEN
+
 WAYS = {
     "as it is": {},
     "passive": {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"},
+    "brief": BRIEF,
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
-OWN = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+OWN = (*CHOSEN, "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def small_evaluation() -> None:
-    """What an evaluation spends its time on in PyTorch: FCN training and sampling, small; prints seconds."""
+def small_training() -> None:
+    """60 steps of each stage with the sizes of the preset quick, on 50 series of 150 steps; prints seconds."""
     import numpy as np
 
     from ncvqvae import NCVQVAE
-    from ncvqvae.evaluation.fcn import FCNTraining, extract, train_fcn
 
-    rng, y = np.random.default_rng(0), np.arange(48) % 2
-    X = np.sin(np.linspace(0, 6, 128) * (1 + y[:, None, None])) + 0.1 * rng.normal(size=(48, 1, 128))
-    X = X.astype(np.float32)
-    model = NCVQVAE("quick", settings={"stage1.max_steps": 1, "stage2.max_steps": 1}).fit(X, y)
+    rng, y = np.random.default_rng(0), np.arange(50) % 2
+    X = np.sin(np.linspace(0, 6, 150) * (1 + y[:, None, None])) + 0.1 * rng.normal(size=(50, 1, 150))
+
+    def fit(n_steps: int) -> None:
+        NCVQVAE("quick", settings={"stage1.max_steps": n_steps, "stage2.max_steps": n_steps}).fit(X, y, verbose=False)
+
+    fit(5)
     wall, cpu = time.perf_counter(), time.process_time()
-    fcn = train_fcn(X, y, 2, seed=1, training=FCNTraining(min_steps=40, max_steps=40))
-    made = model.sample(48).X
-    extract(fcn, made)
-    model.reconstruct(made)
+    fit(60)
     print(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def measured(way: dict[str, str]) -> tuple[float, float]:
-    """Wall and CPU seconds of the small evaluation with these variables."""
+    """Wall and CPU seconds of the small training with these variables."""
     clean = {name: value for name, value in os.environ.items() if name not in OWN}
     command = [sys.executable, __file__, "--work"]
     done = subprocess.run(command, env={**clean, **way}, check=True, capture_output=True, text=True)
@@ -56,7 +60,7 @@ def main() -> None:
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return small_evaluation()
+        return small_training()
     n_loops = 0 if options.idle else len(os.sched_getaffinity(0))
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_loops)]
     totals = {name: [0.0, 0.0] for name in WAYS}

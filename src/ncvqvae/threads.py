@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import sys
 
-PASSIVE = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
-"""OpenMP of GNU and of Intel: a thread that waits sleeps at once, instead of turning in a loop."""
+BRIEF = {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "1"}
+"""OpenMP of GNU (turns of a loop) and of Intel and LLVM (ms): a thread that waits turns in a loop so long, then sleeps.
+
+To wake one that sleeps takes longer than most of the work that small networks share out.
+"""
+
+CHOSEN = ("OMP_WAIT_POLICY", *BRIEF)
+"""What a user may have said of it."""
 
 
-def wait_passively() -> None:
-    """Let waiting threads sleep in this process and those that it starts, unless the user said how they wait.
+def wait_briefly() -> None:
+    """Let waiting threads soon sleep in this process and those that it starts, unless the user said how they wait.
 
-    On a busy machine a thread that turns in a loop takes the core that the thread it waits for needs
-    (`benchmarks/busy.py`). OpenMP reads these variables when it is loaded: later they would change nothing.
+    On a busy machine a thread that turns in a loop takes the core that the thread it waits for needs. If none did on
+    an idle one, small models would train at half the speed (`benchmarks/busy.py`). OpenMP reads these variables when
+    it is loaded: later they would change nothing.
     """
-    if "torch" not in sys.modules and not PASSIVE.keys() & os.environ.keys():
-        os.environ.update(PASSIVE)
+    if "torch" not in sys.modules and not os.environ.keys() & CHOSEN:
+        os.environ.update(BRIEF)
 
 
 def busy_hint() -> str | None:

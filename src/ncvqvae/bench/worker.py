@@ -12,13 +12,13 @@ import threading
 from dataclasses import asdict
 
 from ncvqvae.bench.job import Run
-from ncvqvae.threads import wait_passively
+from ncvqvae.threads import wait_briefly
 
 
 def main(task: str) -> None:
     """Carry out ``task`` (``module:function``) for every run on stdin; end at once when stdin ends."""
     faulthandler.enable()
-    wait_passively()
+    wait_briefly()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     module, function = task.split(":")

@@ -18,7 +18,7 @@ from ncvqvae.cli.train import bench, fit
 from ncvqvae.commands.options import in_option_spelling
 from ncvqvae.commands.streams import lossy_streams, warnings_in_one_line
 from ncvqvae.errors import InputError
-from ncvqvae.threads import wait_passively
+from ncvqvae.threads import wait_briefly
 
 app = App(
     name="ncvqvae",
@@ -38,7 +38,7 @@ ENDING = {signal.SIGTERM: "terminated"} | ({signal.SIGHUP: "hung up"} if hasattr
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 with one line on stderr where usage or input is at fault."""
-    wait_passively()
+    wait_briefly()
     with lossy_streams(), warnings_in_one_line():
         _carry_out(arguments)
 
