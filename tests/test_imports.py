@@ -75,6 +75,7 @@ MAY_SEE = {
         "ncvqvae.codec",
         "ncvqvae.data",
         "ncvqvae.data.facts",
+        "ncvqvae.data.flat",
         "ncvqvae.data.missing",
         "ncvqvae.evaluation.fidelity",
         "ncvqvae.evaluation.neighbours",

@@ -108,6 +108,9 @@ class TokenizerConfig:
     """Rotates and rescales the gradient through the quantizer, in place of the straight-through estimate."""
     keep_standardised: Flag = False
     """Standardises each decoded series, if every training series has mean 0 and standard deviation 1."""
+    keep_flat: Flag = False
+    """Makes values that hardly differ equal where a decoded series is flat, if training series hold their values for
+    long and decoded ones are more like them so."""
     quantizer: str = "ema"
     """Vector quantizer: ema, whose codes are moving averages, or that of a plug-in."""
     quantizer_settings: Own = field(default_factory=dict)

@@ -58,7 +58,7 @@ from ncvqvae.report.methods import ShowingMethods, TrainSeries
 from ncvqvae.storage.methods import SavingMethods
 from ncvqvae.storage.model_files import ModelState
 from ncvqvae.tokenizer.tokenizer import Tokenizer
-from ncvqvae.training.auto import choose_residual_scale
+from ncvqvae.training.auto import choose_flat_tolerance, choose_residual_scale
 from ncvqvae.training.stages import Report, StageParts, TrainSet, prior_stage, tokenizer_stage
 
 
@@ -203,6 +203,12 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
         codec = self._codec_of_now()
         self.prior_, parts = prior_stage(config, train, codec)
         self._train("stage2", self.prior_, parts, folder, logger, report)
+        explain = explain or (lambda lines: None)
+        if config.tokenizer.keep_flat:
+            tolerance = choose_flat_tolerance(codec, self._generator, train.series, config.seed)
+            self.scaler_.flat_tolerance_ = tolerance.value
+            if tolerance.value:
+                explain([f"tokenizer.keep_flat: values within {tolerance.value:g} become one ({tolerance.reason})"])
         embedding = config.embedding
         embedding.parts_weight = codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         sampling = config.sampling
@@ -210,9 +216,7 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
             keep_residuals(self.tokenizer_, train.series, train.classes, config.seed)
         if sampling.residual_neighbours and sampling.residual_scale == "auto":
             sampling.residual_scale = self._choose_residual_scale()
-        config.sampling = settled_sampling(
-            codec, self._generator, sampling, train, config.seed, explain or (lambda lines: None)
-        )
+        config.sampling = settled_sampling(codec, self._generator, sampling, train, config.seed, explain)
         self._in_training = False
         return self
 

@@ -71,6 +71,7 @@ UNFIT = {
     "data.scaler.mean": [[], [0.0, 0.0], [float("nan")], [float("inf")], [1e300], "words", [[0.0], [0.0]]],
     "data.scaler.scale": [[0.0], [-1.0], [float("nan")], [float("inf")], [1e300], [], None],
     "data.scaler.case_ddof": [2, -1, "0"],
+    "data.scaler.flat_tolerance": [-0.1, 0.6, float("nan"), float("inf"), "x", None, [0.1]],
     "data.n_residuals": [-1, 11, 10**30, "x"],
     "seconds": [{}, [], {"stage1": "x", "stage2": 1.0}, {"stage1": float("nan"), "stage2": 1.0}, {"stage1": 1.0}],
     "preset": [3, ["default"], None],

@@ -110,6 +110,9 @@ def export(run: UserPath, /, *, out: UserPath, overwrite: Switch = False, plugin
     from ncvqvae.model import NCVQVAE
 
     load_plugins(plugin or ())
-    for path in export_onnx(NCVQVAE.from_pretrained(run), out, overwrite=overwrite):
+    model = NCVQVAE.from_pretrained(run)
+    if model.scaler_.flat_tolerance_:
+        say("note: decoder.onnx leaves ripples in flat parts, which sample takes out (tokenizer.keep_flat)")
+    for path in export_onnx(model, out, overwrite=overwrite):
         console().print(f"written: {path}", highlight=False, soft_wrap=True)
     say(next_line("sample", run, "-n", 500, "--out", free_name(out / "samples.npz"), plugins=plugin))

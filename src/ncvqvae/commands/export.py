@@ -8,7 +8,7 @@
 | ``prior.onnx`` | ``tokens`` (n, N), ``classes`` (n,) int64 | ``logits`` (n, N, K): one step of the sampling |
 
 In ``prior.onnx`` an unknown token is K, and "no class" is the number of classes. ONNX has no inverse STFT, and both
-directions are linear: here they are convolutions.
+directions are linear: here they are convolutions. Flat parts (``tokenizer.keep_flat``) are as the decoder draws them.
 """
 
 from __future__ import annotations

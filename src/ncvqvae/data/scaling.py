@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ncvqvae.data.flat import TOLERANCES, flattened
 from ncvqvae.data.mapped import case_chunks
 from ncvqvae.errors import bad_input
 
@@ -28,6 +29,9 @@ class GlobalScaler:
     Many archives standardise every case: mean 0 and standard deviation 1 over its time steps. A generator keeps that
     only roughly, and smooth series come out too flat; with ``keep_standardised`` the inverse standardises them again.
 
+    Networks keep a value only roughly, too: with a ``flat_tolerance_`` the inverse makes flat parts flat
+    (:func:`ncvqvae.data.flat.flattened`).
+
     Args:
         keep_standardised: where every case of the train split is standardised, standardise what is scaled back.
 
@@ -37,6 +41,7 @@ class GlobalScaler:
         constant_: bool array (n_channels,), channels that never change in the train split.
         case_ddof_: 0 or 1, the kind of standard deviation that is 1 in every case and channel of the train split; None
             where there is none, or without ``keep_standardised``.
+        flat_tolerance_: scaled values that differ by no more are one value where a series is flat; 0 leaves all as is.
 
     Example:
         >>> X = np.array([[[0.0, 2.0]], [[4.0, 6.0]]], dtype=np.float32)
@@ -48,6 +53,7 @@ class GlobalScaler:
     scale_: np.ndarray
     constant_: np.ndarray
     case_ddof_: int | None
+    flat_tolerance_: float
 
     def __init__(self, keep_standardised: bool = False) -> None:
         self.keep_standardised = keep_standardised
@@ -68,6 +74,7 @@ class GlobalScaler:
         self.constant_ = _channel_extreme(np.fmax, X) == _channel_extreme(np.fmin, X)
         self.scale_ = np.where(self.constant_, 1.0, np.sqrt(squares / per_channel))
         self.case_ddof_ = _standardised_ddof(X) if self.keep_standardised else None
+        self.flat_tolerance_ = 0.0
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -78,13 +85,15 @@ class GlobalScaler:
         return scaled
 
     def inverse_transform(self, X: np.ndarray, *, standardise: bool = True) -> np.ndarray:
-        """Return z · σ + μ: scaled values back in the units of the data, standardised if these were.
+        """Return z · σ + μ: scaled values back in the units of the data, flat and standardised as these were.
 
         Args:
             X: scaled values (n, n_channels, n_timepoints).
             standardise: False for values that stand beside observed ones, whose scale they keep.
         """
         self._check_channels(X)
+        if self.flat_tolerance_:
+            X = flattened(X, self.flat_tolerance_)
         restored = X * self.spread_[:, None] + self.mean_[:, None]
         if standardise and self.case_ddof_ is not None:
             restored -= _case_mean(restored)
@@ -114,6 +123,7 @@ class GlobalScaler:
             "scale": self.scale_.tolist(),
             "constant": self.constant_.tolist(),
             "case_ddof": self.case_ddof_,
+            "flat_tolerance": self.flat_tolerance_,
         }
 
     @classmethod
@@ -127,9 +137,10 @@ class GlobalScaler:
         try:
             scaler.mean_ = _vector(state["mean"])
             scaler.scale_ = _vector(state["scale"])
-            # models from before these two had no such thing
+            # models from before these three had no such thing
             scaler.constant_ = np.array(state.get("constant", [False] * len(scaler.mean_)), dtype=bool)
             scaler.case_ddof_ = state.get("case_ddof")
+            scaler.flat_tolerance_ = float(state.get("flat_tolerance", 0.0))
         except (KeyError, TypeError, ValueError) as error:
             raise bad_input("scaler state", f"unreadable ({error!r})", "use what GlobalScaler.get_state gave") from None
         scaler.keep_standardised = scaler.case_ddof_ is not None
@@ -137,9 +148,10 @@ class GlobalScaler:
             scaler.case_ddof_ in (None, 0, 1)
             and scaler.mean_.shape == scaler.scale_.shape == scaler.constant_.shape
             and (np.abs(scaler.mean_) <= LARGEST).all()
+            and 0 <= scaler.flat_tolerance_ <= max(TOLERANCES)
         )
         if not usable or not ((scaler.scale_ > 0) & (scaler.scale_ <= LARGEST)).all():
-            raise bad_input("scaler state", "mean or scale out of range", "use what GlobalScaler.get_state gave")
+            raise bad_input("scaler state", "a number is out of range", "use what GlobalScaler.get_state gave")
         return scaler
 
     def _check_channels(self, X: np.ndarray) -> None:

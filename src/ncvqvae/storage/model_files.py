@@ -24,7 +24,7 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 6
+FORMAT = 7
 """Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
 embeddings by the encoder, format 3 no classes of the training series that are kept, format 4 no decoder in time, format
 5 no bands."""

@@ -6,6 +6,7 @@ Some settings of sampling and embedding are the exception: the trained networks 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import cache, reduce
 from operator import getitem
 from types import MappingProxyType
@@ -16,9 +17,11 @@ import torch
 from torch import Generator, Tensor
 
 from ncvqvae.augmentations import augment
-from ncvqvae.codec import CHUNK
+from ncvqvae.codec import CHUNK, Codec
 from ncvqvae.config import FEW_CASES, Config, TokenizerConfig, from_dict, to_dict
+from ncvqvae.data import series_lengths
 from ncvqvae.data.facts import TrainFacts
+from ncvqvae.data.flat import TOLERANCES, still_share
 from ncvqvae.data.missing import ScaledSeries
 from ncvqvae.generation.generator import SeriesGenerator
 from ncvqvae.training.build import finest_grids
@@ -36,6 +39,10 @@ TIED_CODES = 64
 
 SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
 """``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
+
+STILL, LEFT, MOST = 0.1, 0.75, 0.8
+"""``tokenizer.keep_flat``: share of training steps that keep their value, share of the distance to train that may be
+left, and share of the largest gain that is enough for a smaller tolerance."""
 
 LINEAR_RANK, LINEAR_CASES = 256, 1000
 """``linear_rank: auto`` takes this rank if there are at least this many training series."""
@@ -245,3 +252,48 @@ def choose_residual_scale(
     best = min(accuracies, key=lambda scale: accuracies[scale])
     standard_error = 0.5 / (2 * len(own)) ** 0.5
     return best if accuracies[best] < accuracy(decoded) - CLEARLY * standard_error else 0.0
+
+
+def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: ScaledSeries, seed: int) -> Choice:
+    """Standard deviations within which decoded values become one where a series is flat; 0 where that does not help.
+
+    Training series must hold their values for long, and come out clearly more like themselves: at most three quarters
+    of the Fréchet distance in the principal components of MiniRocket's features are left. Of tolerances that are nearly
+    as good the least is taken.
+
+    Args:
+        codec: gives series their units.
+        generator: of the trained networks.
+        train: the train split.
+        seed: of the features and of the choice of series.
+    """
+    from ncvqvae.evaluation.fidelity import frechet_distance
+    from ncvqvae.evaluation.resampling import subsample
+    from ncvqvae.evaluation.rocket import principal, standard_rocket
+
+    share = still_share(train.X)
+    if share < STILL:
+        return Choice(0.0, f"{share:.0%} of the steps of train keep their value, fewer than {STILL:.0%}")
+    part = train.part(subsample(len(train), MAX_JUDGED, seed))
+    if len(part) < 4:
+        return Choice(0.0, f"{len(part)} series are too few to choose by")
+    values, decoded = part[:].values, generator.decode(codec.encode(part))
+    lengths = series_lengths(part.X) if codec.facts.unequal else None
+    features = standard_rocket(values, seed)
+    of_train = features(values)
+    components = principal(of_train)
+
+    def distance(tolerance: float) -> float:
+        scaler = copy(codec.scaler)
+        scaler.flat_tolerance_ = tolerance
+        made = Codec(codec.facts, scaler, codec.tokenizer).in_units(decoded, lengths)
+        return frechet_distance(components(features(codec.scaled(made)[:].values)), components(of_train))
+
+    before = distance(0.0)
+    left = {tolerance: distance(tolerance) / before for tolerance in TOLERANCES}
+    least = min(left.values())
+    if least > LEFT:
+        return Choice(0.0, f"reconstructions with flat parts are still {least:.0%} as far from train")
+    chosen = next(tolerance for tolerance in TOLERANCES if 1 - left[tolerance] >= MOST * (1 - least))
+    reason = f"train keeps its value in {share:.0%} of steps; reconstructions come {1 - left[chosen]:.0%} nearer"
+    return Choice(chosen, reason)
