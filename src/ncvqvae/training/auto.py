@@ -40,9 +40,9 @@ TIED_CODES = 64
 SCALES, TRIALS, CLEARLY = (0.25, 0.5, 0.75, 1.0), 3, 3
 """``sampling.residual_scale: auto``: factors, draws that each is judged by, and the standard errors that count."""
 
-STILL, LEFT, MOST = 0.1, 0.75, 0.8
-"""``tokenizer.keep_flat``: share of training steps that keep their value, share of the distance to train that may be
-left, and share of the largest gain that is enough for a smaller tolerance."""
+STILL, LEFT, NEARLY = 0.1, 0.75, 1.5
+"""``tokenizer.keep_flat``: least share of training steps that keep their value, largest share of the distance to train
+that may be left, and how many times the least distance is still as good."""
 
 LINEAR_RANK, LINEAR_CASES = 256, 1000
 """``linear_rank: auto`` takes this rank if there are at least this many training series."""
@@ -259,7 +259,7 @@ def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: Scale
 
     Training series must hold their values for long, and come out clearly more like themselves: at most three quarters
     of the Fréchet distance in the principal components of MiniRocket's features are left. Of tolerances that are nearly
-    as good the least is taken.
+    as good as the best the least is taken.
 
     Args:
         codec: gives series their units.
@@ -294,6 +294,6 @@ def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: Scale
     least = min(left.values())
     if least > LEFT:
         return Choice(0.0, f"reconstructions with flat parts are still {least:.0%} as far from train")
-    chosen = next(tolerance for tolerance in TOLERANCES if 1 - left[tolerance] >= MOST * (1 - least))
+    chosen = next(tolerance for tolerance in TOLERANCES if left[tolerance] <= NEARLY * least)
     reason = f"train keeps its value in {share:.0%} of steps; reconstructions come {1 - left[chosen]:.0%} nearer"
     return Choice(chosen, reason)
