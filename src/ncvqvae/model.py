@@ -208,7 +208,8 @@ class NCVQVAE(EmbeddingMethods, FillingMethods, SavingMethods, ShowingMethods, B
             tolerance = choose_flat_tolerance(codec, self._generator, train.series, config.seed)
             self.scaler_.flat_tolerance_ = tolerance.value
             if tolerance.value:
-                explain([f"tokenizer.keep_flat: values within {tolerance.value:g} become one ({tolerance.reason})"])
+                within = f"values within {tolerance.value:g} standard deviations become one where a series is flat"
+                explain([f"tokenizer.keep_flat: {within} ({tolerance.reason})"])
         embedding = config.embedding
         embedding.parts_weight = codec.keep_reduction(train.series, train.classes, embedding, config.seed)
         sampling = config.sampling
