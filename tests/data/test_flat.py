@@ -132,3 +132,13 @@ def test_unequal_lengths_and_gaps() -> None:
     assert model.scaler_.flat_tolerance_ in TOLERANCES
     made = model.sample(10).X
     assert all(np.isfinite(series).all() for series in made) and len({series.shape[-1] for series in made}) > 1
+
+
+@pytest.mark.parametrize("constant_channel", [False, True])
+def test_series_that_never_change_are_no_error(constant_channel: bool) -> None:
+    X = np.repeat(np.arange(40.0)[:, None, None], 32, axis=2)
+    if constant_channel:
+        X = np.concatenate([X, np.full_like(X, 7)], axis=1)
+    made = NCVQVAE(settings=FLAT | {"stage1.max_steps": 10}).fit(X).sample(5).X
+    assert np.isfinite(made).all()
+    assert not constant_channel or (made[:, 1] == 7).all()

@@ -290,10 +290,10 @@ def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: Scale
         return frechet_distance(components(features(codec.scaled(made)[:].values)), components(of_train))
 
     before = distance(0.0)
-    left = {tolerance: distance(tolerance) / before for tolerance in TOLERANCES}
+    left = {tolerance: distance(tolerance) for tolerance in TOLERANCES}
     least = min(left.values())
-    if least > LEFT:
-        return Choice(0.0, f"reconstructions with flat parts are still {least:.0%} as far from train")
+    if least >= LEFT * before:  # also where nothing is left to gain, as with series that never change
+        return Choice(0.0, f"reconstructions stay as far from train: {before:.3g}, with flat parts {least:.3g} at best")
     chosen = next(tolerance for tolerance in TOLERANCES if left[tolerance] <= NEARLY * least)
-    reason = f"train keeps its value in {share:.0%} of steps; reconstructions come {1 - left[chosen]:.0%} nearer"
-    return Choice(chosen, reason)
+    gain = 1 - left[chosen] / before
+    return Choice(chosen, f"train keeps its value in {share:.0%} of steps; reconstructions come {gain:.0%} nearer")
