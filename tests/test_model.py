@@ -19,6 +19,7 @@ from sklearn.exceptions import NotFittedError
 import ncvqvae.storage.model_files
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.config import Config, from_dict
+from ncvqvae.storage.model_files import FORMAT
 
 TINY = {
     "tokenizer": {"hidden_channels": 8, "n_residual_blocks": 1, "codebook_size": 8},
@@ -365,7 +366,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("format: 7", "format 7; this version reads up to 6: upgrade ncvqvae"),
+        (f"format: {FORMAT + 1}", f"format {FORMAT + 1}; this version reads up to {FORMAT}: upgrade ncvqvae"),
         ("format: new", "format 'new'"),
         ("", "is damaged"),
         ("format: [1", "is not valid YAML"),
