@@ -134,6 +134,12 @@ def test_unequal_lengths_and_gaps() -> None:
     assert all(np.isfinite(series).all() for series in made) and len({series.shape[-1] for series in made}) > 1
 
 
+def test_coarse_sensors_repeat_values_and_gain_nothing() -> None:
+    X = np.round(2 * two_classes()[0]) / 2
+    assert still_share(X[:, None]) > 0.2
+    assert NCVQVAE(settings=FLAT | {"stage1.max_steps": 10}).fit(X).scaler_.flat_tolerance_ == 0
+
+
 @pytest.mark.parametrize("constant_channel", [False, True])
 def test_series_that_never_change_are_no_error(constant_channel: bool) -> None:
     X = np.repeat(np.arange(40.0)[:, None, None], 32, axis=2)

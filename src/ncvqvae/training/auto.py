@@ -29,7 +29,7 @@ from ncvqvae.training.warps import choose_time_warp
 
 CANDIDATES: tuple[str, ...] = ("warp", "slice")
 MAX_JUDGED = 1000
-"""Largest number of series used to choose the augmentation."""
+"""Largest number of series used to choose the augmentation, and the tolerance of flat parts."""
 
 MAX_CODES = 512
 """Codes that classes or tokens may ask for; more were not tried, and the memory of a step grows with them."""
@@ -230,8 +230,8 @@ def choose_residual_scale(
         generator: of the trained networks; keeps residuals.
         n_neighbours: training series that a residual is drawn from.
         seed: of the draws and of the classifier.
-        as_given_out: series (n, C, T) as they leave the model, in scaled units again: standardised, if those of
-            train were.
+        as_given_out: series (n, C, T) as they leave the model, in scaled units again: flat and standardised, if
+            those of train were.
     """
     from ncvqvae.evaluation.rocket import minirocket
     from ncvqvae.evaluation.utility import paired_two_sample_accuracy
