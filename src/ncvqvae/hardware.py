@@ -117,6 +117,11 @@ def restore_malloc() -> None:
     By default the mmap threshold grows with the size of freed blocks, up to 32 MB. The trim threshold is twice that.
     """
     tune_malloc(mmap_max=65536, trim_threshold=64 * 2**20, mmap_threshold=32 * 2**20)
+    give_freed_pages_back()
+
+
+def give_freed_pages_back() -> None:
+    """Give the system all freed memory, also between blocks that are in use."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

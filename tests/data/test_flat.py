@@ -110,7 +110,8 @@ def test_a_model_of_levels_gives_flat_series(tmp_path: Path, capsys: pytest.Capt
     made = model.sample(20, seed=3).X
     rippled = copy.deepcopy(model)
     rippled.scaler_.flat_tolerance_ = 0.0
-    assert still_share(made[:, None]) > still_share(rippled.sample(20, seed=3).X[:, None])  # few: its prior had one step
+    # few: its prior had one step
+    assert still_share(made[:, None]) > still_share(rippled.sample(20, seed=3).X[:, None])
     assert still_share(model.reconstruct(X)[:, None]) > 0.4
     model.save_pretrained(tmp_path / "m")
     np.testing.assert_array_equal(NCVQVAE.from_pretrained(tmp_path / "m").sample(20, seed=3).X, made)

@@ -1,5 +1,7 @@
 """The training loop: which series a step sees, and that an interrupted training ends where an unbroken one does."""
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -118,6 +120,23 @@ def test_training_lowers_the_loss_and_reports_every_term() -> None:
     assert float(rows[-1]["error"]) < 0.2 * float(rows[0]["error"])
     assert trained.seconds > 0
     assert not objective.training
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_memory_that_a_step_left_behind_is_given_back() -> None:
+    between, resident = [], {}
+
+    def report(step: int, n_steps: int, terms: dict[str, float]) -> None:
+        if step == 50:
+            blocks = []
+            for _ in range(200):  # freed below, but lie between others that are not
+                blocks.append(torch.ones(2**18))
+                between.append(torch.ones(2**10))
+        resident[step] = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    line(150)(Line(), report=report)
+    assert resident[60] - resident[49] > 100 * 2**20
+    assert resident[110] - resident[49] < 50 * 2**20
 
 
 def test_the_learning_rate_falls_to_zero_along_a_cosine() -> None:

@@ -30,7 +30,15 @@ from ncvqvae.config import Config, TrainingConfig, kept
 from ncvqvae.data import case_chunks
 from ncvqvae.errors import InputError
 from ncvqvae.files import replaced
-from ncvqvae.hardware import CPU, forked_rng, fp32_products, freed_pages_kept, resolve_precision, seed_generators
+from ncvqvae.hardware import (
+    CPU,
+    forked_rng,
+    fp32_products,
+    freed_pages_kept,
+    give_freed_pages_back,
+    resolve_precision,
+    seed_generators,
+)
 from ncvqvae.training.checkpoints import Interruption, WholeFileIO, describe
 from ncvqvae.training.tracker import Tracker
 
@@ -171,6 +179,15 @@ class History(L.Callback):
         self.rows = list(state_dict["rows"])
 
 
+class FreedPages(L.Callback):
+    """Gives freed memory back every 100 steps: batches of other sizes leave ever more of it unused (0.2 GB in 250)."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Give it back after a hundredth step."""
+        if trainer.global_step % 100 == 0:
+            give_freed_pages_back()
+
+
 class Clock(L.Callback):
     """Seconds spent in training, summed over interruptions."""
 
@@ -236,7 +253,7 @@ def train(
     history, clock = History(stage, tracker, report, monitor), Clock()
     path = None if checkpoints is None else checkpoints / f"{stage}.ckpt"
     interruption = Interruption(path)
-    callbacks: list[L.Callback] = [history, clock, interruption]
+    callbacks: list[L.Callback] = [history, FreedPages(), clock, interruption]
     if checkpoints is not None:
         callbacks.append(
             ModelCheckpoint(
