@@ -271,6 +271,10 @@ BAD_INPUT = {
         ["bench", "--suite", "smoke", "--seeds", "999999999999", "--out", "new"],
         "--seeds. Must be <= 10000",
     ),
+    "no FCNs of stage 1": (
+        ["bench", "--suite", "smoke", "--stage", "1", "--no-cas", "--out", "new"],
+        "--no-cas changes nothing; leave out one of them",
+    ),
     "no seeds": (["bench", "--suite", "smoke", "--seeds", "0", "--out", "new"], "--seeds. Must be >= 1"),
     "unknown suite": (["bench", "--suite", "papper", "--out", "new"], "unknown suite 'papper'; did you mean 'paper'?"),
     "unknown command": (["fitt", "data.npz"], 'Unknown command "fitt". Did you mean "fit"?'),

@@ -147,6 +147,8 @@ def bench(
     from ncvqvae.bench.driver import check_outcome, make_backend, prepare_folder, run_bench
     from ncvqvae.bench.suites import load_suite
 
+    if stage == 1 and not cas:
+        raise InputError("--stage 1 trains no FCN for CAS, so --no-cas changes nothing; leave out one of them")
     load_plugins(plugin or ())
     chosen = load_suite(suite).select(datasets, models, seeds, per_class or ())
     alone = "-stage-1" if stage == 1 else ""  # the same run cannot be both

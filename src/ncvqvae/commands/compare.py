@@ -45,7 +45,8 @@ def compare_runs(
 
     Raises:
         InputError: if the page or its pictures exist, or a run has not been evaluated since its model was fitted, or
-            its data have changed; for more than eight classes, or one that a run does not have.
+            its data have changed; for more than eight classes, or one that a run does not have; for a number of
+            series of each class where no run has labels.
     """
     import pandas as pd
 
@@ -91,6 +92,8 @@ def compare_runs(
         rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
         if content.history:
             curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
+    if per_class and not plates.generated:
+        raise InputError("per_class counts series of each class, but no run has labels; leave it out")
     write_comparison(contents, out)
     save_model_pictures(contents, pictures, plates)
     if len({row["preset"] for row in rows}) == 1:
