@@ -93,7 +93,7 @@ def compare_runs(
         if content.history:
             curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
     if per_class and not plates.generated:
-        raise InputError("per_class counts series of each class, but no run has labels; leave it out")
+        raise InputError("a number of series of each class was given, but no run has labels; leave it out")
     write_comparison(contents, out)
     save_model_pictures(contents, pictures, plates)
     if len({row["preset"] for row in rows}) == 1:
