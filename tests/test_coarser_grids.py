@@ -14,7 +14,8 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.build import build_prior, build_tokenizer
 
 K = 8
-SIZES, N_CLASSES = [2, 4, 7], 3
+GRIDS, N_CLASSES = [(1, 2), (1, 4), (1, 7)], 3
+SIZES = [rows * columns for rows, columns in GRIDS]
 
 
 def tokenizer(length: int = 64, channels: int = 1, coarser: int = 1) -> Tokenizer:
@@ -29,7 +30,7 @@ def tokenizer(length: int = 64, channels: int = 1, coarser: int = 1) -> Tokenize
 def prior(**settings: Any) -> Prior:
     torch.manual_seed(0)
     config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode="token", **{"linear_rank": 0, **settings})
-    network = build_prior(config, torch.randn(K * len(SIZES), 4), SIZES, N_CLASSES)
+    network = build_prior(config, torch.randn(K * len(SIZES), 4), GRIDS, N_CLASSES)
     with torch.no_grad():
         network.output_bias.normal_()
     return network.eval()

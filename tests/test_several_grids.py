@@ -16,10 +16,11 @@ from ncvqvae.config import load_config
 
 BANDS = {"tokenizer.bands": 2, "tokenizer.high_latent_width": 16}
 KINDS: dict[str, dict[str, Any]] = {
-    "coarser": {"tokenizer.coarser_grids": 1},
+    "coarser": {"tokenizer.coarser_grids": 1, "prior.relative_position_bias": True},
     "bands": BANDS | {"stage1.high_augmentation": "slice", "tokenizer.refinement_channels": 4},
     "coarser bands": BANDS | {"tokenizer.coarser_grids": 1, "tokenizer.low_rows": 2, "stage1.augmented_weight": 0.1},
     "wavelets": {"tokenizer.transform": "wavelet"},
+    "bands with a bias": BANDS | {"prior.relative_position_bias": True},
     "bands of wavelets": BANDS | {"tokenizer.transform": "wavelet", "tokenizer.wavelet": "db2", "ssl": "barlowtwins"},
 }
 
@@ -66,7 +67,7 @@ def test_all_that_a_model_does_works_with_several_grids(
     assert model.reconstruction_loss(X) > 0 and model.prior_loss(X, y) > 0
 
 
-@pytest.mark.parametrize("kind", ["coarser", "bands of wavelets"])
+@pytest.mark.parametrize("kind", ["coarser", "bands of wavelets", "bands with a bias"])
 def test_each_grid_of_the_prior_is_a_file_of_its_own(kind: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

@@ -231,6 +231,9 @@ class PriorConfig:
     """Rank of a linear map from the code vectors of all known tokens to every position, which is added to the input of
     the transformer; the output then predicts a code vector. With 0 there is neither. The choice auto is 256, or 0 for
     fewer than 1000 training series, which the map would learn by heart."""
+    relative_position_bias: Flag = False
+    """Adds a learned number to the attention that a token pays to another, for how far apart the two lie in time and
+    in frequency."""
     scale_tied_logits: Flag = True
     """Divides the logits of a tied output by the root of the code's width, so that training starts near chance."""
 

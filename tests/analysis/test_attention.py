@@ -11,7 +11,7 @@ from torch import nn
 from ncvqvae import NCVQVAE, InputError
 from ncvqvae.analysis import Attended, attention_maps, draw_attention
 from ncvqvae.data import Splits
-from ncvqvae.prior.transformer import Attention
+from ncvqvae.prior.transformer import Attention, kinds_of_pairs
 from ncvqvae.report import compose
 from ncvqvae.report.compose import class_attention
 
@@ -25,9 +25,13 @@ def model() -> NCVQVAE:
 
 @torch.no_grad()
 @pytest.mark.parametrize("training", [False, True])
-def test_weights_are_those_of_the_forward_pass(training: bool) -> None:
+@pytest.mark.parametrize("biased", [False, True])
+def test_weights_are_those_of_the_forward_pass(training: bool, biased: bool) -> None:
     torch.manual_seed(0)
-    layer, x = Attention(8, 2, 4, dropout=0.0).train(training), torch.randn(3, 5, 8)
+    kinds = kinds_of_pairs([(2, 2)]) if biased else None
+    layer, x = Attention(8, 2, 4, dropout=0.0, kinds=kinds).train(training), torch.randn(3, 5, 8)
+    if layer.bias is not None:
+        nn.init.normal_(layer.bias.table)
     weights = layer.weights(x)
     assert weights.shape == (3, 2, 5, 5)
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 5))

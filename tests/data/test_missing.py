@@ -141,7 +141,7 @@ def test_a_view_takes_its_gaps_along(kind: str) -> None:
 
 def test_tokens_that_are_not_there_have_no_loss_and_stay_out_of_the_draw() -> None:
     torch.manual_seed(0)
-    prior = build_prior(PriorConfig(width=16, head_width=8, n_layers=1), torch.randn(8, 4), [10], 2, unequal=True)
+    prior = build_prior(PriorConfig(width=16, head_width=8, n_layers=1), torch.randn(8, 4), [(1, 10)], 2, unequal=True)
     tokens = torch.randint(8, (4, 10))
     tokens[:, 6:8], tokens[:, 8:] = prior.mask_token, prior.absent_token
     loss = PriorObjective(prior, Stage2Config(loss_on="all"))(tokens, torch.zeros(4, dtype=torch.long))["prior"]

@@ -18,7 +18,7 @@ B, N, K = 6, 10, 8
 
 def objective(**changes: Any) -> PriorObjective:
     torch.manual_seed(0)
-    prior = build_prior(PriorConfig(width=16, n_layers=1, head_width=8), torch.randn(K, 4), [N], 3)
+    prior = build_prior(PriorConfig(width=16, n_layers=1, head_width=8), torch.randn(K, 4), [(1, N)], 3)
     return PriorObjective(prior, Stage2Config(**changes)).train()
 
 

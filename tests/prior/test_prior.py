@@ -21,7 +21,7 @@ def codebook() -> Tensor:
 def prior(mode: str = "token", n_classes: int = N_CLASSES, **changes: Any) -> Prior:
     torch.manual_seed(0)
     config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode=mode, **changes)  # type: ignore[arg-type]
-    return build_prior(config, codebook(), [N], n_classes)
+    return build_prior(config, codebook(), [(1, N)], n_classes)
 
 
 def batch(size: int = 4) -> tuple[Tensor, Tensor]:
@@ -56,9 +56,8 @@ def test_only_a_frozen_codebook_stays(mode: str, moves: bool) -> None:
 
 def test_training_the_prior_leaves_the_tokenizers_codebook() -> None:
     codes = codebook()
-    trained(
-        build_prior(PriorConfig(width=16, n_layers=1, head_width=8, input_mode="codebook-finetuned"), codes, [N], 2)
-    )
+    config = PriorConfig(width=16, n_layers=1, head_width=8, input_mode="codebook-finetuned")
+    trained(build_prior(config, codes, [(1, N)], 2))
     assert torch.equal(codes, codebook())
 
 

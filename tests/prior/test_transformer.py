@@ -1,11 +1,12 @@
-"""Norm, attention and dropout on a CPU: the same mathematics as PyTorch's own."""
+"""Norm, attention and dropout on a CPU: the same mathematics as PyTorch's own; which pairs of places are alike."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncvqvae.prior.transformer import Attention, Dropout, RMSNorm
+from ncvqvae.prior.transformer import Attention, Dropout, RMSNorm, kinds_of_pairs
 
 
 def grads(loss: Tensor, *of: Tensor) -> tuple[Tensor, ...]:
@@ -45,6 +46,49 @@ def test_attention_equals_pytorchs() -> None:
     q, k, v = attention.to_qkv(x).view(3, 7, 3, 2, 4).permute(2, 0, 3, 1, 4)
     wanted = attention.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(3, 7, 8))
     torch.testing.assert_close(attention(x), wanted, atol=1e-6, rtol=1e-5)
+
+
+def test_attention_with_a_bias_equals_pytorchs_also_for_the_first_places_alone() -> None:
+    torch.manual_seed(0)
+    kinds = kinds_of_pairs([(1, 2), (2, 3)])
+    attention = Attention(12, n_heads=2, head_width=4, dropout=0.0, kinds=kinds)
+    assert attention.bias is not None and not attention.bias.table.any()  # at first it changes nothing
+    nn.init.normal_(attention.bias.table)
+    for n in (3, 9):
+        x = torch.randn(3, n, 12)
+        q, k, v = attention.to_qkv(x).view(3, n, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        mask = attention.bias.table.T[:, kinds[:n, :n]]
+        wanted = attention.to_out(F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).reshape(3, n, 8))
+        torch.testing.assert_close(attention(x), wanted, atol=1e-6, rtol=1e-5)
+        table = [attention.bias.table]
+        for found, expected in zip(grads(attention(x).sum(), *table), grads(wanted.sum(), *table), strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_pairs_are_alike_that_are_as_far_apart_in_time_and_frequency() -> None:
+    rows, columns = 3, 5
+    kinds = kinds_of_pairs([(rows, columns)])
+    assert kinds.shape == (16, 16) and np.unique(kinds).tolist() == list(range(5 * 9 + 3))
+    of_tokens = kinds[1:, 1:].reshape(rows, columns, rows, columns)
+    assert of_tokens[0, 0, 1, 2] == of_tokens[1, 2, 2, 4] != of_tokens[1, 2, 0, 0]
+    assert of_tokens[0, 4, 1, 3] != of_tokens[0, 3, 1, 4]
+    to_class, of_class, own = kinds[1:, 0], kinds[0, 1:], kinds[0, 0]
+    assert len({*to_class}) == len({*of_class}) == 1 and len({to_class[0], of_class[0], own}) == 3
+    assert not {to_class[0], of_class[0], own} & {*kinds[1:, 1:].flat}
+
+
+def test_pairs_of_two_grids_are_told_by_the_columns_of_the_wider_one() -> None:
+    kinds = kinds_of_pairs([(2, 3), (2, 6)])
+    assert np.array_equal(np.unique(kinds), np.arange(kinds.max() + 1))
+    coarse, fine = kinds[1:7, 1:7], kinds[7:, 7:]
+    across = kinds[1:7, 7:].reshape(2, 3, 2, 6)
+    assert not {*coarse.flat} & {*fine.flat} and not {*across.flat} & {*coarse.flat, *fine.flat}
+    # two columns of the fine grid for each of the coarse one: one step of it is two of the other
+    assert across[0, 0, 0, 1] == across[0, 1, 0, 3] == across[1, 2, 1, 5]
+    assert len({across[0, 0, 0, 0], across[0, 0, 0, 1], across[0, 0, 0, 2], across[0, 0, 1, 0]}) == 4
+    # a band with as many columns is another grid, even so
+    low, high = kinds_of_pairs([(1, 4), (1, 4)])[1:].reshape(2, 4, 9)
+    assert low[0, 1] != low[0, 5] and low[0, 5] == low[1, 6] and high[0, 5] == high[1, 6] != low[0, 1]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

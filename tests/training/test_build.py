@@ -84,6 +84,6 @@ def test_a_seed_draws_the_same_networks_again(linear_rank: int) -> None:
         torch.manual_seed(3)
         tokenizer = build_tokenizer(TokenizerConfig(hidden_channels=D, n_residual_blocks=1, codebook_size=K), C, T)
         config = PriorConfig(width=8, head_width=4, n_layers=1, linear_rank=linear_rank)
-        prior = build_prior(config, tokenizer.codebook, tokenizer.level_sizes, 2)
+        prior = build_prior(config, tokenizer.codebook, tokenizer.grids, 2)
         states.append({**tokenizer.state_dict(), **prior.state_dict()})
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())

@@ -189,7 +189,7 @@ def tokenizer_objective() -> tuple[TokenizerObjective, Callable[[Tensor], Sequen
 def prior_objective() -> tuple[PriorObjective, Callable[[Tensor], Sequence[Tensor]], TrainingConfig]:
     torch.manual_seed(0)
     config = Stage2Config(batch_size=8, max_steps=8)
-    prior = build_prior(PriorConfig(width=16, n_layers=1, head_width=8, dropout=0.2), torch.randn(8, 4), [10], 2)
+    prior = build_prior(PriorConfig(width=16, n_layers=1, head_width=8, dropout=0.2), torch.randn(8, 4), [(1, 10)], 2)
     return PriorObjective(prior, config), lambda rows: (torch.randint(0, 8, (len(rows), 10)), rows % 2), config
 
 

@@ -24,10 +24,10 @@ from ncvqvae.tokenizer.tokenizer import Tokenizer
 from ncvqvae.training.auto import resolve
 from ncvqvae.training.build import build_prior, build_tokenizer
 
-FORMAT = 7
+FORMAT = 8
 """Version of the files that :func:`write_model` writes; format 1 held no settings as they were asked for, format 2 no
 embeddings by the encoder, format 3 no classes of the training series that are kept, format 4 no decoder in time, format
-5 no bands."""
+5 no bands, format 7 no bias by relative positions."""
 
 WEIGHTS = ("tokenizer.safetensors", "prior.safetensors")
 """The files of the networks' weights; ``config.yaml`` holds their digests, so that no two models are mixed."""
@@ -205,5 +205,5 @@ def _build(config: Config, facts: TrainFacts, data: Mapping[str, Any]) -> tuple[
     if n_residuals:
         shape = (tokenizer.n_tokens, facts.n_channels, facts.n_timepoints)
         tokenizer.residuals = Residuals(n_residuals, *shape, with_classes=data.get("residual_classes") is True)
-    codebook, sizes = tokenizer.codebook, tokenizer.level_sizes
-    return tokenizer, build_prior(config.prior, codebook, sizes, facts.n_classes, unequal=facts.unequal)
+    codebook, grids = tokenizer.codebook, tokenizer.grids
+    return tokenizer, build_prior(config.prior, codebook, grids, facts.n_classes, unequal=facts.unequal)

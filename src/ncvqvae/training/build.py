@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ncvqvae.config import PriorConfig, TokenizerConfig
 from ncvqvae.prior.prior import Prior
-from ncvqvae.prior.transformer import Transformer
+from ncvqvae.prior.transformer import Transformer, kinds_of_pairs
 from ncvqvae.registry import quantizers
 from ncvqvae.tokenizer.band import Band
 from ncvqvae.tokenizer.coarser import CoarserGrid
@@ -92,20 +92,21 @@ def _build_band(config: TokenizerConfig, transform: Transform, n_channels: int, 
 
 
 def build_prior(
-    config: PriorConfig, codebook: Tensor, level_sizes: Sequence[int], n_classes: int, *, unequal: bool = False
+    config: PriorConfig, codebook: Tensor, grids: Sequence[tuple[int, int]], n_classes: int, *, unequal: bool = False
 ) -> Prior:
-    """An untrained prior over grids of so many tokens each; it starts from the codebook.
+    """An untrained prior over token grids; it starts from the codebook.
 
     Args:
         config: the settings, without ``auto``.
-        codebook, level_sizes, n_classes, unequal: see :class:`Prior`.
+        grids: (rows, columns) of each grid, the coarsest one first.
+        codebook, n_classes, unequal: see :class:`Prior`.
     """
     assert config.linear_rank != "auto" and config.input_mode != "auto"
     return Prior(
-        lambda: build_transformer(config),
+        lambda: build_transformer(config, grids),
         config.width,
         codebook,
-        level_sizes,
+        [rows * columns for rows, columns in grids],
         n_classes,
         unequal=unequal,
         input_mode=config.input_mode,
@@ -114,8 +115,8 @@ def build_prior(
     )
 
 
-def build_transformer(config: PriorConfig) -> Transformer:
-    """An untrained transformer."""
+def build_transformer(config: PriorConfig, grids: Sequence[tuple[int, int]]) -> Transformer:
+    """An untrained transformer over the class and the tokens of these grids."""
     return Transformer(
         config.n_layers,
         config.width,
@@ -123,4 +124,5 @@ def build_transformer(config: PriorConfig) -> Transformer:
         config.head_width,
         round(config.feedforward_factor * config.width),
         config.dropout,
+        kinds_of_pairs(grids) if config.relative_position_bias else None,
     )

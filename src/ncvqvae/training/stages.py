@@ -138,7 +138,7 @@ def prior_stage(config: Config, train: TrainSet, codec: Codec) -> tuple[Prior, S
     tokenizer = codec.tokenizer
     with _seeded(config.seed, 2):
         facts, codebook = train.facts, tokenizer.codebook.cpu()
-        prior = build_prior(config.prior, codebook, tokenizer.level_sizes, facts.n_classes, unequal=facts.unequal)
+        prior = build_prior(config.prior, codebook, tokenizer.grids, facts.n_classes, unequal=facts.unequal)
         objective = PriorObjective(prior, config.stage2)
     tokenizer.eval()
     temperature = config.stage2.token_temperature
