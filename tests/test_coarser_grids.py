@@ -112,9 +112,29 @@ def test_every_grid_is_asked_for_and_none_sees_a_finer_one() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("linear_rank", [0, 4])
-def test_logits_at_some_places_are_those_of_all(linear_rank: int) -> None:
-    network, tokens, classes = prior(linear_rank=linear_rank), some_tokens(), torch.tensor([0, 1, 2, 3, 0])
+def test_the_linear_map_of_a_grid_reads_coarser_ones_at_the_same_time() -> None:
+    network = prior(linear_rank=4, linear_span=1)
+    assert network.mix is not None
+    vectors, known = torch.randn(1, 13, 4), torch.ones(1, 13, dtype=torch.bool)
+    whole = network.mix(vectors, known)
+    assert whole.shape == (1, 13, 16)
+    for end in network.ends:  # a grid does not depend on finer ones
+        torch.testing.assert_close(network.mix(vectors[:, :end], known[:, :end]), whole[:, :end])
+    changed = vectors.clone()
+    changed[:, 0] += 1  # the first half of the time
+    moved = (network.mix(changed, known) != whole).any(-1)[0]
+    assert [part.tolist() for part in moved.split(SIZES)] == [
+        [True] * 2,
+        [True] * 3 + [False],
+        [True] * 5 + [False] * 2,
+    ]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("linear_rank", "linear_span"), [(0, 0), (4, 0), (4, 2)])
+def test_logits_at_some_places_are_those_of_all(linear_rank: int, linear_span: int) -> None:
+    network = prior(linear_rank=linear_rank, linear_span=linear_span)
+    tokens, classes = some_tokens(), torch.tensor([0, 1, 2, 3, 0])
     for level, end in enumerate(network.ends):
         upto = tokens[:, :end].clone()
         at = torch.zeros_like(upto, dtype=torch.bool)

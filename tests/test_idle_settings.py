@@ -29,6 +29,7 @@ TWO_VALUES: dict[str, tuple[Any, Any]] = {
     "tokenizer.hop_length": (2, 50),
     "tokenizer.low_rows": (1, 1000),
     "tokenizer.high_latent_width": (8, 32),
+    "prior.linear_span": (0, 4),
     "prior.scale_tied_logits": (True, False),
     "stage2.token_temperature": (0.1, 30.0),
     "sampling.schedule": ("cosine", "linear"),

@@ -20,7 +20,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "bands": BANDS | {"stage1.high_augmentation": "slice", "tokenizer.refinement_channels": 4},
     "coarser bands": BANDS | {"tokenizer.coarser_grids": 1, "tokenizer.low_rows": 2, "stage1.augmented_weight": 0.1},
     "wavelets": {"tokenizer.transform": "wavelet"},
-    "bands with a bias": BANDS | {"prior.relative_position_bias": True},
+    "bands with a bias": BANDS | {"prior.relative_position_bias": True, "prior.linear_rank": 8, "prior.linear_span": 2},
     "bands of wavelets": BANDS | {"tokenizer.transform": "wavelet", "tokenizer.wavelet": "db2", "ssl": "barlowtwins"},
 }
 

@@ -231,6 +231,9 @@ class PriorConfig:
     """Rank of a linear map from the code vectors of all known tokens to every position, which is added to the input of
     the transformer; the output then predicts a code vector. With 0 there is neither. The choice auto is 256, or 0 for
     fewer than 1000 training series, which the map would learn by heart."""
+    linear_span: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    """Columns of the token grid to each side from which the linear map reads: the same map for every column. With 0 it
+    reads the whole grid, with numbers of its own for each place."""
     relative_position_bias: Flag = False
     """Adds a learned number to the attention that a token pays to another, for how far apart the two lie in time and
     in frequency."""
@@ -449,6 +452,7 @@ IDLE: tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...] = (
     ({"tokenizer.bands": 1}, ("tokenizer.low_rows", "tokenizer.high_latent_width")),
     ({"prior.input_mode": "codebook"}, ("prior.scale_tied_logits",)),
     ({"prior.input_mode": "codebook-finetuned"}, ("prior.scale_tied_logits",)),
+    ({"prior.linear_rank": 0}, ("prior.linear_span",)),
     ({"stage2.stochastic_tokens": False}, ("stage2.token_temperature",)),
     ({"sampling.n_steps": 1}, ("sampling.schedule", "sampling.choice_temperature")),
     ({"sampling.residual_neighbours": 0}, ("sampling.residual_scale",)),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -98,10 +99,31 @@ def test_the_linear_mix_reads_all_known_tokens_and_no_others() -> None:
     assert not torch.equal(network.mix(0 * vectors, known), network.mix(0 * vectors, ~known))
 
 
+def test_with_a_span_the_linear_map_reads_known_tokens_that_near_and_is_the_same_at_each_column() -> None:
+    config = PriorConfig(width=16, n_layers=1, head_width=8, linear_rank=4, linear_span=2)
+    rows, columns = 2, 9
+    network = build_prior(config, codebook(), [(rows, columns)], N_CLASSES)
+    vectors, known = torch.randn(4, rows * columns, D), torch.rand(4, rows * columns) < 0.6
+    mixed = network.mix(vectors, known)
+    assert mixed.shape == (4, rows * columns, 16)
+    torch.testing.assert_close(network.mix(torch.where(known[..., None], vectors, 99.0), known), mixed)
+    for row, column in np.ndindex(rows, columns):
+        place = row * columns + column
+        changed = vectors.clone()
+        changed[:, place] += 1
+        moved = (network.mix(changed, known) != mixed).any(-1).view(4, rows, columns)
+        near = torch.tensor([abs(column - other) <= 2 for other in range(columns)])
+        assert torch.equal(moved, known[:, place, None, None] & near.expand(4, rows, columns))
+    later = network.mix(*(part.unflatten(1, (rows, columns)).roll(1, 2).flatten(1, 2) for part in (vectors, known)))
+    inner = slice(3, columns - 2)  # away from the ends, before which there is nothing
+    found, wanted = later.view(4, rows, columns, 16), mixed.view(4, rows, columns, 16).roll(1, 2)
+    torch.testing.assert_close(found[:, :, inner], wanted[:, :, inner])
+
+
 def test_the_linear_mix_learns_tokens_that_follow_from_their_neighbours() -> None:
     generator = torch.Generator().manual_seed(0)
     losses = []
-    for changes in ({}, {"linear_rank": 16}):
+    for changes in ({}, {"linear_rank": 16}, {"linear_rank": 16, "linear_span": N - 1}):
         network = prior(**changes)
         optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
         for _ in range(150):
@@ -116,6 +138,9 @@ def test_the_linear_mix_learns_tokens_that_follow_from_their_neighbours() -> Non
             optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[1] < 0.7 * losses[0]
+    assert (
+        losses[2] > losses[1]
+    )  # mirrored places are not equally far apart: a map that is the same everywhere is at a loss
 
 
 def test_logits_depend_on_known_tokens_everywhere_and_on_the_class() -> None:

@@ -70,20 +70,20 @@ def test_a_tokenizer_of_other_parts_trains_encodes_and_decodes() -> None:
 def test_a_prior_over_another_network_trains_and_samples() -> None:
     torch.manual_seed(0)
     tokenizer = own_tokenizer().eval()
-    prior = Prior(lambda: Mixer(tokenizer.n_tokens, 16), 16, tokenizer.codebook, tokenizer.level_sizes, 3)
+    prior = Prior(lambda: Mixer(tokenizer.n_tokens, 16), 16, tokenizer.codebook, tokenizer.grids, 3)
     tokens, classes = tokenizer.encode(torch.randn(6, C, T)), torch.arange(6) % 3
     assert falls(PriorObjective(prior, Stage2Config()).train(), tokens, classes)
     drawn = prior.eval().sample(classes, SamplingConfig(n_steps=2))
     assert drawn.tokens.shape == tokens.shape and int(drawn.tokens.max()) < K
 
 
-@pytest.mark.parametrize("linear_rank", [0, 2])
-def test_a_seed_draws_the_same_networks_again(linear_rank: int) -> None:
+@pytest.mark.parametrize(("linear_rank", "linear_span"), [(0, 0), (2, 0), (2, 3)])
+def test_a_seed_draws_the_same_networks_again(linear_rank: int, linear_span: int) -> None:
     states = []
     for _ in range(2):
         torch.manual_seed(3)
         tokenizer = build_tokenizer(TokenizerConfig(hidden_channels=D, n_residual_blocks=1, codebook_size=K), C, T)
-        config = PriorConfig(width=8, head_width=4, n_layers=1, linear_rank=linear_rank)
+        config = PriorConfig(width=8, head_width=4, n_layers=1, linear_rank=linear_rank, linear_span=linear_span)
         prior = build_prior(config, tokenizer.codebook, tokenizer.grids, 2)
         states.append({**tokenizer.state_dict(), **prior.state_dict()})
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())

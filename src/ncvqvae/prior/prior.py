@@ -40,6 +40,39 @@ class _LinearMix(nn.Module):
         return rearrange(mixed, "b (n w) -> b n w", n=n)
 
 
+class _LocalMap(nn.Module):
+    """Low-rank linear map from known tokens at most ``span`` columns away, the same at each column; to (B, N, width).
+
+    How noise goes on from one token to the next is the same everywhere, so it is learned from every place at once, and
+    no series by heart. The tokens of a grid are read with those of the coarser ones at their time.
+    """
+
+    def __init__(self, grids: Sequence[tuple[int, int]], dim: int, rank: int, span: int, width: int) -> None:
+        super().__init__()
+        self.grids = list(grids)
+        n_read = [rows * (dim + 1) for rows in accumulate(rows for rows, _ in grids)]
+        self.down = nn.ModuleList(nn.Conv1d(n, rank, 2 * span + 1, padding=span) for n in n_read)
+        up = [nn.Conv1d(rank, rows * width, 1) for rows, _ in grids]
+        for layer in up:
+            nn.init.normal_(layer.weight, std=0.02)
+        self.up = nn.ModuleList(up)
+
+    def forward(self, vectors: Tensor, known: Tensor) -> Tensor:
+        """Mix vectors (B, n, d) of the first grids' tokens, of which those that are ``known`` (B, n) count."""
+        shown = torch.cat([vectors * known[..., None], known[..., None]], dim=-1)
+        read: list[Tensor] = []
+        mixed, start = [], 0
+        for (rows, columns), down, up in zip(self.grids, self.down, self.up, strict=True):
+            if start == shown.shape[1]:
+                break
+            end = start + rows * columns
+            own = rearrange(shown[:, start:end], "b (h w) d -> b (h d) w", h=rows)
+            read = [*(F.interpolate(coarser, columns) for coarser in read), own]
+            mixed.append(rearrange(up(down(torch.cat(read, dim=1))), "b (h d) w -> b (h w) d", h=rows))
+            start = end
+        return torch.cat(mixed, dim=1)
+
+
 class Prior(nn.Module):
     """Masked-token transformer (MaskGIT) with the class as a token at position 0.
 
@@ -54,11 +87,12 @@ class Prior(nn.Module):
             draws, so that a seed gives the weights that it always gave.
         width: width of the transformer.
         codebook: code vectors of the tokenizer (L K, d), K for each of L grids.
-        level_sizes: tokens of each grid, the coarsest one's first; N in all.
+        grids: (rows, columns) of each token grid, the coarsest one first; N tokens in all.
         n_classes: number of classes; 0 for unlabelled data.
         unequal: series differ in length, so that some grids end in ``absent_token``.
         input_mode: how a token enters, see above.
-        linear_rank: rank of a linear map over all known tokens that is added to the transformer's input; 0 for none.
+        linear_rank: rank of a linear map over known tokens that is added to the transformer's input; 0 for none.
+        linear_span: columns to each side that it reads; 0 for a map from all places to each, of its own.
         scale_tied_logits: divide the logits of a tied output by the root of d.
     """
 
@@ -67,18 +101,19 @@ class Prior(nn.Module):
         make_transformer: Callable[[], nn.Module],
         width: int,
         codebook: Tensor,
-        level_sizes: Sequence[int],
+        grids: Sequence[tuple[int, int]],
         n_classes: int,
         *,
         unequal: bool = False,
         input_mode: InputMode = "token",
         linear_rank: int = 0,
+        linear_span: int = 0,
         scale_tied_logits: bool = True,
     ) -> None:
         super().__init__()
         self.n_codes, dim = codebook.shape
-        self.level_sizes: list[int] = list(level_sizes)
-        self.ends: list[int] = list(accumulate(level_sizes))
+        self.level_sizes: list[int] = [rows * columns for rows, columns in grids]
+        self.ends: list[int] = list(accumulate(self.level_sizes))
         self.codes_per_level = self.n_codes // len(self.level_sizes)
         self.n_tokens, self.n_classes = self.ends[-1], n_classes
         self.tied = input_mode == "token"
@@ -89,11 +124,14 @@ class Prior(nn.Module):
         self.classes = nn.Embedding(n_classes + 1, dim)
         self.project_in = nn.Linear(dim, width)
         self.transformer = make_transformer()
-        self.mix: _LinearMix | None = None
+        self.mix: nn.Module | None = None
         self.head: nn.Module = nn.Linear(width, dim)
         self.output = nn.Linear(dim, self.n_codes, bias=False)
         if linear_rank:
-            self.mix = _LinearMix(self.n_tokens, dim, linear_rank, width)
+            if linear_span:
+                self.mix = _LocalMap(grids, dim, linear_rank, linear_span, width)
+            else:
+                self.mix = _LinearMix(self.n_tokens, dim, linear_rank, width)
             self.output.weight = nn.Parameter(codebook.detach().clone())
         else:
             self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))

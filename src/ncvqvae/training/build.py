@@ -106,11 +106,12 @@ def build_prior(
         lambda: build_transformer(config, grids),
         config.width,
         codebook,
-        [rows * columns for rows, columns in grids],
+        grids,
         n_classes,
         unequal=unequal,
         input_mode=config.input_mode,
         linear_rank=config.linear_rank,
+        linear_span=config.linear_span,
         scale_tied_logits=config.scale_tied_logits,
     )
 
