@@ -154,7 +154,7 @@ def test_each_choice_has_its_line() -> None:
         "sampling.time_warp: 0.0 (for this test)",
         "tokenizer.codebook_size: 32 (the data asks for no more)",
         "stage1.warped_share: 0.5 (100 series, at least 32)",
-        "prior.linear_rank: 0 (100 series, fewer than 1000, would be learned by heart)",
+        "prior.linear_rank: 0 (100 series, fewer than 1000: they would follow their class less)",
         "prior.input_mode: token (32 codes, at most 64)",
         "stage2.token_temperature: 0.1 (100 series, at least 32)",
     ]

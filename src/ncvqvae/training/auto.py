@@ -192,7 +192,7 @@ def codebook_size(config: TokenizerConfig, facts: TrainFacts) -> Choice:
 def linear_rank(n_cases: int) -> Choice:
     """Rank of the linear map over tokens for ``n_cases`` training series."""
     if n_cases < LINEAR_CASES:
-        return Choice(0, f"{n_cases} series, fewer than {LINEAR_CASES}, would be learned by heart")
+        return Choice(0, f"{n_cases} series, fewer than {LINEAR_CASES}: they would follow their class less")
     return Choice(LINEAR_RANK, f"{n_cases} series, at least {LINEAR_CASES}")
 
 
