@@ -57,7 +57,7 @@ def test_attention_with_a_bias_equals_pytorchs_also_for_the_first_places_alone()
     for n in (3, 9):
         x = torch.randn(3, n, 12)
         q, k, v = attention.to_qkv(x).view(3, n, 3, 2, 4).permute(2, 0, 3, 1, 4)
-        mask = attention.bias.table.T[:, kinds[:n, :n]]
+        mask = attention.bias.table.T[:, kinds.numbers[:n, :n]]
         wanted = attention.to_out(F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).reshape(3, n, 8))
         torch.testing.assert_close(attention(x), wanted, atol=1e-6, rtol=1e-5)
         table = [attention.bias.table]
@@ -67,7 +67,9 @@ def test_attention_with_a_bias_equals_pytorchs_also_for_the_first_places_alone()
 
 def test_pairs_are_alike_that_are_as_far_apart_in_time_and_frequency() -> None:
     rows, columns = 3, 5
-    kinds = kinds_of_pairs([(rows, columns)])
+    kinds, n = kinds_of_pairs([(rows, columns)])
+    kinds = kinds.numpy()
+    assert n == kinds.max() + 1
     assert kinds.shape == (16, 16) and np.unique(kinds).tolist() == list(range(5 * 9 + 3))
     of_tokens = kinds[1:, 1:].reshape(rows, columns, rows, columns)
     assert of_tokens[0, 0, 1, 2] == of_tokens[1, 2, 2, 4] != of_tokens[1, 2, 0, 0]
@@ -78,8 +80,9 @@ def test_pairs_are_alike_that_are_as_far_apart_in_time_and_frequency() -> None:
 
 
 def test_pairs_of_two_grids_are_told_by_the_columns_of_the_wider_one() -> None:
-    kinds = kinds_of_pairs([(2, 3), (2, 6)])
-    assert np.array_equal(np.unique(kinds), np.arange(kinds.max() + 1))
+    kinds, n = kinds_of_pairs([(2, 3), (2, 6)])
+    kinds = kinds.numpy()
+    assert kinds.max() < n
     coarse, fine = kinds[1:7, 1:7], kinds[7:, 7:]
     across = kinds[1:7, 7:].reshape(2, 3, 2, 6)
     assert not {*coarse.flat} & {*fine.flat} and not {*across.flat} & {*coarse.flat, *fine.flat}
@@ -87,8 +90,16 @@ def test_pairs_of_two_grids_are_told_by_the_columns_of_the_wider_one() -> None:
     assert across[0, 0, 0, 1] == across[0, 1, 0, 3] == across[1, 2, 1, 5]
     assert len({across[0, 0, 0, 0], across[0, 0, 0, 1], across[0, 0, 0, 2], across[0, 0, 1, 0]}) == 4
     # a band with as many columns is another grid, even so
-    low, high = kinds_of_pairs([(1, 4), (1, 4)])[1:].reshape(2, 4, 9)
+    low, high = kinds_of_pairs([(1, 4), (1, 4)]).numbers[1:].reshape(2, 4, 9)
     assert low[0, 1] != low[0, 5] and low[0, 5] == low[1, 6] and high[0, 5] == high[1, 6] != low[0, 1]
+
+
+def test_kinds_of_a_grid_too_large_for_any_memory_cost_none_on_the_meta_device() -> None:
+    with torch.device("meta"):
+        kinds = kinds_of_pairs([(5, 1_000_000), (5, 2_000_000)])
+    assert kinds.numbers.shape == (15_000_001, 15_000_001)
+    small = kinds_of_pairs([(5, 10), (5, 21)])
+    assert kinds.n > small.n > small.numbers.max()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -8,9 +8,8 @@ dropout masks one number at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -68,32 +67,56 @@ class Dropout(nn.Dropout):
         return x * keep.to(x.dtype).mul_(256 / n_kept)
 
 
-def kinds_of_pairs(grids: Sequence[tuple[int, int]]) -> np.ndarray:
-    """A number for the way in which each two places lie to each other, (1 + N, 1 + N), without gaps from 0 on.
+class PairKinds(NamedTuple):
+    """A number for the way in which each two places lie to each other, (1 + N, 1 + N); all are below ``n``."""
+
+    numbers: Tensor
+    n: int
+
+
+def kinds_of_pairs(grids: Sequence[tuple[int, int]]) -> PairKinds:
+    """The kinds of pairs of places: place 0 is the class, the others are the tokens of all grids.
 
     Pairs of tokens have the same number if they are of the same grids, and equally far apart in frequency and in time.
-    Place 0 is the class, which lies to all tokens of a grid alike.
+    The class lies to all tokens of a grid alike. On the meta device it costs no memory, however large the grids.
 
     Args:
         grids: (rows, columns) of each grid in the order of its tokens, which are its rows one by one.
 
     Example:
-        >>> kinds_of_pairs([(1, 3)]).tolist()  # the class, and three places in time
+        >>> kinds_of_pairs([(1, 3)]).numbers.tolist()  # the class, and three places in time
         [[0, 1, 1, 1], [2, 5, 4, 3], [2, 6, 5, 4], [2, 7, 6, 5]]
     """
-    of_grids = [np.stack(np.broadcast_arrays(g, *np.ogrid[:r, :c], c), -1) for g, (r, c) in enumerate(grids, 1)]
-    grid, row, column, width = np.concatenate([[(0, 0, 0, 1)], *(part.reshape(-1, 4) for part in of_grids)]).T
-    pairs = [(values[:, None], values[None]) for values in (grid, row, column, width)]
-    (grid_a, grid_b), (row_a, row_b), (column_a, column_b), (width_a, width_b) = pairs
-    # columns of the wider grid between the middles of both, rounded down; whole within a grid
-    middles = (2 * column_a + 1) * width_b - (2 * column_b + 1) * width_a
-    in_time = middles * np.maximum(width_a, width_b) // (2 * width_a * width_b)
-    in_time = np.where((grid_a > 0) & (grid_b > 0), in_time, 0)
-    in_frequency = np.where((grid_a > 0) & (grid_b > 0), row_a - row_b, 0)
-    far, high = int(np.abs(in_time).max()), int(np.abs(in_frequency).max())
-    sizes = (len(grids) + 1, len(grids) + 1, 2 * high + 1, 2 * far + 1)
-    keys = np.ravel_multi_index(np.broadcast_arrays(grid_a, grid_b, in_frequency + high, in_time + far), sizes)
-    return np.unique(keys, return_inverse=True)[1].reshape(keys.shape)
+    places, n, found = [(1, 1), *grids], 0, []
+    for a, (rows, columns) in enumerate(places):
+        blocks = []
+        for b, (other_rows, other_columns) in enumerate(places):
+            if 0 in (a, b):
+                kinds = torch.zeros(rows * columns, other_rows * other_columns, dtype=torch.int64)
+                n_kinds = 1
+            else:
+                in_time, n_times = _columns_between(columns, other_columns)
+                in_frequency = torch.arange(rows)[:, None] - torch.arange(other_rows) + other_rows - 1
+                kinds = in_frequency[:, None, :, None] * n_times + in_time[None, :, None, :]
+                kinds = kinds.reshape(rows * columns, other_rows * other_columns)
+                n_kinds = (rows + other_rows - 1) * n_times
+            blocks.append(kinds + n)
+            n += n_kinds
+        found.append(torch.cat(blocks, dim=1))
+    return PairKinds(torch.cat(found), n)
+
+
+def _columns_between(columns: int, others: int) -> tuple[Tensor, int]:
+    """Columns from the middle of each of one grid to each of another, (columns, others), from 0 on; and how many.
+
+    They are counted in columns of the wider grid and rounded down; within one grid they are whole.
+    """
+
+    def between(column: Any, other: Any) -> Any:
+        return ((2 * column + 1) * others - (2 * other + 1) * columns) * max(columns, others) // (2 * columns * others)
+
+    least, most = between(0, others - 1), between(columns - 1, 0)
+    return between(torch.arange(columns)[:, None], torch.arange(others)) - least, most - least + 1
 
 
 class RelativePositionBias(nn.Module):
@@ -109,10 +132,10 @@ class RelativePositionBias(nn.Module):
 
     kinds: Tensor
 
-    def __init__(self, kinds: np.ndarray, n_heads: int) -> None:
+    def __init__(self, kinds: PairKinds, n_heads: int) -> None:
         super().__init__()
-        self.register_buffer("kinds", torch.from_numpy(kinds), persistent=False)  # follows from the settings
-        self.table = nn.Parameter(torch.zeros(int(kinds.max()) + 1, n_heads))
+        self.register_buffer("kinds", kinds.numbers, persistent=False)  # follows from the settings
+        self.table = nn.Parameter(torch.zeros(kinds.n, n_heads))
 
     def forward(self, n: int) -> Tensor:
         """What is added to the scores of the first n places, (heads, n, n)."""
@@ -126,7 +149,7 @@ class Attention(nn.Module):
     """
 
     def __init__(
-        self, width: int, n_heads: int, head_width: int, dropout: float, kinds: np.ndarray | None = None
+        self, width: int, n_heads: int, head_width: int, dropout: float, kinds: PairKinds | None = None
     ) -> None:
         super().__init__()
         self.n_heads = n_heads
@@ -168,7 +191,7 @@ class Block(nn.Module):
         head_width: int,
         feedforward_width: int,
         dropout: float,
-        kinds: np.ndarray | None = None,
+        kinds: PairKinds | None = None,
     ) -> None:
         super().__init__()
         attention = Attention(width, n_heads, head_width, dropout, kinds)
@@ -199,7 +222,7 @@ class Transformer(nn.Sequential):
         head_width: int,
         feedforward_width: int,
         dropout: float,
-        kinds: np.ndarray | None = None,
+        kinds: PairKinds | None = None,
     ) -> None:
         blocks = [Block(width, n_heads, head_width, feedforward_width, dropout, kinds) for _ in range(n_layers)]
         super().__init__(*blocks, RMSNorm(width))
