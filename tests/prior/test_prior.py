@@ -138,9 +138,8 @@ def test_the_linear_mix_learns_tokens_that_follow_from_their_neighbours() -> Non
             optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[1] < 0.7 * losses[0]
-    assert (
-        losses[2] > losses[1]
-    )  # mirrored places are not equally far apart: a map that is the same everywhere is at a loss
+    # mirrored places are not equally far apart: a map that is the same everywhere is at a loss
+    assert losses[2] > losses[1]
 
 
 def test_logits_depend_on_known_tokens_everywhere_and_on_the_class() -> None:
