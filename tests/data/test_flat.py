@@ -99,7 +99,7 @@ def blocks() -> np.ndarray:
     return np.repeat(np.random.default_rng(0).integers(0, 3, (48, 4)), 12, axis=1).astype(float)
 
 
-FLAT = SMALL | {"tokenizer.keep_flat": True, "stage1.max_steps": 150, "tokenizer.refinement_channels": 8}
+FLAT = SMALL | {"tokenizer.keep_flat": True, "stage1.max_steps": 400, "tokenizer.refinement_channels": 8}
 
 
 def test_a_model_of_levels_gives_flat_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +112,7 @@ def test_a_model_of_levels_gives_flat_series(tmp_path: Path, capsys: pytest.Capt
     rippled.scaler_.flat_tolerance_ = 0.0
     # few: its prior had one step
     assert still_share(made[:, None]) > still_share(rippled.sample(20, seed=3).X[:, None])
-    assert still_share(model.reconstruct(X)[:, None]) > 0.4
+    assert still_share(model.reconstruct(X)[:, None]) > 0.6
     model.save_pretrained(tmp_path / "m")
     np.testing.assert_array_equal(NCVQVAE.from_pretrained(tmp_path / "m").sample(20, seed=3).X, made)
     gaps = X.copy()

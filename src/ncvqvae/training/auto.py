@@ -259,7 +259,7 @@ def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: Scale
 
     Training series must hold their values for long, and come out clearly more like themselves: at most three quarters
     of the Fréchet distance in the principal components of MiniRocket's features are left. Of tolerances that are nearly
-    as good as the best the least is taken.
+    as good as the best, the one is taken with which about as many steps keep their value as in train.
 
     Args:
         codec: gives series their units.
@@ -283,17 +283,20 @@ def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: Scale
     of_train = features(values)
     components = principal(of_train)
 
-    def distance(tolerance: float) -> float:
+    def judged(tolerance: float) -> tuple[float, float]:
+        """Distance of reconstructions to train, and how far they are from as many still steps."""
         scaler = copy(codec.scaler)
         scaler.flat_tolerance_ = tolerance
         made = Codec(codec.facts, scaler, codec.tokenizer).in_units(decoded, lengths)
-        return frechet_distance(components(features(codec.scaled(made)[:].values)), components(of_train))
+        distance = frechet_distance(components(features(codec.scaled(made)[:].values)), components(of_train))
+        return distance, abs(still_share(made) - share)
 
-    before = distance(0.0)
-    left = {tolerance: distance(tolerance) for tolerance in TOLERANCES}
-    least = min(left.values())
+    before, _ = judged(0.0)
+    found = {tolerance: judged(tolerance) for tolerance in TOLERANCES}
+    least = min(distance for distance, _ in found.values())
     if least >= LEFT * before:  # also where nothing is left to gain, as with series that never change
         return Choice(0.0, f"reconstructions stay as far from train: {before:.3g}, with flat parts {least:.3g} at best")
-    chosen = next(tolerance for tolerance in TOLERANCES if left[tolerance] <= NEARLY * least)
-    gain = 1 - left[chosen] / before
+    as_good = [tolerance for tolerance, (distance, _) in found.items() if distance <= NEARLY * least]
+    chosen = min(as_good, key=lambda tolerance: found[tolerance][1])
+    gain = 1 - found[chosen][0] / before
     return Choice(chosen, f"train keeps its value in {share:.0%} of steps; reconstructions come {gain:.0%} nearer")
