@@ -229,11 +229,11 @@ class PriorConfig:
     64 codes, and codebook-finetuned for more."""
     linear_rank: Limit | Auto = 0
     """Rank of a linear map from the code vectors of all known tokens to every position, which is added to the input of
-    the transformer; the output then predicts a code vector. With 0 there is neither. The choice auto is 256, or 0 for
-    fewer than 1000 training series, where new series would follow their class less."""
+    the transformer; 0 for none. The choice auto is 256, or 0 for fewer than 1000 training series, where new series
+    would follow their class less."""
     linear_span: Annotated[Whole, Field(ge=0, le=1000)] = 0
     """Columns of the token grid to each side from which the linear map reads: the same map for every column. With 0 it
-    reads the whole grid, with numbers of its own for each place."""
+    reads the whole grid, with numbers of its own for each place, and the output layer starts from the codebook."""
     relative_position_bias: Flag = False
     """Adds a learned number to the attention that a token pays to another, for how far apart the two lie in time and
     in frequency."""

@@ -73,7 +73,7 @@ def test_only_the_token_table_is_tied_to_the_output(mode: str, tied: bool) -> No
 
 
 @pytest.mark.parametrize(("mode", "tied"), [("token", True), ("codebook", False), ("codebook-finetuned", False)])
-def test_with_a_linear_map_the_head_predicts_code_vectors(mode: str, tied: bool) -> None:
+def test_with_a_map_of_the_whole_grid_the_head_predicts_code_vectors(mode: str, tied: bool) -> None:
     network = prior(mode, linear_rank=2)
     assert torch.equal(network.output.weight, codebook()) and (network.output.weight is network.codes) == tied
     with torch.no_grad():
@@ -81,6 +81,13 @@ def test_with_a_linear_map_the_head_predicts_code_vectors(mode: str, tied: bool)
         network.head.bias.copy_(codebook()[3])
     expected = codebook() @ codebook()[3] * network.output_scale
     torch.testing.assert_close(network(*batch()), expected.expand(4, N, K))
+
+
+@pytest.mark.parametrize("mode", ["token", "codebook", "codebook-finetuned"])
+def test_with_a_span_the_head_and_output_layer_are_those_without_a_map(mode: str) -> None:
+    plain, near = prior(mode), prior(mode, linear_rank=2, linear_span=1)
+    assert [type(layer) for layer in near.head] == [type(layer) for layer in plain.head]
+    assert torch.equal(near.output.weight, codebook()) == torch.equal(plain.output.weight, codebook()) == near.tied
 
 
 def test_the_linear_mix_reads_all_known_tokens_and_no_others() -> None:
@@ -152,7 +159,9 @@ def test_logits_depend_on_known_tokens_everywhere_and_on_the_class() -> None:
     assert not torch.allclose(network(tokens, torch.full_like(classes, network.no_class)), base)
 
 
-@pytest.mark.parametrize("changes", [{}, {"mode": "codebook"}, {"linear_rank": 4}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"mode": "codebook"}, {"linear_rank": 4}, {"linear_rank": 4, "linear_span": 1}]
+)
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_logits_of_some_places_are_those_of_all(changes: dict[str, Any], scale: float) -> None:
     network, (tokens, classes) = prior(**changes).eval(), batch()

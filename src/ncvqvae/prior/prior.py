@@ -79,8 +79,8 @@ class Prior(nn.Module):
     Input modes: ``token`` learns a table that starts from the codebook and is tied to the output layer; ``codebook``
     reads the frozen code vectors with a learned mask vector and has an output layer of its own;
     ``codebook-finetuned`` is the same with a copy of the code vectors that is trained. In each, a token enters as
-    norm(vector + position), so that neither drowns the other. With ``linear_rank``, logits are inner products of a
-    predicted code vector with the output layer, which starts from the codebook.
+    norm(vector + position), so that neither drowns the other. With a linear map of the whole grid, logits are inner
+    products of a predicted code vector with the output layer, which starts from the codebook.
 
     Args:
         make_transformer: makes the network from (B, 1 + N, width) to the same. It is called in the midst of the other
@@ -127,13 +127,12 @@ class Prior(nn.Module):
         self.mix: nn.Module | None = None
         self.head: nn.Module = nn.Linear(width, dim)
         self.output = nn.Linear(dim, self.n_codes, bias=False)
-        if linear_rank:
-            if linear_span:
-                self.mix = _LocalMap(grids, dim, linear_rank, linear_span, width)
-            else:
-                self.mix = _LinearMix(self.n_tokens, dim, linear_rank, width)
+        if linear_rank and not linear_span:
+            self.mix = _LinearMix(self.n_tokens, dim, linear_rank, width)
             self.output.weight = nn.Parameter(codebook.detach().clone())
         else:
+            if linear_rank:
+                self.mix = _LocalMap(grids, dim, linear_rank, linear_span, width)
             self.head = nn.Sequential(self.head, nn.GELU(), nn.LayerNorm(dim))
         self.output_bias = nn.Parameter(torch.zeros(self.n_tokens, self.codes_per_level))
         # inner products of two vectors of unit scale grow with their width: the scale keeps first logits near 1
