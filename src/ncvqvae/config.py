@@ -228,8 +228,8 @@ class PriorConfig:
     (codebook), or a copy of the code vectors that is trained (codebook-finetuned). The choice auto is token for up to
     64 codes, and codebook-finetuned for more."""
     linear_rank: Limit | Auto = 0
-    """Rank of a linear map from the code vectors of all known tokens to every position, which is added to the input of
-    the transformer; 0 for none. The choice auto is 256, or 0 for fewer than 1000 training series, where new series
+    """Rank of a linear map from the code vectors of known tokens to every position, which is added to the input of the
+    transformer; 0 for none. The choice auto is 256, or 0 for fewer than 1000 training series, where new series
     would follow their class less."""
     linear_span: Annotated[Whole, Field(ge=0, le=1000)] = 0
     """Columns of the token grid to each side from which the linear map reads: the same map for every column. With 0 it

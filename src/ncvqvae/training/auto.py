@@ -284,7 +284,7 @@ def choose_flat_tolerance(codec: Codec, generator: SeriesGenerator, train: Scale
     components = principal(of_train)
 
     def judged(tolerance: float) -> tuple[float, float]:
-        """Distance of reconstructions to train, and how far they are from as many still steps."""
+        """Distance of reconstructions to train, and how much their shares of still steps differ."""
         scaler = copy(codec.scaler)
         scaler.flat_tolerance_ = tolerance
         made = Codec(codec.facts, scaler, codec.tokenizer).in_units(decoded, lengths)
