@@ -44,15 +44,21 @@ def rows_by_class(y: np.ndarray) -> dict[Hashable, np.ndarray]:
     return {label: np.array(of_label) for label, of_label in rows.items()}
 
 
+def nearest_label(label: Hashable, known: Iterable[Hashable]) -> Hashable | None:
+    """The known label that was probably meant by another, or None: a text that is much like it."""
+    alike = {str(of): of for of in known if isinstance(of, str) or str(of) == str(label)}  # 10 is not meant by 100
+    near = nearest_name(label, alike)
+    return None if near is None else alike[near]
+
+
 def instead(label: Hashable, known: Sequence[Hashable], whose: str) -> str:
     """What an error line says to whoever gave a label that is none of the known ones.
 
     >>> instead("Gnu", ["Gun", "Point"], "classes here")
     "did you mean 'Gun'? classes here: 'Gun', 'Point'"
     """
-    alike = {str(of): of for of in known if isinstance(of, str) or str(of) == str(label)}  # 10 is not meant by 100
-    near = nearest_name(label, alike)
-    asked = "" if near is None else f"did you mean {alike[near]!r}? "
+    near = nearest_label(label, known)
+    asked = "" if near is None else f"did you mean {near!r}? "
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
     return f"{asked}{whose}: {', '.join(map(repr, known[:20]))}{more}"
 

@@ -116,6 +116,7 @@ def test_classes_are_meant_as_the_command_line_writes_them(
         else:
             with pytest.raises(InputError, match=r"unknown label '2'; .* had no labels"):
                 compare_runs([run], parent / "page.html", classes=["2"])
+            monkeypatch.setattr("ncvqvae.commands.compare.read_fitted", None)  # refused before any series is read
             with pytest.raises(InputError, match="no run has labels"):
                 compare_runs([run], parent / "page.html", per_class=3)
             assert not (parent / "page.html").exists()

@@ -143,6 +143,10 @@ def test_splits_of_different_shape_or_labels_are_refused() -> None:
         check_pair(X, X[..., :4])
     with pytest.raises(InputError, match=r"^test: test labels 'c', 'd' never occur in train; add such series"):
         check_label_pair(np.array(["a", "b"]), np.array(["d", "a", "c"]))
+    with pytest.raises(InputError, match=r"train; did you mean 'Slow'\? Else add such series"):
+        check_label_pair(np.array(["Slow", "Fast"]), np.array(["slow", "Fast"]))
+    with pytest.raises(InputError, match=r"test labels '100' never occur in train; add such series"):
+        check_label_pair(np.array([10, 20]), np.array([100, 20]))
     with pytest.raises(InputError, match="the train split alone has no labels; label both"):
         check_label_pair(None, np.array(["a"]))
     check_label_pair(np.array([1, 2]), np.array([2]))

@@ -65,9 +65,12 @@ def compare_runs(
     if chosen is not None and not 1 <= len(chosen) <= MAX_CLASSES:
         raise InputError(f"classes: a picture shows 1 to {MAX_CLASSES} of them, not {len(chosen)}; give as many")
     plates = NO_PLATES._replace(per_class=per_class or NO_PLATES.per_class, generated={})
+    opened = [(folder, *open_run(folder)) for folder in map(Path, folders)]
+    wanted = [_wanted(model, folder, chosen) for folder, model, _ in opened]
+    if per_class and not any(len(model.classes_) for _, model, _ in opened):
+        raise InputError("a number of series of each class was given, but no run has labels; leave it out")
     contents, rows, curves = [], [], []
-    for folder in map(Path, folders):
-        model, found = open_run(folder)
+    for (folder, model, found), own in zip(opened, wanted, strict=True):
         metrics, source = read_run_metrics(folder), known_source(folder, found)
         say_path(folder, source)
         splits = read_fitted(folder, source, model.config_.seed, model.facts_).in_memory()
@@ -84,16 +87,13 @@ def compare_runs(
             settings={"preset": model.preset} | flat_settings(asdict(config)),
         )
         contents.append(content)
-        own = None if chosen is None else [as_label(text, model.classes_, run_form(folder)) for text in chosen]
-        if own or (labelled is not None and per_class):
+        if own is not None or (labelled is not None and per_class):
             plates = _with_plate(plates, model, content.folder, own, seed + 1)
         name = chapter_model(config.ssl, config.augmentation)
         identity = {"dataset": content.name, "ssl": config.ssl, "augmentation": config.augmentation, "model": name}
         rows.append({**identity, "seed": config.seed, "preset": model.preset, **content.metrics})
         if content.history:
             curves.append(run_curves(pd.DataFrame(content.history), config, content.name, name))
-    if per_class and not plates.generated:
-        raise InputError("a number of series of each class was given, but no run has labels; leave it out")
     write_comparison(contents, out)
     save_model_pictures(contents, pictures, plates)
     if len({row["preset"] for row in rows}) == 1:
@@ -101,13 +101,20 @@ def compare_runs(
         save_pictures(pd.DataFrame(rows), joined, pictures)
 
 
-def _with_plate(plates: Plates, model: NCVQVAE, folder: str, classes: Sequence[Any] | None, seed: int) -> Plates:
+def _wanted(model: NCVQVAE, folder: Path, chosen: Sequence[str] | None) -> np.ndarray | None:
+    """The run's own labels (k,) that the chosen texts mean; None where none are chosen."""
+    if chosen is None:
+        return None
+    form = run_form(folder)
+    labels = [as_label(text, model.classes_, form) for text in chosen]
+    return model.classes_[model.facts_.wanted_classes(labels, len(labels))]
+
+
+def _with_plate(plates: Plates, model: NCVQVAE, folder: str, known: np.ndarray | None, seed: int) -> Plates:
     """Add the series of a run that are drawn for the picture of series by class."""
     from ncvqvae.report.pictures import MAX_CLASSES
 
-    known = model.classes_[:MAX_CLASSES]
-    if classes is not None:
-        known = model.classes_[model.facts_.wanted_classes(list(classes), len(classes))]
+    known = model.classes_[:MAX_CLASSES] if known is None else known
     made = model.sample(plates.per_class * len(known), np.repeat(known, plates.per_class), seed=seed)
     return plates._replace(classes=known.tolist(), generated={**plates.generated, folder: Sample(made.X, made.y)})
 

@@ -15,7 +15,7 @@ from ncvqvae.data.read.roles import TableOptions
 from ncvqvae.data.read.table import from_table
 from ncvqvae.data.scaling import FINE
 from ncvqvae.errors import InputError, bad_input, listed
-from ncvqvae.labels import label_array
+from ncvqvae.labels import label_array, nearest_label
 
 
 def check_series(X: Any, *, where: object = "X", min_cases: int = 2, min_timepoints: int = 2) -> np.ndarray:
@@ -114,10 +114,12 @@ def check_label_pair(y_train: np.ndarray | None, y_test: np.ndarray | None, *, w
         return
     unseen = sorted(set(y_test.tolist()) - set(y_train.tolist()), key=str)
     if unseen:
+        near = nearest_label(unseen[0], set(y_train.tolist()))
+        meant = "" if near is None else f"did you mean {near!r}? Else "
         raise bad_input(
             where,
             f"test labels {listed(unseen)} never occur in train",
-            "add such series to train or drop them from test",
+            f"{meant}add such series to train or drop them from test",
         )
 
 
