@@ -20,6 +20,7 @@ from tests.waves import SMALL, two_classes
 from ncvqvae import NCVQVAE, InputError, Samples
 from ncvqvae.cli import main
 from ncvqvae.commands import score
+from ncvqvae.commands.terminal import TrainingProgress
 
 matplotlib.use("Agg")
 X, Y = two_classes()
@@ -213,6 +214,14 @@ def test_a_script_hears_of_estimate_and_progress_if_it_asks(
     said = capsys.readouterr().err
     for words in ("expected training time: about", "settled by the data:", "stage 1: tokenizer", "100%"):
         assert (words in said) == bool(verbose), words
+
+
+def test_losses_stand_below_the_bars_while_a_stage_is_running() -> None:
+    progress = TrainingProgress()
+    progress("stage2", 1, 2, {"loss": 1.5, "prior": 1.5})
+    assert str(list(progress.get_renderables())[-1]) == "losses: prior 1.500"
+    progress("stage2", 2, 2, {"loss": 1.25, "prior": 1.25})
+    assert len(list(progress.get_renderables())) == 1
 
 
 def test_repr_is_one_short_line(model: NCVQVAE, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from ncvqvae.files import all_replaced, is_temporary, locked, remove_leftovers, 
 from ncvqvae.model import NCVQVAE
 from ncvqvae.training.stages import Report
 
-N_DRAWN = 400
-"""Series that are generated for the pictures."""
+N_DRAWN, N_TRACED = 400, 64
+"""At most so many series are generated for the pictures; of so many it is traced how sure the prior is at each step."""
 
 
 def fit_run(
@@ -97,17 +97,26 @@ def draw_pictures(folder: Path, model: NCVQVAE, splits: Splits) -> None:
     The model counts more than its pictures: what keeps them from being drawn is a warning.
     """
     from ncvqvae.commands.score import Scores, compared
-    from ncvqvae.report.compose import report_content
+    from ncvqvae.report.compose import series_content
     from ncvqvae.report.pictures import save_pictures
+    from ncvqvae.report.plots import SERIES_PER_PANEL
 
     try:
         shown = compared(splits, model.config_.seed).in_memory()
-        unconditional = model.sample(N_DRAWN, unconditional=True).X
-        labelled = None if splits.y_train is None else model.sample(N_DRAWN)
-        content = report_content(model, splits, Scores({}, unconditional, labelled, splits=shown), model.history_)
-        # the planes of latents take longer than all the rest; evaluate draws them
-        only_series = replace(content, Z_train=None, Z_test=None, Z_generated=None, codebook=None)
-        save_pictures(only_series, folder / "figures")
+        n_free, labelled = N_DRAWN, None
+        if splits.y_train is not None:
+            n_free, labelled = SERIES_PER_PANEL, model.sample(min(N_DRAWN, SERIES_PER_PANEL * len(model.classes_)))
+        scores = Scores({}, model.sample(n_free, unconditional=True).X, labelled, splits=shown)
+        steps = model.decoding_steps(N_TRACED)
+        # pictures of embeddings and tokens take longer than all the rest; evaluate draws them
+        content = replace(
+            series_content(splits, scores, {}),
+            history=model.history_,
+            X_test_reconstructed=model.reconstruct(shown.X_test).reshape(shown.X_test.shape),
+            selected_probabilities=steps.probabilities,
+            decoding_entropies=steps.entropies,
+        )
+        save_pictures(content, folder / "figures")
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         warnings.warn(f"no pictures in {folder / 'figures'} ({reason}); the model is whole", stacklevel=2)

@@ -87,15 +87,17 @@ class TrainingProgress(Progress):
         super().__init__(*columns, console=console())
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        """The bars, then one line of losses by name."""
+        """The bars, then one line of losses by name while a stage is running."""
         yield self.make_tasks_table(self.tasks)
-        yield Text(self.losses, style="dim")
+        if self.losses:
+            yield Text(self.losses, style="dim")
 
     def __call__(self, stage: str, step: int, n_steps: int, terms: dict[str, float]) -> None:
         """Move the stage's bar and show its losses."""
         if stage not in self.bars:
             self.bars[stage] = self.add_task(STAGE_NAMES[stage], total=n_steps)
-        self.losses = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name != "loss")
+        losses = (f"{name} {value:.3f}" for name, value in terms.items() if name != "loss")
+        self.losses = "" if step == n_steps else f"losses: {'  '.join(losses)}"
         self.update(self.bars[stage], completed=step)
 
 
