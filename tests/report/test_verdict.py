@@ -268,6 +268,9 @@ def test_a_rival_that_does_as_well_leaves_no_green_tick() -> None:
     verdict = judge(with_metrics(**RIVALS, utility_both_of_dba=0.95))
     assert verdict.fine is None and verdict.headline == "Sound · No better than weighted DBA"
     assert verdict.next_step == "To train a classifier, add weighted DBA instead, which needs no model."
+    short = with_metrics(**RIVALS, utility_both_of_dba=0.95)
+    short.facts = {"preset": "quick"}
+    assert judge(short).next_step.startswith(f"{verdict.next_step} For better series, fit again with --preset default")
     assert judge(with_metrics(**RIVALS)).headline == "Fine"
 
 
@@ -353,7 +356,10 @@ def test_the_terminal_gives_answer_reasons_and_next_step() -> None:
     lines = judge(content).lines
     assert lines[0].startswith("Adding 60 generated series") and lines[1] == "verdict: Told apart from real series"
     assert [line[0] for line in lines[2:6]] == ["✓", "✗", "✓", "✓"] and "84%" in lines[3]
-    assert lines[6] == "advice: Fit again with --preset default, which trains a larger model for longer."
+    assert (
+        lines[6]
+        == "advice: For better series, fit again with --preset default, which trains a larger model for longer."
+    )
 
 
 def test_it_is_said_that_new_series_start_from_training_series_and_what_turns_this_off() -> None:

@@ -109,7 +109,7 @@ def _worth(content: ReportContent) -> Finding:
     rival = best_rival(m, "utility_both") if cheapest_as_good(m, n_heldout) else None
     use = "leave the generated series out" if rival is None else f"add {RIVALS[rival]} instead, which needs no model"
     parts = [_gain(m, n_heldout), *_rivalry(m, n_heldout), *_rarest(m, n_heldout)]
-    return _merged(parts, rule, f"To train a classifier, {use}.")
+    return _merged(parts, rule, f"To train a classifier, {use}. {_longer(content, '')}".strip())
 
 
 def _gain(m: Mapping[str, float], n_heldout: int) -> Part:
@@ -359,5 +359,5 @@ def _beyond_shift(key: str, m: Mapping[str, float]) -> bool:
 def _longer(content: ReportContent, otherwise: str) -> str:
     """Advice to train longer where a short preset was used."""
     if content.facts.get("preset") == "quick":
-        return "Fit again with --preset default, which trains a larger model for longer."
+        return "For better series, fit again with --preset default, which trains a larger model for longer."
     return otherwise
