@@ -356,10 +356,7 @@ def test_the_terminal_gives_answer_reasons_and_next_step() -> None:
     lines = judge(content).lines
     assert lines[0].startswith("Adding 60 generated series") and lines[1] == "verdict: Told apart from real series"
     assert [line[0] for line in lines[2:6]] == ["✓", "✗", "✓", "✓"] and "84%" in lines[3]
-    assert (
-        lines[6]
-        == "advice: For better series, fit again with --preset default, which trains a larger model for longer."
-    )
+    assert lines[6].startswith("advice: For better series, fit again with --preset default, which trains a larger")
 
 
 def test_it_is_said_that_new_series_start_from_training_series_and_what_turns_this_off() -> None:

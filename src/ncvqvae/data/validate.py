@@ -114,7 +114,7 @@ def check_label_pair(y_train: np.ndarray | None, y_test: np.ndarray | None, *, w
         return
     unseen = sorted(set(y_test.tolist()) - set(y_train.tolist()), key=str)
     if unseen:
-        near = nearest_label(unseen[0], set(y_train.tolist()))
+        near = nearest_label(unseen[0], dict.fromkeys(y_train.tolist()))
         meant = "" if near is None else f"did you mean {near!r}? Else "
         raise bad_input(
             where,
