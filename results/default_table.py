@@ -1,17 +1,36 @@
-"""The tables of the ``default`` preset, from ``default.csv``.
+"""The tables of the ``default`` preset: of its newest rows, ``default_now.csv``, and of older ones, ``default.csv``.
 
-``python results/default_table.py`` prints that of README.md in this folder, then the short one of the project's README.
+``python results/default_table.py`` prints those of README.md and former.md in this folder, then the short one of the
+project's README.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from ncvqvae.study.rows import published_rows, timevqvae_means
+from ncvqvae.evaluation.metric_list import RIVALS
+from ncvqvae.evaluation.metrics import of_rival
+from ncvqvae.study.rows import collect_rows, published_rows, timevqvae_means
 
-ROWS = Path(__file__).with_name("default.csv")
+NEWEST, OLDER, OF_RIVALS = (Path(__file__).with_name(f"{name}.csv") for name in ("default_now", "default", "rivals"))
+NEWEST_HEADER = (
+    "dataset",
+    "training series",
+    "seeds, version",
+    "FID unconditional (best NC / TimeVQVAE)",
+    "FID label-first (target; time warp)",
+    "IS unconditional, label-first (real)",
+    "CAS by an FCN (real; best NC / TimeVQVAE)",
+    "CAS by MiniRocket (real; best rival)",
+    "accuracy with 500 added (real alone; best rival)",
+    "nearer to train, by MiniRocket, by DTW",
+    "coverage (real)",
+    "AUC of the attack",
+    "embedding: linear probe, 5-NN (MiniRocket by the same)",
+    "minutes of training",
+)
 HEADER = (
     "dataset",
     "seeds",
@@ -28,10 +47,12 @@ HEADER = (
 )
 SHORT_HEADER = (
     "dataset",
+    "trainings",
     "distance to real series (FID): ours",
     "best published NC-VQVAE",
     "TimeVQVAE",
     "accuracy after learning from generated series",
+    "from time-warped ones",
     "from real ones",
     "copies",
 )
@@ -47,22 +68,72 @@ class OfDataset(NamedTuple):
     peer: pd.Series
 
 
-def table() -> str:
+def newest_table() -> str:
     """Markdown: a row a dataset, mean ± sd over its seeds, in bold where the mean meets the target."""
-    return _markdown(HEADER, map(_cells, _datasets()))
+    return _markdown(NEWEST_HEADER, map(_newest_cells, _datasets(collect_rows(NEWEST))))
+
+
+def older_table() -> str:
+    """The same of the older rows, with the targets that they were made for."""
+    return _markdown(HEADER, map(_cells, _datasets(collect_rows(OLDER))))
 
 
 def short_table() -> str:
-    """Markdown: a row a dataset, means over its seeds."""
-    return _markdown(SHORT_HEADER, map(_short_cells, _datasets()))
+    """Markdown: a row a dataset, means over its seeds; of datasets without newest rows, older ones and `rivals.csv`."""
+    newest, older = collect_rows(NEWEST), collect_rows(OLDER)
+    older = older[~older["dataset"].isin(newest["dataset"])]
+    rivals = pd.read_csv(OF_RIVALS).query("rival == 'timewarp'").groupby("dataset")["cas_rocket"].mean()
+    rows = pd.concat([newest, older.assign(cas_rocket_of_timewarp=older["dataset"].map(rivals))])
+    return _markdown(SHORT_HEADER, map(_short_cells, _datasets(rows)))
 
 
-def _datasets() -> Iterable[OfDataset]:
+def _datasets(of_all: pd.DataFrame) -> Iterable[OfDataset]:
     published, peers = published_rows(), timevqvae_means()
     nc = published[published["ssl"] != "none"].groupby(["dataset", "model"]).mean(numeric_only=True)
-    for name, rows in pd.read_csv(ROWS).groupby("dataset"):
+    for name, rows in of_all.groupby("dataset"):
         of = str(name)
         yield OfDataset(of, rows, rows.mean(numeric_only=True), nc.loc[[of]].droplevel("dataset"), peers.T[of])
+
+
+def _newest_cells(of: OfDataset) -> list[str]:
+    rows, mean, nc, peer = of.rows, of.mean, of.nc, of.peer
+    fid = min(nc["fid"].min(), peer["fid"])
+    time_warp = mean["fid_labelled_of_timewarp"]
+    nearest = 0.6 if mean["n_train"] >= 100 else 0.7
+    minutes = (rows["stage1_seconds"] + rows["stage2_seconds"]).mean() / 60
+
+    def of_rivals(key: str) -> float:
+        keys = [of_rival(key, rival) for rival in RIVALS if rival != "train"]
+        return max(mean[name] for name in keys if name in mean)
+
+    def both(keys: Sequence[str], digits: int, met: Callable[[float], bool] = lambda value: False) -> str:
+        return ", ".join(_cell(rows[key], digits, met(mean[key])) for key in keys)
+
+    return [
+        of.name,
+        f"{mean['n_train']:.0f}",
+        f"{', '.join(map(str, rows['seed']))}; {' and '.join(rows['commit'].unique())}",
+        f"{_cell(rows['fid'], 2, mean['fid'] < fid)} ({nc['fid'].min():.2f} / {peer['fid']:g})",
+        f"{_cell(rows['fid_labelled'], 2, mean['fid_labelled'] <= min(fid / 2, time_warp))} "
+        f"({fid / 2:.2f}; {time_warp:.2f})",
+        f"{both(('is', 'is_labelled'), 2, lambda value: value >= 0.9 * mean['is_real'])} ({mean['is_real']:.2f})",
+        f"{_cell(rows['cas'], 3, mean['cas'] >= mean['cas_real'] - 0.02)} "
+        f"({mean['cas_real']:.3f}; {nc['cas'].max():.3f} / {peer['cas']:.3f})",
+        f"{_cell(rows['cas_rocket'], 3, _reaches(mean, 'cas_rocket', of_rivals('cas_rocket')))} "
+        f"({mean['cas_rocket_real']:.3f}; {of_rivals('cas_rocket'):.3f})",
+        f"{both(('utility_both',), 3)} ({mean['utility_real']:.3f}; {of_rivals('utility_both'):.3f})",
+        both(("nearer_rocket", "nearer_dtw"), 2, lambda value: value <= nearest),
+        f"{both(('coverage',), 2)} ({mean['coverage_real']:.2f})",
+        both(("membership_auc",), 2),
+        f"{both(('embedding_linear', 'embedding_knn'), 3)} "
+        f"({mean['linear_minirocket']:.3f}, {mean['knn_minirocket']:.3f})",
+        f"{minutes:.0f}",
+    ]
+
+
+def _reaches(mean: pd.Series, key: str, rival: float) -> bool:
+    """Whether a mean is at most 0.02 below that of real series, and not below the best rival."""
+    return bool(mean[key] >= max(mean[f"{key}_real"] - 0.02, rival))
 
 
 def _cells(of: OfDataset) -> list[str]:
@@ -93,9 +164,11 @@ def _cells(of: OfDataset) -> list[str]:
 
 
 def _short_cells(of: OfDataset) -> list[str]:
-    digits = {"fid": 2, "best NC": 2, "TimeVQVAE": 1, "cas_rocket": 3, "cas_rocket_real": 3, "copied_raw": 3}
+    digits = {"fid": 2, "best NC": 2, "TimeVQVAE": 1}
+    digits |= dict.fromkeys(("cas_rocket", "cas_rocket_of_timewarp", "cas_rocket_real", "copied_raw"), 3)
     values = {**of.mean, "best NC": of.nc["fid"].min(), "TimeVQVAE": of.peer["fid"]}
-    return [of.name, *(f"{values[name]:.{places}f}" for name, places in digits.items())]
+    shown = ["–" if pd.isna(values[name]) else f"{values[name]:.{places}f}" for name, places in digits.items()]
+    return [of.name, str(len(of.rows)), *shown]
 
 
 def _cell(values: pd.Series, digits: int, met: bool) -> str:
@@ -112,4 +185,4 @@ def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(), short_table(), sep="\n", end="")
+    print(newest_table(), older_table(), short_table(), sep="\n", end="")

@@ -99,7 +99,7 @@ def main() -> None:
             folder = given.runs / f"{dataset}_{seed}"
             model = with_reduction(trained(splits, seed, given.ssl, given.steps, folder), splits)
             found = pd.DataFrame([row(splits, model)])
-            rows = pd.concat([pd.read_csv(ROWS), found]) if ROWS.exists() else found
+            rows = pd.concat([pd.read_csv(ROWS, dtype={"commit": str}), found]) if ROWS.exists() else found
             rows = rows.drop_duplicates(["dataset", "seed", "ssl", "steps"], keep="last")
             rows.sort_values(["dataset", "seed", "ssl", "steps"]).to_csv(ROWS, index=False, float_format="%.4g")
             print(found.iloc[0].to_string(), flush=True)
